@@ -1,0 +1,26 @@
+//! What both sides of the kernel line know, and nothing else: the [`Record`]
+//! in front of every copied segment, the [`Settings`] the user side writes,
+//! and the [`Outcome`]s the kernel side counts.
+//!
+//! Every type here crosses the line as raw memory. So they are `repr(C)`,
+//! hold only integers and arrays of integers (a value of any bits is a valid
+//! value), and their shape is asserted at compile time. Whoever changes a
+//! shape or a meaning raises [`ABI`].
+
+#![no_std]
+
+mod outcome;
+mod record;
+mod settings;
+
+pub use outcome::{OUTCOMES, Outcome};
+pub use record::{
+    CONTINUED, DIRECTION_EGRESS, DIRECTION_INGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED,
+};
+pub use settings::{
+    CHECK_LIVENESS, COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings,
+};
+
+/// Number of the layout and meaning of everything in this crate. The object
+/// carries it in its settings map and both sides compare.
+pub const ABI: u32 = 1;

@@ -1,0 +1,76 @@
+//! The ring record: a fixed header, then bytes of the packet.
+
+use core::mem::{offset_of, size_of};
+
+/// Header of one ring record.
+///
+/// It is followed by `headers_len` bytes, which are the IP and TCP headers
+/// from the first byte of the IP header on, and by `copied_len` bytes of TCP
+/// payload. What comes behind those is not written by this record and must
+/// not be read: ring slots come in size classes.
+///
+/// One packet makes one record, unless its payload exceeds the largest size
+/// class (BIG TCP); then each of its records carries the headers, all but the
+/// last have [`CONTINUED`] set, and `copied_offset` says which part of the
+/// payload stands here.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// `CLOCK_MONOTONIC` nanoseconds at which the hook ran.
+    pub time: u64,
+    /// Records that this ring could not take, up to this one. A hole in a
+    /// stream between two records with the same count was never captured;
+    /// otherwise it may be the ring's.
+    pub lost: u64,
+    /// Index of the interface whose hook ran.
+    pub interface: u32,
+    /// TCP sequence number of the segment (of its SYN, or of payload byte 0).
+    pub sequence: u32,
+    /// TCP payload bytes of the packet as its headers say, copied or not.
+    pub payload_len: u32,
+    /// Offset into the payload of the first copied byte.
+    pub copied_offset: u32,
+    /// Payload bytes that follow the headers in this record.
+    pub copied_len: u32,
+    /// IP and TCP header bytes that follow this header.
+    pub headers_len: u16,
+    /// Outer VLAN id, or [`NO_VLAN`].
+    pub vlan_outer: u16,
+    /// Inner VLAN id of a double-tagged frame, or [`NO_VLAN`].
+    pub vlan_inner: u16,
+    /// [`DIRECTION_INGRESS`] or [`DIRECTION_EGRESS`], as the interface sees it.
+    pub direction: u8,
+    /// [`TRUNCATED`], [`CONTINUED`].
+    pub flags: u8,
+}
+
+/// Length of [`Record`], and offset of the packet's bytes behind it.
+pub const RECORD_LEN: usize = size_of::<Record>();
+
+/// `vlan_outer` and `vlan_inner` of a frame without that tag. Not a VLAN id:
+/// those have 12 bits.
+pub const NO_VLAN: u16 = 0xffff;
+
+/// The packet came in through the interface.
+pub const DIRECTION_INGRESS: u8 = 0;
+/// The packet goes out through the interface.
+pub const DIRECTION_EGRESS: u8 = 1;
+
+/// The packet held fewer payload bytes than its headers announce, or some
+/// could not be copied.
+pub const TRUNCATED: u8 = 1;
+/// The payload goes on in the packet's next record.
+pub const CONTINUED: u8 = 2;
+
+const _: () = assert!(size_of::<Record>() == 48);
+const _: () = assert!(offset_of!(Record, lost) == 8);
+const _: () = assert!(offset_of!(Record, interface) == 16);
+const _: () = assert!(offset_of!(Record, sequence) == 20);
+const _: () = assert!(offset_of!(Record, payload_len) == 24);
+const _: () = assert!(offset_of!(Record, copied_offset) == 28);
+const _: () = assert!(offset_of!(Record, copied_len) == 32);
+const _: () = assert!(offset_of!(Record, headers_len) == 36);
+const _: () = assert!(offset_of!(Record, vlan_outer) == 38);
+const _: () = assert!(offset_of!(Record, vlan_inner) == 40);
+const _: () = assert!(offset_of!(Record, direction) == 42);
+const _: () = assert!(offset_of!(Record, flags) == 43);

@@ -1,0 +1,48 @@
+//! What the user side tells the kernel side, by map.
+
+use core::mem::{offset_of, size_of};
+
+/// The one element of the `SETTINGS` map.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `CLOCK_MONOTONIC` nanoseconds until which the loader is known to live;
+    /// looked at under [`CHECK_LIVENESS`] only.
+    pub alive_until: u64,
+    /// [`crate::ABI`] of the side that wrote the settings.
+    pub abi: u32,
+    /// [`COPY_PURE_ACKS`], [`CHECK_LIVENESS`].
+    pub flags: u32,
+    /// Rings in use, 1 to [`MAX_SHARDS`], a power of two.
+    pub shards: u32,
+    /// Keeps the size a multiple of eight; zero.
+    pub reserved: u32,
+}
+
+/// Copy segments that carry nothing but an acknowledgement, too.
+pub const COPY_PURE_ACKS: u32 = 1;
+/// Do nothing once [`Settings::alive_until`] is past. For hooks that outlive
+/// the process that attached them (clsact).
+pub const CHECK_LIVENESS: u32 = 2;
+
+/// Rings that the object declares; a run uses a power of two of them.
+pub const MAX_SHARDS: usize = 8;
+
+/// Entries of the port table: every port number.
+pub const PORT_TABLE_LEN: usize = 65_536;
+
+/// The one element of the `PORTS` map: nonzero where the port is traced.
+pub type PortTable = [u8; PORT_TABLE_LEN];
+
+const _: () = assert!(size_of::<Settings>() == 24);
+const _: () = assert!(offset_of!(Settings, abi) == 8);
+const _: () = assert!(offset_of!(Settings, flags) == 12);
+const _: () = assert!(offset_of!(Settings, shards) == 16);
+const _: () = assert!(MAX_SHARDS.is_power_of_two());
+
+#[cfg(feature = "user")]
+mod plain {
+    #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
+    // SAFETY: repr(C), integers only, no padding (asserted above: 8 + 4 * 4).
+    unsafe impl aya::Pod for super::Settings {}
+}

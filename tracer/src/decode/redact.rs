@@ -1,0 +1,1 @@
+//! Replaces secrets before anything is formatted.

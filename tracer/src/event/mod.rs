@@ -1,0 +1,219 @@
+//! What happened, as plain data: the contract of the output.
+//!
+//! Decoders and the flow table push [`Event`]s into a [`Sink`]. Each kind of
+//! message has a type in this module's folder that says the same thing twice:
+//! as the nested fields of one JSON object (`Serialize`, names as in
+//! docs/EVENTS.md) and as the info column of a text row (`Display`). A
+//! protocol's messages stand in the file that bears its name.
+//!
+//! Secrets never get here: whoever makes an event has redacted them.
+
+pub mod http;
+pub mod imap;
+pub mod smtp;
+pub mod tcp;
+mod text;
+pub mod tracer;
+
+use std::{fmt, net::IpAddr, sync::Arc};
+
+use serde::Serialize;
+
+pub use text::Text;
+
+use crate::capture::{Direction, Vlan};
+
+/// Nanoseconds since the Unix epoch, UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// Nanoseconds from `earlier` to `self`; 0 when the order is the other.
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Endpoint {
+    /// Address.
+    pub ip: IpAddr,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// One of the two ends of a connection, and so one of its two streams: the
+/// one that this end sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// Sent the SYN.
+    Client,
+    /// Answered it.
+    Server,
+}
+
+impl Side {
+    /// The other end.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// What all events of a flow have in common.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// Who opened it.
+    pub client: Endpoint,
+    /// Who was called.
+    pub server: Endpoint,
+    /// VLAN tags of its frames.
+    pub vlan: Vlan,
+    /// Name of its protocol as in `network.protocol`: `http`, `smtp`, `imap`.
+    pub protocol: &'static str,
+    /// Interface that owns the client's direction of the flow.
+    pub interface: Arc<str>,
+    /// How the client's packets cross that interface.
+    pub direction: Direction,
+    /// Whether that interface is the loopback: both ends are this host.
+    pub loopback: bool,
+}
+
+/// Something that happened on a connection, or in the tracer itself.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// When: the time of the packet that completed it.
+    pub time: Timestamp,
+    /// The connection; `None` for what the tracer says of itself.
+    pub connection: Option<&'a Connection>,
+    /// Whose bytes say it; `None` where no side speaks.
+    pub side: Option<Side>,
+    /// What.
+    pub message: Message<'a>,
+}
+
+/// What an event says. In JSON the fields of the message stand beside the
+/// common ones; `Display` gives the info column.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Message<'a> {
+    /// `http-request`
+    HttpRequest(http::Request<'a>),
+    /// `http-response`
+    HttpResponse(http::Response<'a>),
+    /// `smtp-command`
+    SmtpCommand(smtp::Command<'a>),
+    /// `smtp-reply`
+    SmtpReply(smtp::Reply<'a>),
+    /// `smtp-data`
+    SmtpData(smtp::Data<'a>),
+    /// `smtp-message`
+    SmtpMessage(smtp::Mail<'a>),
+    /// `imap-command`
+    ImapCommand(imap::Command<'a>),
+    /// `imap-response`
+    ImapResponse(imap::Response<'a>),
+    /// `tcp-open`
+    TcpOpen(tcp::Open),
+    /// `tcp-close`
+    TcpClose(tcp::Close),
+    /// `tcp-segment`
+    TcpSegment(tcp::Row),
+    /// `gap`
+    Gap(tracer::Gap),
+    /// `anomaly`
+    Anomaly(tracer::Anomaly<'a>),
+    /// `upgrade`
+    Upgrade(tracer::Upgrade),
+    /// `stats`
+    Stats(tracer::Stats),
+}
+
+/// What every message can be asked, whatever it says.
+pub trait Describe: fmt::Display {
+    /// The value of `event.action`.
+    fn action(&self) -> &'static str;
+
+    /// Parts of objects that the envelope writes: `event` and the ends.
+    fn common(&self) -> Common {
+        Common::default()
+    }
+
+    /// Whether the message is about the connection's TCP rather than about
+    /// what its protocol says; such rows show `TCP` in the protocol column.
+    fn is_tcp(&self) -> bool {
+        false
+    }
+}
+
+/// What a message adds to the objects that every event has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Common {
+    /// `event.duration`, nanoseconds.
+    pub duration: Option<u64>,
+    /// `event.outcome`.
+    pub outcome: Option<Outcome>,
+    /// `client.bytes`.
+    pub client_bytes: Option<u64>,
+    /// `server.bytes`.
+    pub server_bytes: Option<u64>,
+}
+
+/// The value of `event.outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The server accepted it.
+    Success,
+    /// The server refused it, or it never came to an end.
+    Failure,
+    /// Nobody saw how it ended.
+    Unknown,
+}
+
+impl Message<'_> {
+    /// The message behind the variant. The only place that lists them all.
+    pub fn describe(&self) -> &dyn Describe {
+        match self {
+            Self::HttpRequest(message) => message,
+            Self::HttpResponse(message) => message,
+            Self::SmtpCommand(message) => message,
+            Self::SmtpReply(message) => message,
+            Self::SmtpData(message) => message,
+            Self::SmtpMessage(message) => message,
+            Self::ImapCommand(message) => message,
+            Self::ImapResponse(message) => message,
+            Self::TcpOpen(message) => message,
+            Self::TcpClose(message) => message,
+            Self::TcpSegment(message) => message,
+            Self::Gap(message) => message,
+            Self::Anomaly(message) => message,
+            Self::Upgrade(message) => message,
+            Self::Stats(message) => message,
+        }
+    }
+}
+
+/// Takes events as they happen.
+///
+/// Events are borrowed: what a sink wants to keep, it writes down before it
+/// returns. A sink that cannot write (a closed pipe) remembers that and says
+/// so when asked; it never stops the flow of events by a panic or an error.
+pub trait Sink {
+    /// Takes one event.
+    fn event(&mut self, event: &Event<'_>);
+}

@@ -1,0 +1,82 @@
+//! Bytes from the wire that ought to be text.
+
+use std::{borrow::Cow, fmt};
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use serde::{Serialize, Serializer, ser::SerializeMap as _};
+
+/// Bytes from the wire that ought to be text, and may be anything.
+///
+/// In JSON a string, or `{"base64":"…"}` when the bytes are not UTF-8. In a
+/// text row, bytes that are not UTF-8 and characters that could move a
+/// terminal's cursor are shown as `\xNN`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Text<'a>(pub Cow<'a, [u8]>);
+
+impl Text<'_> {
+    /// What replaces a secret.
+    pub const REDACTED: Text<'static> = Text(Cow::Borrowed(b"[redacted]"));
+
+    /// The same text with bytes of its own.
+    #[must_use]
+    pub fn into_owned(self) -> Text<'static> {
+        Text(Cow::Owned(self.0.into_owned()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Text<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Text<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Cow::Owned(bytes))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text.into_bytes()))
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if let Ok(text) = str::from_utf8(&self.0) {
+            return serializer.serialize_str(text);
+        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("base64", &BASE64_STANDARD.encode(&self.0))?;
+        map.end()
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            let mut rest = chunk.valid();
+            while let Some(at) = rest.find(char::is_control) {
+                let (plain, from) = rest.split_at(at);
+                formatter.write_str(plain)?;
+                let mut characters = from.chars();
+                for character in characters.by_ref().take(1) {
+                    write!(formatter, "\\x{:02x}", u32::from(character))?;
+                }
+                rest = characters.as_str();
+            }
+            formatter.write_str(rest)?;
+            for byte in chunk.invalid() {
+                write!(formatter, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! What the tracer says of itself and of what it could not see.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Describe, Side, Text};
+
+/// `gap`: bytes that no decoder got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Gap {
+    /// The object `tracer`.
+    pub tracer: GapObject,
+}
+
+/// The object `tracer` of `gap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GapObject {
+    /// The object `tracer.gap`.
+    pub gap: GapFields,
+}
+
+/// The object `tracer.gap`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct GapFields {
+    /// How many bytes.
+    pub bytes: u64,
+    /// Why no decoder got them.
+    pub cause: GapCause,
+    /// Who sent them.
+    pub direction: Side,
+}
+
+/// Why bytes did not reach a decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapCause {
+    /// The ring had no room for them.
+    RingFull,
+    /// No hook saw them, or the capture cut them off.
+    NotCaptured,
+    /// A stream reached its limit of held bytes.
+    StreamLimit,
+    /// A flow, or all flows together, reached their limit.
+    FlowLimit,
+    /// The connection was there before the tracer, and these bytes stand
+    /// before the first message that could be recognised.
+    Midstream,
+}
+
+impl GapCause {
+    /// All causes.
+    pub const ALL: [Self; 5] =
+        [Self::RingFull, Self::NotCaptured, Self::StreamLimit, Self::FlowLimit, Self::Midstream];
+
+    /// The name as in the event.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RingFull => "ring-full",
+            Self::NotCaptured => "not-captured",
+            Self::StreamLimit => "stream-limit",
+            Self::FlowLimit => "flow-limit",
+            Self::Midstream => "midstream",
+        }
+    }
+}
+
+/// `anomaly`: the peer broke the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Anomaly<'a> {
+    /// The object `tracer`.
+    pub tracer: AnomalyObject<'a>,
+}
+
+/// The object `tracer` of `anomaly`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnomalyObject<'a> {
+    /// The object `tracer.anomaly`.
+    pub anomaly: AnomalyFields<'a>,
+}
+
+/// The object `tracer.anomaly`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnomalyFields<'a> {
+    /// What kind, in words joined by hyphens; each decoder lists its own.
+    pub code: &'static str,
+    /// The offending bytes or a number, if that helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Text<'a>>,
+}
+
+/// `upgrade`: the flow goes opaque to its decoder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Upgrade {
+    /// The object `tracer`.
+    pub tracer: UpgradeObject,
+}
+
+/// The object `tracer` of `upgrade`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct UpgradeObject {
+    /// The object `tracer.upgrade`.
+    pub upgrade: UpgradeFields,
+}
+
+/// The object `tracer.upgrade`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct UpgradeFields {
+    /// `tls`, `websocket`, `deflate`, `tunnel`, `h2c`.
+    pub to: &'static str,
+}
+
+/// `stats`: the counters of the whole way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// The object `tracer`.
+    pub tracer: crate::stats::Stats,
+}
+
+impl Gap {
+    /// A gap of `bytes` in what `direction` sent.
+    pub const fn new(bytes: u64, cause: GapCause, direction: Side) -> Self {
+        Self { tracer: GapObject { gap: GapFields { bytes, cause, direction } } }
+    }
+}
+
+impl<'a> Anomaly<'a> {
+    /// An anomaly of a kind, with what shows it.
+    pub const fn new(code: &'static str, detail: Option<Text<'a>>) -> Self {
+        Self { tracer: AnomalyObject { anomaly: AnomalyFields { code, detail } } }
+    }
+}
+
+impl Upgrade {
+    /// The flow turns into something else.
+    pub const fn new(to: &'static str) -> Self {
+        Self { tracer: UpgradeObject { upgrade: UpgradeFields { to } } }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let GapFields { bytes, cause, direction } = self.tracer.gap;
+        write!(formatter, "[{bytes} bytes from the {direction} missing: {}]", cause.name())
+    }
+}
+
+impl fmt::Display for Anomaly<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let AnomalyFields { code, detail } = &self.tracer.anomaly;
+        write!(formatter, "[anomaly: {code}")?;
+        if let Some(detail) = detail {
+            write!(formatter, ": {detail}")?;
+        }
+        formatter.write_str("]")
+    }
+}
+
+impl fmt::Display for Upgrade {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "[goes on as {}]", self.tracer.upgrade.to)
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.tracer)
+    }
+}
+
+impl Describe for Gap {
+    fn action(&self) -> &'static str {
+        "gap"
+    }
+}
+
+impl Describe for Anomaly<'_> {
+    fn action(&self) -> &'static str {
+        "anomaly"
+    }
+}
+
+impl Describe for Upgrade {
+    fn action(&self) -> &'static str {
+        "upgrade"
+    }
+}
+
+impl Describe for Stats {
+    fn action(&self) -> &'static str {
+        "stats"
+    }
+}

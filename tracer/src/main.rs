@@ -1,0 +1,3 @@
+//! `tracer`, the program: see the library for its parts.
+
+fn main() {}

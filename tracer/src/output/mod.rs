@@ -1,0 +1,1 @@
+//! Writes events: text rows or JSON lines.

@@ -1,0 +1,127 @@
+//! Counters of the whole way of a byte, and the page they make at the end.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// What became of the packets that were seen. Every packet has exactly one
+/// outcome, so their sum is the number of packets seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Outcomes {
+    /// Not TCP, or on no traced port.
+    pub not_selected: u64,
+    /// Bare acknowledgements that no view asked for.
+    pub pure_ack: u64,
+    /// The same packet at a second capture point.
+    pub duplicate: u64,
+    /// Fragments of IP packets that carry TCP.
+    pub fragment: u64,
+    /// Headers that contradict themselves or end too early.
+    pub malformed: u64,
+    /// Bodies that nobody asked for: counted, not copied.
+    pub shunted: u64,
+    /// Copied whole.
+    pub copied: u64,
+    /// Copied in part.
+    pub truncated: u64,
+    /// Not copied, by cause.
+    pub lost: Lost,
+}
+
+/// Packets that should have been copied and were not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Lost {
+    /// The ring had no room.
+    pub ring_full: u64,
+    /// The kernel could not read the packet's bytes.
+    pub unreadable: u64,
+}
+
+impl Outcomes {
+    /// Packets seen: the sum of the outcomes.
+    pub const fn seen(&self) -> u64 {
+        self.not_selected
+            + self.pure_ack
+            + self.duplicate
+            + self.fragment
+            + self.malformed
+            + self.shunted
+            + self.copied
+            + self.truncated
+            + self.lost.ring_full
+            + self.lost.unreadable
+    }
+}
+
+/// What the flow table counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FlowCounters {
+    /// Flows that are open.
+    pub open: u64,
+    /// Flows seen so far.
+    pub total: u64,
+    /// Packets that a second capture point showed again, by what the source
+    /// counted them as.
+    pub duplicate: u64,
+    /// Gaps told of.
+    pub gaps: u64,
+    /// Bytes in them.
+    pub gap_bytes: u64,
+    /// Bytes held for streams, decoders and flows.
+    pub memory: u64,
+}
+
+/// The counters of the whole way: the object `tracer` of a `stats` event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// Packets seen.
+    pub seen: u64,
+    /// What became of them.
+    #[serde(flatten)]
+    pub outcomes: Outcomes,
+    /// What the flow table counts.
+    pub flows: FlowCounters,
+    /// Events that went out.
+    pub events: u64,
+}
+
+impl Stats {
+    /// Puts the counters of the parts together: what the flow table took for
+    /// duplicates, the source had counted as copied.
+    pub fn new(mut outcomes: Outcomes, flows: FlowCounters, events: u64) -> Self {
+        let duplicate = flows.duplicate.min(outcomes.copied);
+        outcomes.copied -= duplicate;
+        outcomes.duplicate += duplicate;
+        Self { seen: outcomes.seen(), outcomes, flows, events }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seen, outcomes, flows, events } = self;
+        let Outcomes {
+            not_selected,
+            pure_ack,
+            duplicate,
+            fragment,
+            malformed,
+            shunted,
+            copied,
+            truncated,
+            lost,
+        } = outcomes;
+        writeln!(
+            formatter,
+            "{seen} packets seen = {copied} copied + {truncated} truncated + {duplicate} duplicate \
+             + {pure_ack} pure ACK + {not_selected} not selected + {fragment} fragment \
+             + {malformed} malformed + {shunted} shunted + {} lost",
+            lost.ring_full + lost.unreadable
+        )?;
+        writeln!(
+            formatter,
+            "lost: {} ring full, {} unreadable; {} gaps of {} bytes",
+            lost.ring_full, lost.unreadable, flows.gaps, flows.gap_bytes
+        )?;
+        write!(formatter, "{} flows, {} still open; {events} events", flows.total, flows.open)
+    }
+}
