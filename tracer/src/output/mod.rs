@@ -1,1 +1,40 @@
 //! Writes events: text rows or JSON lines.
+
+use std::io;
+
+use crate::event::Sink;
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Rows of time, source, destination, protocol and info.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Which events are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum View {
+    /// Each message of a protocol as it happens.
+    #[default]
+    Messages,
+    /// One row for each TCP segment: the first message that stands in it, else
+    /// its TCP header.
+    Segments,
+}
+
+/// A sink that writes what it takes.
+pub trait Output: Sink {
+    /// Hands everything that was written so far to the reader.
+    ///
+    /// # Errors
+    ///
+    /// When writing failed, now or since the last call;
+    /// [`io::ErrorKind::BrokenPipe`] when the reader went away.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Events that were written so far.
+    fn events(&self) -> u64;
+}
