@@ -6,8 +6,11 @@
 //! [`output`] writes events. [`event`] is the contract between the last two.
 
 pub mod capture;
+pub mod cli;
+pub mod config;
 pub mod decode;
 pub mod event;
 pub mod flow;
+pub mod logger;
 pub mod output;
 pub mod stats;

@@ -1,3 +1,48 @@
 //! `tracer`, the program: see the library for its parts.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use tracer::{
+    cli::{Cli, Command, LiveArgs},
+    config::Config,
+    logger,
+};
+
+/// Exit status of a failure.
+const FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    // Usage errors end the process here, with status 2.
+    let Cli { command, live, common } = Cli::parse();
+    let (command, live) = match command {
+        None => (Command::Live(LiveArgs::default()), live),
+        Some(Command::Live(more)) => (Command::Live(LiveArgs::default()), live.merge(more)),
+        Some(other) => {
+            if live != LiveArgs::default() {
+                usage("--interface, --hook and --ring-size are options of `live`");
+            }
+            (other, live)
+        }
+    };
+    let config = Config::new(&live, &common).unwrap_or_else(|error| usage(&error.to_string()));
+    logger::init(config.log);
+    let done = match command {
+        Command::Live(_) | Command::Read { .. } => {
+            Err(anyhow::anyhow!("tracing is not part of this build"))
+        }
+        Command::Check => Err(anyhow::anyhow!("`check` is not part of this build")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error:#}");
+            ExitCode::from(FAILURE)
+        }
+    }
+}
+
+/// Ends the process with a message about how it was called.
+fn usage(message: &str) -> ! {
+    Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
+}

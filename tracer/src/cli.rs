@@ -1,0 +1,246 @@
+//! The command line, as it was typed: what was not given is `None`, so that
+//! [`Config`](crate::config::Config) can tell a choice from a default.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    decode::{PROTOCOLS, Protocol},
+    output::{Format, View},
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  tracer                                   all interfaces that are up, as text
+  tracer -i lo --format json               the loopback only, one JSON object a line
+  tracer -i 'veth*' --port http=80,8080    several interfaces, HTTP on two ports
+  tracer read mail.pcapng                  a capture file through the same decoders
+  tracer read --view segments - <web.pcap  one row per TCP segment, from a pipe
+  tracer check                             what this kernel and these privileges allow";
+
+/// Shows what the web, mail and IMAP servers of this host say, live out of
+/// the kernel's packet path.
+#[derive(Debug, Parser)]
+#[command(name = "tracer", version, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// What to do; `live` when nothing else is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Options of `live`, which may stand without its name.
+    #[command(flatten)]
+    pub live: LiveArgs,
+    /// Options of all commands.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Trace the interfaces of this host (this is what `tracer` alone does)
+    Live(LiveArgs),
+    /// Decode capture files (pcap, pcapng) in the order given, as one capture
+    Read {
+        /// Capture files; - is the standard input
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Say what this kernel and these privileges allow, and what to do about each "no"
+    Check,
+}
+
+/// Options of `live`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Args)]
+pub struct LiveArgs {
+    /// Interface by name or glob (veth*), repeatable [default: all that are up]
+    #[arg(short, long = "interface", value_name = "NAME|GLOB", value_parser = interface)]
+    pub interfaces: Vec<String>,
+    /// Where in the kernel packets are seen [default: tc]
+    #[arg(long, value_enum)]
+    pub hook: Option<Hook>,
+    /// Bytes of the ring between kernel and tracer, a power of two [default: 16M]
+    #[arg(long, value_name = "BYTES", value_parser = ring_size)]
+    pub ring_size: Option<u32>,
+}
+
+impl LiveArgs {
+    /// Options given before the name of the command, and those behind it, which win.
+    #[must_use]
+    pub fn merge(mut self, later: Self) -> Self {
+        self.interfaces.extend(later.interfaces);
+        Self {
+            interfaces: self.interfaces,
+            hook: later.hook.or(self.hook),
+            ring_size: later.ring_size.or(self.ring_size),
+        }
+    }
+}
+
+/// Options of all commands.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Common options")]
+pub struct CommonArgs {
+    /// How events are written [default: text]
+    #[arg(long, value_enum, global = true)]
+    pub format: Option<Format>,
+    /// Which events are written: messages, or one row per TCP segment [default: messages]
+    #[arg(long, value_enum, global = true)]
+    pub view: Option<View>,
+    /// Ports of a protocol, in place of its usual ones; none leaves it out
+    #[arg(long = "port", value_name = "PROTO=N[,N]…", global = true)]
+    pub ports: Vec<PortList>,
+    /// Leave passwords, cookies and the like readable
+    #[arg(long, global = true)]
+    pub show_secrets: bool,
+    /// Bytes that one stream may hold (64K, 1M) [default: 256K]
+    #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
+    pub stream_limit: Option<usize>,
+    /// Bytes that one flow may hold [default: 1M]
+    #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
+    pub flow_limit: Option<usize>,
+    /// Bytes that all flows together may hold [default: 256M]
+    #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
+    pub memory_limit: Option<usize>,
+    /// Seconds of silence after which a flow is let go [default: 1860]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    pub idle_timeout: Option<u64>,
+    /// Say more on stderr
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Where in the kernel packets are seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Hook {
+    /// TC in both directions: TCX where the kernel has it, else clsact
+    #[default]
+    Tc,
+    /// XDP for what comes in, TC for what goes out
+    Xdp,
+    /// TC by way of clsact, even where the kernel has TCX
+    Clsact,
+}
+
+impl Hook {
+    /// The name by which it is chosen.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tc => "tc",
+            Self::Xdp => "xdp",
+            Self::Clsact => "clsact",
+        }
+    }
+}
+
+/// The ports on which a protocol is spoken, as given by `--port`.
+#[derive(Clone, Debug)]
+pub struct PortList {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// Its ports; none if it is left out.
+    pub ports: Vec<u16>,
+}
+
+impl FromStr for PortList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, list) = text
+            .split_once('=')
+            .ok_or_else(|| "write a protocol and its ports, as in http=80,8080".to_owned())?;
+        let protocol = protocol(name)?;
+        if list == "none" {
+            return Ok(Self { protocol, ports: Vec::new() });
+        }
+        let mut ports = list.split(',').map(port).collect::<Result<Vec<_>, _>>()?;
+        ports.sort_unstable();
+        ports.dedup();
+        Ok(Self { protocol, ports })
+    }
+}
+
+/// The protocol of that name.
+fn protocol(name: &str) -> Result<&'static Protocol, String> {
+    PROTOCOLS.iter().find(|protocol| protocol.name == name).ok_or_else(|| {
+        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+        format!("no protocol is called '{name}'; known are {}", known.join(", "))
+    })
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    match text.parse() {
+        Ok(0) => Err("port 0 is never on the wire; ports are 1 to 65535".to_owned()),
+        Ok(port) => Ok(port),
+        Err(_) => Err(format!("'{text}' is not a port; ports are 1 to 65535")),
+    }
+}
+
+/// Length of an interface name in the kernel, without its closing NUL.
+const INTERFACE_NAME_LEN: usize = 15;
+
+/// An interface's name, or a glob for such names.
+fn interface(text: &str) -> Result<String, String> {
+    let is_glob = text.contains(['*', '?', '[']);
+    if text.is_empty() {
+        Err("an interface has a name; leave -i out to trace all that are up".to_owned())
+    } else if text.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+        Err("interface names hold no spaces and no slashes".to_owned())
+    } else if !is_glob && text.len() > INTERFACE_NAME_LEN {
+        Err(format!("interface names have at most {INTERFACE_NAME_LEN} bytes"))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// A number of bytes, with K, M or G for powers of 1024.
+fn bytes(text: &str) -> Result<u64, String> {
+    let (digits, shift) = match text.char_indices().last() {
+        Some((end, 'k' | 'K')) => (text.get(..end), 10),
+        Some((end, 'm' | 'M')) => (text.get(..end), 20),
+        Some((end, 'g' | 'G')) => (text.get(..end), 30),
+        _ => (Some(text), 0),
+    };
+    digits
+        .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|digits| digits.parse::<u64>().ok())
+        .and_then(|number| number.checked_mul(1 << shift))
+        .ok_or_else(|| {
+            format!("'{text}' is not a size; write a number of bytes, as 65536, 64K or 1M")
+        })
+}
+
+/// The smallest limit that still holds the usual head of a message.
+const SMALLEST_LIMIT: u64 = 4096;
+
+fn size(text: &str) -> Result<usize, String> {
+    match bytes(text)? {
+        limit if limit < SMALLEST_LIMIT => {
+            Err("less than 4K would cut the heads of usual messages; give 4K or more".to_owned())
+        }
+        limit => usize::try_from(limit).map_err(|_| format!("{text} is beyond this machine")),
+    }
+}
+
+/// What the kernel takes for a ring buffer: a power of two, whole pages, and
+/// here at least one of the largest records.
+fn ring_size(text: &str) -> Result<u32, String> {
+    const SMALLEST: u32 = 256 * 1024;
+    const LARGEST: u32 = 1 << 30;
+    u32::try_from(bytes(text)?)
+        .ok()
+        .filter(|size| (SMALLEST..=LARGEST).contains(size) && size.is_power_of_two())
+        .ok_or_else(|| "the ring is a power of two from 256K to 1G, as 16M".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u64, String> {
+    // A century, so that nanoseconds cannot overflow.
+    const LONGEST: u64 = 100 * 366 * 86_400;
+    text.parse()
+        .ok()
+        .filter(|seconds| (1..=LONGEST).contains(seconds))
+        .ok_or_else(|| format!("'{text}' is not a number of seconds from 1 on"))
+}
