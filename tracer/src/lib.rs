@@ -13,4 +13,5 @@ pub mod event;
 pub mod flow;
 pub mod logger;
 pub mod output;
+pub mod pipeline;
 pub mod stats;

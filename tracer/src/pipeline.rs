@@ -1,0 +1,131 @@
+//! The way of a byte in one piece: source, flow table, output.
+//!
+//! A file is read by calling [`Pipeline::step`] until the source ends; the
+//! live worker waits for its rings in between and tells the time by
+//! [`Pipeline::tick`].
+
+use std::io;
+
+use crate::{
+    capture::{Source, Status},
+    event::{Event, Message, Timestamp, tracer},
+    flow::Table,
+    output::Output,
+    stats::Stats,
+};
+
+/// Nanoseconds of packet time between two looks for silent flows.
+const EXPIRE_INTERVAL: u64 = 1_000_000_000;
+
+/// Why a pipeline stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum Error<E> {
+    /// The source broke.
+    #[error("{0}")]
+    Source(E),
+    /// The output could not be written.
+    #[error("writing the output: {0}")]
+    Output(io::Error),
+}
+
+impl<E> Error<E> {
+    /// Whether the reader of the output went away, which is no failure.
+    pub fn is_output_gone(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// One shard: the segments of a source become events of an output.
+pub struct Pipeline<S, O> {
+    source: S,
+    table: Table,
+    output: O,
+    /// Time of the newest segment or tick.
+    now: Timestamp,
+    /// When silent flows were last looked for.
+    expired: Timestamp,
+}
+
+impl<S: Source, O: Output> Pipeline<S, O> {
+    /// Joins the parts.
+    pub const fn new(source: S, table: Table, output: O) -> Self {
+        Self { source, table, output, now: Timestamp(0), expired: Timestamp(0) }
+    }
+
+    /// Takes one batch of the source through to the output, which is flushed.
+    ///
+    /// # Errors
+    ///
+    /// When the source broke (what came before the break has been written) or
+    /// the output cannot be written.
+    pub fn step(&mut self) -> Result<Status, Error<S::Error>> {
+        let Self { source, table, output, now, expired } = self;
+        let status = source.read(&mut |segment| {
+            *now = (*now).max(segment.time);
+            if now.since(*expired) >= EXPIRE_INTERVAL {
+                *expired = *now;
+                table.expire(*now, output);
+            }
+            table.segment(segment, output);
+        });
+        let flushed = output.flush().map_err(Error::Output);
+        let status = status.map_err(Error::Source)?;
+        flushed.map(|()| status)
+    }
+
+    /// Tells that it is `now` although no packet said so, and lets go of flows
+    /// that have been silent for too long.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn tick(&mut self, now: Timestamp) -> Result<(), Error<S::Error>> {
+        self.now = self.now.max(now);
+        self.expired = self.now;
+        self.table.expire(self.now, &mut self.output);
+        self.output.flush().map_err(Error::Output)
+    }
+
+    /// Pushes a `stats` event with the counters as they are.
+    pub fn report(&mut self) {
+        let tracer = self.stats();
+        self.output.event(&Event {
+            time: self.now,
+            connection: None,
+            side: None,
+            message: Message::Stats(tracer::Stats { tracer }),
+        });
+    }
+
+    /// Ends all flows and flushes the output. The counters that are then read
+    /// are the last ones.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn finish(&mut self) -> Result<Stats, Error<S::Error>> {
+        self.table.finish(self.now, &mut self.output);
+        self.output.flush().map_err(Error::Output)?;
+        Ok(self.stats())
+    }
+
+    /// The counters of the whole way so far.
+    pub fn stats(&self) -> Stats {
+        Stats::new(self.source.outcomes(), self.table.counters(), self.output.events())
+    }
+
+    /// Where the segments come from.
+    pub const fn source(&self) -> &S {
+        &self.source
+    }
+
+    /// Where the segments come from, to be told something.
+    pub const fn source_mut(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Where the events go, to be told something.
+    pub const fn output_mut(&mut self) -> &mut O {
+        &mut self.output
+    }
+}
