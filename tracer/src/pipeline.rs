@@ -61,6 +61,7 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     pub fn step(&mut self) -> Result<Status, Error<S::Error>> {
         let Self { source, table, output, now, expired } = self;
         let status = source.read(&mut |segment| {
+            output.begin(segment.time);
             *now = (*now).max(segment.time);
             if now.since(*expired) >= EXPIRE_INTERVAL {
                 *expired = *now;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{Decoder, End, Input, Out, Protocol, Settings, Want};
 use crate::{
     capture::{Direction, Vlan},
-    event::{Connection, Endpoint, Event, Side, Sink, Timestamp},
+    event::{CommunityId, Connection, Endpoint, Event, Side, Sink, Timestamp},
 };
 
 /// One step of a dialogue.
@@ -83,6 +83,7 @@ impl Driver {
                 interface: "lo".into(),
                 direction: Direction::Egress,
                 loopback: true,
+                community_id: CommunityId::default(),
             },
             settings,
             decoder: (protocol.decoder)(),

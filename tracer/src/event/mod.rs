@@ -8,6 +8,7 @@
 //!
 //! Secrets never get here: whoever makes an event has redacted them.
 
+mod community;
 pub mod http;
 pub mod imap;
 pub mod smtp;
@@ -19,6 +20,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde::Serialize;
 
+pub use community::CommunityId;
 pub use text::Text;
 
 use crate::capture::{Direction, Vlan};
@@ -91,6 +93,23 @@ pub struct Connection {
     pub direction: Direction,
     /// Whether that interface is the loopback: both ends are this host.
     pub loopback: bool,
+    /// Its Community ID, once somebody has asked for it.
+    pub community_id: CommunityId,
+}
+
+impl Connection {
+    /// The end that is `side`.
+    pub const fn end(&self, side: Side) -> &Endpoint {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// The Community ID (version 1, seed 0).
+    pub fn community_id(&self) -> &str {
+        self.community_id.of(&self.client, &self.server)
+    }
 }
 
 /// Something that happened on a connection, or in the tracer itself.
@@ -153,11 +172,30 @@ pub trait Describe: fmt::Display {
         Common::default()
     }
 
-    /// Whether the message is about the connection's TCP rather than about
-    /// what its protocol says; such rows show `TCP` in the protocol column.
-    fn is_tcp(&self) -> bool {
-        false
+    /// Where the message belongs in the views.
+    fn place(&self) -> Place {
+        Place::Message
     }
+}
+
+/// Where a message belongs in the views of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Said by a side: a line of its own among messages; among segments it
+    /// stands in the row of the segment that completed it.
+    Message,
+    /// A piece of what a side says: only in the row of its segment.
+    Piece,
+    /// Sums up messages that were told of: only among messages.
+    Summary,
+    /// Noticed by the tracer: a line of its own in every view.
+    Note,
+    /// The row of a segment: only among segments.
+    Row,
+    /// For machines: only in JSON, among messages.
+    Record,
+    /// For machines: only in JSON, in every view.
+    Stats,
 }
 
 /// What a message adds to the objects that every event has.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Describe, Text};
+use super::{Describe, Place, Text};
 
 /// `smtp-command`
 #[derive(Clone, Debug, Default, Serialize)]
@@ -61,9 +61,13 @@ impl Describe for Data<'_> {
     fn action(&self) -> &'static str {
         "smtp-data"
     }
+
+    fn place(&self) -> Place {
+        Place::Piece
+    }
 }
 
-/// `smtp-mail`
+/// `smtp-message`
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Mail<'a> {
     /// Placeholder.
@@ -78,6 +82,10 @@ impl fmt::Display for Mail<'_> {
 
 impl Describe for Mail<'_> {
     fn action(&self) -> &'static str {
-        "smtp-mail"
+        "smtp-message"
+    }
+
+    fn place(&self) -> Place {
+        Place::Summary
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Common, Describe};
+use super::{Common, Describe, Place};
 use crate::capture::{TcpFlags, TcpOptions};
 
 /// `tcp-open`: the first segment of a connection was seen.
@@ -156,8 +156,8 @@ impl Describe for Open {
         "tcp-open"
     }
 
-    fn is_tcp(&self) -> bool {
-        true
+    fn place(&self) -> Place {
+        Place::Record
     }
 }
 
@@ -170,8 +170,8 @@ impl Describe for Close {
         self.common
     }
 
-    fn is_tcp(&self) -> bool {
-        true
+    fn place(&self) -> Place {
+        Place::Record
     }
 }
 
@@ -180,7 +180,7 @@ impl Describe for Row {
         "tcp-segment"
     }
 
-    fn is_tcp(&self) -> bool {
-        true
+    fn place(&self) -> Place {
+        Place::Row
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Describe, Side, Text};
+use super::{Describe, Place, Side, Text};
 
 /// `gap`: bytes that no decoder got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -172,11 +172,19 @@ impl Describe for Gap {
     fn action(&self) -> &'static str {
         "gap"
     }
+
+    fn place(&self) -> Place {
+        Place::Note
+    }
 }
 
 impl Describe for Anomaly<'_> {
     fn action(&self) -> &'static str {
         "anomaly"
+    }
+
+    fn place(&self) -> Place {
+        Place::Note
     }
 }
 
@@ -184,10 +192,18 @@ impl Describe for Upgrade {
     fn action(&self) -> &'static str {
         "upgrade"
     }
+
+    fn place(&self) -> Place {
+        Place::Note
+    }
 }
 
 impl Describe for Stats {
     fn action(&self) -> &'static str {
         "stats"
+    }
+
+    fn place(&self) -> Place {
+        Place::Stats
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::event::Sink;
+use crate::event::{Sink, Timestamp};
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -27,7 +27,12 @@ pub enum View {
 
 /// A sink that writes what it takes.
 pub trait Output: Sink {
-    /// Hands everything that was written so far to the reader.
+    /// Tells when the capture began; text rows count their time from there.
+    /// Only the first call counts; before it the first event's time does.
+    fn begin(&mut self, _time: Timestamp) {}
+
+    /// Hands everything that was written so far to the reader. Called between
+    /// two segments, never between the events of one.
     ///
     /// # Errors
     ///
