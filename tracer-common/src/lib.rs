@@ -17,9 +17,7 @@ pub use outcome::{OUTCOMES, Outcome};
 pub use record::{
     CONTINUED, DIRECTION_EGRESS, DIRECTION_INGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED,
 };
-pub use settings::{
-    CHECK_LIVENESS, COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings,
-};
+pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings};
 
 /// Number of the layout and meaning of everything in this crate. The object
 /// carries it in its settings map and both sides compare.

@@ -7,11 +7,11 @@ use core::mem::{offset_of, size_of};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// `CLOCK_MONOTONIC` nanoseconds until which the loader is known to live;
-    /// looked at under [`CHECK_LIVENESS`] only.
+    /// looked at only where the object's `CHECK_LIVENESS` was set.
     pub alive_until: u64,
     /// [`crate::ABI`] of the side that wrote the settings.
     pub abi: u32,
-    /// [`COPY_PURE_ACKS`], [`CHECK_LIVENESS`].
+    /// [`COPY_PURE_ACKS`].
     pub flags: u32,
     /// Rings in use, 1 to [`MAX_SHARDS`], a power of two.
     pub shards: u32,
@@ -21,12 +21,9 @@ pub struct Settings {
 
 /// Copy segments that carry nothing but an acknowledgement, too.
 pub const COPY_PURE_ACKS: u32 = 1;
-/// Do nothing once [`Settings::alive_until`] is past. For hooks that outlive
-/// the process that attached them (clsact).
-pub const CHECK_LIVENESS: u32 = 2;
 
-/// Rings that the object declares; a run uses a power of two of them.
-pub const MAX_SHARDS: usize = 8;
+/// Rings that a run can have; it uses a power of two of them.
+pub const MAX_SHARDS: usize = 64;
 
 /// Entries of the port table: every port number.
 pub const PORT_TABLE_LEN: usize = 65_536;

@@ -1,17 +1,96 @@
-//! The kernel side of tracer: entry points.
+//! The kernel side of tracer: entry points, one per hook and kind of device.
+//!
+//! The way of a packet: [`headers`] finds the TCP segment and decides whether
+//! anybody wants it, [`emit`] copies it into the ring of its flow's shard.
+//! Whatever happens, TC programs answer "next" and XDP programs "pass": nothing
+//! here can drop, delay or change a packet. Every packet is counted under
+//! exactly one [`Outcome`].
 
 #![no_std]
 #![no_main]
+#![feature(asm_experimental_arch)]
+#![expect(
+    unsafe_code,
+    reason = "packet and map memory is reached by pointers that the verifier checks"
+)]
 
-use aya_ebpf::{macros::classifier, programs::TcContext};
+mod emit;
+mod headers;
+mod maps;
+mod packet;
 
-/// Placeholder that passes everything on.
+use aya_ebpf::{
+    bindings::{tcx_action_base::TCX_NEXT, xdp_action::XDP_PASS},
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
+use tracer_common::{DIRECTION_EGRESS, DIRECTION_INGRESS, Outcome};
+
+use crate::{
+    headers::Link,
+    packet::{Buffer, Frame, Packet},
+};
+
+/// TC ingress of a device with an Ethernet header.
 #[classifier]
-fn ingress_ethernet(_ctx: TcContext) -> i32 {
-    -1
+fn ingress_ethernet(context: TcContext) -> i32 {
+    classify(&context, Link::Ethernet, DIRECTION_INGRESS)
 }
 
+/// TC egress of a device with an Ethernet header.
+#[classifier]
+fn egress_ethernet(context: TcContext) -> i32 {
+    classify(&context, Link::Ethernet, DIRECTION_EGRESS)
+}
+
+/// TC ingress of a device whose packets begin with the IP header.
+#[classifier]
+fn ingress_ip(context: TcContext) -> i32 {
+    classify(&context, Link::Ip, DIRECTION_INGRESS)
+}
+
+/// TC egress of a device whose packets begin with the IP header.
+#[classifier]
+fn egress_ip(context: TcContext) -> i32 {
+    classify(&context, Link::Ip, DIRECTION_EGRESS)
+}
+
+/// XDP of a device with an Ethernet header.
+#[xdp(frags)]
+fn xdp_ethernet(context: XdpContext) -> u32 {
+    trace(&Frame::new(&context), Link::Ethernet, DIRECTION_INGRESS);
+    XDP_PASS
+}
+
+#[inline(always)]
+fn classify(context: &TcContext, link: Link, direction: u8) -> i32 {
+    // For clsact the same number is TC_ACT_UNSPEC: go on with the next filter.
+    if !maps::loader_is_gone() {
+        trace(&Buffer::new(context), link, direction);
+    }
+    TCX_NEXT
+}
+
+#[inline(always)]
+fn trace<P: Packet>(packet: &P, link: Link, direction: u8) {
+    let outcome = match headers::parse(packet, link) {
+        Ok(segment) => emit::emit(packet, &segment, direction),
+        Err(outcome) => outcome,
+    };
+    maps::count(outcome);
+    if outcome == Outcome::LostCopy {
+        packet.log_unreadable();
+    }
+}
+
+/// Never reached: no function here can panic. Were one to, the verifier would
+/// refuse this loop, and with it the object.
 #[panic_handler]
 fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
     loop {}
 }
+
+/// Without a licence that the kernel takes for the GPL's, it refuses helpers.
+#[unsafe(link_section = "license")]
+#[unsafe(no_mangle)]
+static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -1,0 +1,215 @@
+//! Copies a segment into the ring of its flow's shard.
+
+use core::{ffi::c_void, hint::black_box};
+
+use aya_ebpf::helpers::{
+    bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+};
+use tracer_common::{CONTINUED, Outcome, RECORD_LEN, Record, TRUNCATED};
+
+use crate::{
+    headers::{MAX_HEADERS, Segment},
+    maps::{self, Ring},
+    packet::Packet,
+};
+
+/// The largest ring slot. An IP packet whose length fits its header fits one
+/// slot; larger ones (BIG TCP) take several.
+const LARGEST: usize = 65_536 + 64;
+
+/// Packet bytes that one slot takes.
+const CAPACITY: u32 = (LARGEST - RECORD_LEN) as u32;
+
+/// Payload bytes in a record that goes on with a segment: what is left when
+/// the headers, which every record carries, are as long as they may be.
+const CONTINUATION: u32 = CAPACITY - MAX_HEADERS;
+
+/// Records of one packet: enough for the kernel's `GSO_MAX_SIZE`, 512 KiB.
+const MAX_CONTINUATIONS: u32 = 9;
+
+/// What became of one record.
+enum Written {
+    /// It is in the ring.
+    Yes,
+    /// The ring had no room.
+    Full,
+    /// The packet's bytes could not be read.
+    Unreadable,
+}
+
+/// Copies the segment and says what became of the packet.
+#[inline(always)]
+pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> Outcome {
+    let Some(settings) = maps::settings() else { return Outcome::NotSelected };
+    let shard = spread(segment.hash) & settings.shards.wrapping_sub(1);
+    let Some(ring) = maps::ring(shard) else { return Outcome::LostRing };
+
+    let held = packet.len().saturating_sub(segment.network);
+    if held < segment.headers_len {
+        return Outcome::Malformed;
+    }
+    let available = (held - segment.headers_len).min(segment.payload_len);
+    let fits = CAPACITY - segment.headers_len;
+    let mut record = Record {
+        // SAFETY: the helper has no preconditions.
+        time: unsafe { bpf_ktime_get_ns() },
+        lost: maps::lost(shard),
+        interface: packet.interface(),
+        sequence: segment.sequence,
+        payload_len: segment.payload_len,
+        copied_offset: 0,
+        copied_len: available.min(fits),
+        headers_len: segment.headers_len as u16,
+        vlan_outer: segment.vlan_outer,
+        vlan_inner: segment.vlan_inner,
+        direction,
+        flags: 0,
+    };
+    if available < segment.payload_len {
+        record.flags |= TRUNCATED;
+    }
+    if available > fits {
+        record.flags |= CONTINUED;
+    }
+
+    match sized(packet, ring, segment.network, &record) {
+        Written::Yes => {}
+        Written::Full => {
+            maps::count_lost(shard);
+            return Outcome::LostRing;
+        }
+        Written::Unreadable => return Outcome::LostCopy,
+    }
+    if record.flags & CONTINUED != 0 && !go_on(packet, ring, segment, record, available) {
+        maps::count_lost(shard);
+        return Outcome::Truncated;
+    }
+    if record.flags & TRUNCATED != 0 { Outcome::Truncated } else { Outcome::Copied }
+}
+
+/// Mixes the bits, so that the low ones, which choose the shard, depend on all.
+#[inline(always)]
+fn spread(hash: u32) -> u32 {
+    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x9e37_79b1);
+    hash ^ (hash >> 15)
+}
+
+/// Writes the record into the smallest size class that takes it: the ring wants
+/// sizes that the verifier knows, and memory touched is what a copy costs.
+#[inline(always)]
+fn sized<P: Packet>(packet: &P, ring: &Ring, network: u32, record: &Record) -> Written {
+    let len = u32::from(record.headers_len) + record.copied_len;
+    macro_rules! first_that_fits {
+        ($($size:literal)*) => {
+            $(if len <= $size - RECORD_LEN as u32 {
+                return write::<P, $size>(packet, ring, network, len, record);
+            })*
+        };
+    }
+    first_that_fits! {
+        128 192 256 384 512 768 1024 1600 2048 3072 4096
+        6144 8192 12_288 16_384 24_576 32_768 49_152
+    }
+    write::<P, LARGEST>(packet, ring, network, len, record)
+}
+
+/// Reserves a slot of `SIZE` bytes, fills it and hands it over.
+#[inline(always)]
+fn write<P: Packet, const SIZE: usize>(
+    packet: &P,
+    ring: &Ring,
+    offset: u32,
+    len: u32,
+    record: &Record,
+) -> Written {
+    let Some(slot) = reserve::<SIZE>(ring) else { return Written::Full };
+    // SAFETY: the slot has SIZE bytes, is eight-byte aligned, and is ours until
+    // it is submitted; `bounded` keeps the copy within it.
+    unsafe {
+        slot.cast::<Record>().write(*record);
+        let copied =
+            packet.copy(offset, slot.add(RECORD_LEN), bounded(len, (SIZE - RECORD_LEN) as u32));
+        finish(slot, copied)
+    }
+}
+
+/// Writes the rest of a segment that is larger than the largest slot; false
+/// when a part of it found no room or could not be read.
+#[inline(always)]
+fn go_on<P: Packet>(
+    packet: &P,
+    ring: &Ring,
+    segment: &Segment,
+    mut record: Record,
+    available: u32,
+) -> bool {
+    let payload = segment.network + segment.headers_len;
+    for _ in 0..MAX_CONTINUATIONS {
+        record.copied_offset += record.copied_len;
+        let rest = available.saturating_sub(record.copied_offset);
+        if rest == 0 {
+            return true;
+        }
+        record.copied_len = rest.min(CONTINUATION);
+        if rest <= CONTINUATION {
+            record.flags &= !CONTINUED;
+        }
+        let Some(slot) = reserve::<LARGEST>(ring) else { return false };
+        let headers_len = bounded(segment.headers_len, MAX_HEADERS);
+        // SAFETY: the slot has LARGEST bytes, is eight-byte aligned, and is
+        // ours until it is submitted; headers and payload together are bounded
+        // by MAX_HEADERS + CONTINUATION, which is its CAPACITY.
+        unsafe {
+            slot.cast::<Record>().write(record);
+            let headers = slot.add(RECORD_LEN);
+            let copied = packet.copy(segment.network, headers, headers_len)
+                && packet.copy(
+                    payload + record.copied_offset,
+                    headers.add(headers_len as usize),
+                    bounded(record.copied_len, CONTINUATION),
+                );
+            if !matches!(finish(slot, copied), Written::Yes) {
+                return false;
+            }
+        }
+    }
+    false
+}
+
+#[inline(always)]
+fn reserve<const SIZE: usize>(ring: &Ring) -> Option<*mut c_void> {
+    // SAFETY: a reference to an inner map is the kernel's pointer to the map.
+    let slot =
+        unsafe { bpf_ringbuf_reserve(core::ptr::from_ref(ring).cast_mut().cast(), SIZE as u64, 0) };
+    (!slot.is_null()).then_some(slot)
+}
+
+/// Hands the slot over, or back.
+///
+/// # Safety
+///
+/// `slot` was reserved and neither submitted nor discarded.
+#[inline(always)]
+unsafe fn finish(slot: *mut c_void, copied: bool) -> Written {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if copied {
+            bpf_ringbuf_submit(slot, 0);
+            Written::Yes
+        } else {
+            bpf_ringbuf_discard(slot, 0);
+            Written::Unreadable
+        }
+    }
+}
+
+/// `len` as a number from 1 to `max`, in a way that the verifier can follow
+/// and the optimiser cannot undo.
+#[inline(always)]
+fn bounded(len: u32, max: u32) -> u32 {
+    let mut less = black_box(len.wrapping_sub(1));
+    if less >= max {
+        less = max - 1;
+    }
+    less + 1
+}

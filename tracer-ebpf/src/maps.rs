@@ -1,0 +1,108 @@
+//! What is shared with the user side while the programs run.
+
+use core::arch::asm;
+
+use aya_ebpf::{
+    btf_maps::{Array, ArrayOfMaps, PerCpuArray, RingBuf},
+    helpers::bpf_ktime_get_ns,
+    macros::btf_map,
+};
+use tracer_common::{MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings};
+
+/// Shape of the rings in [`RINGS`]; the loader makes them, at the size that
+/// the operator chose, which need not be this one.
+pub(crate) type Ring = RingBuf<(), 4096>;
+
+/// The ring of each shard. Index: shard.
+#[btf_map]
+static RINGS: ArrayOfMaps<Ring, MAX_SHARDS> = ArrayOfMaps::new();
+
+/// Records that each ring could not take. Index: shard.
+#[btf_map]
+static LOST: Array<u64, MAX_SHARDS> = Array::new();
+
+/// One element: what the operator chose.
+#[btf_map]
+static SETTINGS: Array<Settings, 1> = Array::new();
+
+/// One element: which ports are traced.
+#[btf_map]
+static PORTS: Array<PortTable, 1> = Array::new();
+
+/// Packets by [`Outcome`].
+#[btf_map]
+static OUTCOMES: PerCpuArray<u64, { OUTCOME_COUNT as usize }> = PerCpuArray::new();
+
+/// Nonzero where the hook can outlive its loader (clsact). Set before loading,
+/// so that elsewhere the verifier cuts the check out.
+#[unsafe(no_mangle)]
+static CHECK_LIVENESS: u32 = 0;
+
+/// The settings, which are always there.
+#[inline(always)]
+pub(crate) fn settings() -> Option<&'static Settings> {
+    SETTINGS.get(0)
+}
+
+/// Whether the process that attached this program has stopped refreshing its
+/// stamp, so that nobody reads what would be copied.
+#[inline(always)]
+pub(crate) fn loader_is_gone() -> bool {
+    // SAFETY: a valid static; volatile, because the loader writes its value
+    // into the object's read-only data after the compiler has seen the zero.
+    if unsafe { core::ptr::read_volatile(&raw const CHECK_LIVENESS) } == 0 {
+        return false;
+    }
+    // SAFETY: the helper has no preconditions.
+    let now = unsafe { bpf_ktime_get_ns() };
+    settings().is_none_or(|settings| settings.alive_until < now)
+}
+
+/// Whether either port is one that the operator traces.
+#[inline(always)]
+pub(crate) fn traced(source: u16, destination: u16) -> bool {
+    let Some(ports) = PORTS.get_ptr(0) else { return false };
+    let ports = ports.cast::<u8>();
+    // SAFETY: the table has an element for every value of a u16.
+    let (source, destination) =
+        unsafe { (*ports.add(usize::from(source)), *ports.add(usize::from(destination))) };
+    source | destination != 0
+}
+
+/// Counts a packet.
+#[inline(always)]
+pub(crate) fn count(outcome: Outcome) {
+    if let Some(counter) = OUTCOMES.get_ptr_mut(outcome as u32) {
+        // SAFETY: the element belongs to this CPU, and programs that share it
+        // do not preempt each other on it (the kernel disables migration, and
+        // TC and XDP run in softirq context).
+        unsafe { *counter += 1 };
+    }
+}
+
+/// The ring of a shard.
+#[inline(always)]
+pub(crate) fn ring(shard: u32) -> Option<&'static Ring> {
+    RINGS.get(shard)
+}
+
+/// The number of records that the ring of a shard could not take.
+#[inline(always)]
+pub(crate) fn lost(shard: u32) -> u64 {
+    // SAFETY: map values are aligned and live as long as the map, which the
+    // program holds; volatile, because other CPUs add to it.
+    LOST.get_ptr(shard).map_or(0, |counter| unsafe { counter.read_volatile() })
+}
+
+/// Counts a record that the ring of a shard could not take.
+#[inline(always)]
+pub(crate) fn count_lost(shard: u32) {
+    if let Some(counter) = LOST.get_ptr_mut(shard) {
+        // The compiler's own atomics know no fetch-and-add for this target.
+        // SAFETY: adds to an aligned, live map value, atomically.
+        unsafe {
+            asm!("lock *(u64 *)({counter} + 0) += {one}",
+                counter = in(reg) counter, one = in(reg) 1_u64);
+        }
+    }
+}

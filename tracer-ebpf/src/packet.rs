@@ -1,0 +1,181 @@
+//! The packet as the two kinds of hook show it.
+
+use core::{
+    ffi::c_void,
+    mem::{MaybeUninit, size_of},
+};
+
+use aya_ebpf::{
+    EbpfContext as _,
+    helpers::{bpf_skb_load_bytes, bpf_xdp_get_buff_len, bpf_xdp_load_bytes},
+    programs::{TcContext, XdpContext},
+};
+use aya_log_ebpf::warn;
+use tracer_common::NO_VLAN;
+
+/// Offsets beyond this are not looked at for headers; also what tells the
+/// verifier that adding an offset to a packet pointer cannot overflow.
+const MAX_HEADER_OFFSET: u32 = 0x3fff;
+
+/// Plain bytes that may be read out of a packet.
+///
+/// # Safety
+///
+/// Any bit pattern must be a valid value.
+pub(crate) unsafe trait Plain: Copy {}
+
+// SAFETY: arrays of bytes.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
+/// What the programs ask of a packet.
+pub(crate) trait Packet {
+    /// Bytes in the packet, paged ones included.
+    fn len(&self) -> u32;
+
+    /// First and one-past-last address of the part that can be read in place.
+    fn linear(&self) -> (usize, usize);
+
+    /// Copies `len` bytes (at least 1) from `offset` on; false if that failed.
+    ///
+    /// # Safety
+    ///
+    /// `to` must be valid for `len` bytes, visibly to the verifier.
+    unsafe fn copy(&self, offset: u32, to: *mut c_void, len: u32) -> bool;
+
+    /// Index of the interface whose hook runs.
+    fn interface(&self) -> u32;
+
+    /// VLAN id that the device or the stack took out of the frame.
+    fn offloaded_vlan(&self) -> u16;
+
+    /// Says that the bytes of a packet could not be read.
+    fn log_unreadable(&self);
+
+    /// Reads bytes of a header: in place where the packet is linear, which is
+    /// nearly always, else by copy.
+    #[inline(always)]
+    fn read<T: Plain>(&self, offset: u32) -> Option<T> {
+        if offset > MAX_HEADER_OFFSET {
+            return None;
+        }
+        let (start, end) = self.linear();
+        let at = start + offset as usize;
+        if at + size_of::<T>() <= end {
+            // SAFETY: checked against the end of the linear part, and T has no
+            // alignment and no invalid values.
+            return Some(unsafe { *(at as *const T) });
+        }
+        let mut value = MaybeUninit::<T>::uninit();
+        // SAFETY: the buffer is as large as T; the helper fills all of it.
+        unsafe {
+            self.copy(offset, value.as_mut_ptr().cast(), size_of::<T>() as u32)
+                .then(|| value.assume_init())
+        }
+    }
+}
+
+/// A socket buffer, at TC.
+pub(crate) struct Buffer<'a> {
+    context: &'a TcContext,
+}
+
+impl<'a> Buffer<'a> {
+    /// The packet of a TC hook.
+    #[inline(always)]
+    pub(crate) fn new(context: &'a TcContext) -> Self {
+        Self { context }
+    }
+}
+
+impl Packet for Buffer<'_> {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        self.context.len()
+    }
+
+    #[inline(always)]
+    fn linear(&self) -> (usize, usize) {
+        (self.context.data(), self.context.data_end())
+    }
+
+    #[inline(always)]
+    unsafe fn copy(&self, offset: u32, to: *mut c_void, len: u32) -> bool {
+        // SAFETY: the caller's promise about `to`; the kernel checks the rest.
+        unsafe { bpf_skb_load_bytes(self.context.as_ptr(), offset, to, len) == 0 }
+    }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        // SAFETY: the context is valid while the program runs.
+        unsafe { (*self.context.skb.skb).ifindex }
+    }
+
+    #[inline(always)]
+    fn offloaded_vlan(&self) -> u16 {
+        let skb = self.context.skb.skb;
+        // SAFETY: the context is valid while the program runs.
+        unsafe { if (*skb).vlan_present == 0 { NO_VLAN } else { (*skb).vlan_tci as u16 & 0x0fff } }
+    }
+
+    #[inline(always)]
+    fn log_unreadable(&self) {
+        warn!(
+            self.context,
+            "interface {}: a packet of {} bytes could not be read",
+            self.interface(),
+            self.len()
+        );
+    }
+}
+
+/// A frame, at XDP.
+pub(crate) struct Frame<'a> {
+    context: &'a XdpContext,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame of an XDP hook.
+    #[inline(always)]
+    pub(crate) fn new(context: &'a XdpContext) -> Self {
+        Self { context }
+    }
+}
+
+impl Packet for Frame<'_> {
+    #[inline(always)]
+    fn len(&self) -> u32 {
+        // SAFETY: the context is valid while the program runs.
+        unsafe { bpf_xdp_get_buff_len(self.context.ctx) as u32 }
+    }
+
+    #[inline(always)]
+    fn linear(&self) -> (usize, usize) {
+        (self.context.data(), self.context.data_end())
+    }
+
+    #[inline(always)]
+    unsafe fn copy(&self, offset: u32, to: *mut c_void, len: u32) -> bool {
+        // SAFETY: the caller's promise about `to`; the kernel checks the rest.
+        unsafe { bpf_xdp_load_bytes(self.context.ctx, offset, to, len) == 0 }
+    }
+
+    #[inline(always)]
+    fn interface(&self) -> u32 {
+        self.context.ingress_ifindex() as u32
+    }
+
+    #[inline(always)]
+    fn offloaded_vlan(&self) -> u16 {
+        NO_VLAN
+    }
+
+    #[inline(always)]
+    fn log_unreadable(&self) {
+        warn!(
+            self.context,
+            "interface {}: a frame of {} bytes could not be read",
+            self.interface(),
+            self.len()
+        );
+    }
+}
