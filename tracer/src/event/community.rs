@@ -56,3 +56,29 @@ fn hash(one: &Endpoint, other: &Endpoint) -> String {
     BASE64_STANDARD.encode_string(hash.digest().bytes(), &mut id);
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Vectors of the Community ID specification's reference implementation.
+    #[test]
+    fn both_directions_have_the_published_id() {
+        for (one, other, id) in [
+            ("128.232.110.120:34855", "66.35.250.204:80", "1:LQU9qZlK+B5F3KDmev6m5PMibrg="),
+            ("1.2.3.4:1122", "5.6.7.8:3344", "1:wCb3OG7yAFWelaUydu0D+125CLM="),
+            (
+                "[2001:470:e5bf:dead:4957:2174:e82c:4887]:63943",
+                "[2607:f8b0:400c:c03::1a]:25",
+                "1:/qFaeAR+gFe1KYjMzVDsMv+wgU4=",
+            ),
+        ] {
+            let [one, other] = [one, other].map(|end| {
+                let end: std::net::SocketAddr = end.parse().expect("an end");
+                Endpoint { ip: end.ip(), port: end.port() }
+            });
+            assert_eq!(CommunityId::default().of(&one, &other), id);
+            assert_eq!(CommunityId::default().of(&other, &one), id);
+        }
+    }
+}

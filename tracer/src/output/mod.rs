@@ -1,8 +1,22 @@
 //! Writes events: text rows or JSON lines.
 
+mod json;
+mod segments;
+mod text;
+mod writer;
+
 use std::io;
 
+#[cfg(test)]
+mod tests;
+
+pub use writer::Writer;
+
 use crate::event::{Sink, Timestamp};
+
+/// The first byte, in UTF-8, of U+0080 to U+00BF; the lower half of them control
+/// terminals as the characters below U+0020 do.
+const C1_LEAD: u8 = 0xc2;
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

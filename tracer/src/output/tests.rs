@@ -1,0 +1,274 @@
+//! Whole lines, as a reader gets them.
+
+use std::{
+    cell::RefCell,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    rc::Rc,
+};
+
+use super::*;
+use crate::{
+    capture::{Direction, Vlan},
+    event::{Common, CommunityId, Connection, Endpoint, Event, Message, Side, tcp, tracer},
+    stats::{FlowCounters, Outcomes, Stats},
+};
+
+const SECOND: u64 = 1_000_000_000;
+const BEGIN: Timestamp = Timestamp(1_475_232_865 * SECOND);
+
+/// A pipe whose other end can be looked at, closed or blocked.
+#[derive(Clone, Debug, Default)]
+struct Pipe(Rc<RefCell<PipeState>>);
+
+#[derive(Debug, Default)]
+struct PipeState {
+    bytes: Vec<u8>,
+    /// What the next writes fail with.
+    errors: Vec<io::ErrorKind>,
+    /// What every write fails with.
+    broken: Option<io::ErrorKind>,
+}
+
+impl io::Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut state = self.0.borrow_mut();
+        if let Some(kind) = state.broken.or_else(|| state.errors.pop()) {
+            return Err(kind.into());
+        }
+        // As a full pipe would, it takes less than it is given.
+        let taken = bytes.len().min(1000);
+        state.bytes.write_all(&bytes[..taken])?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Pipe {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.borrow().bytes.clone()).expect("output is UTF-8")
+    }
+}
+
+fn connection(client: IpAddr, server: IpAddr) -> Connection {
+    Connection {
+        client: Endpoint { ip: client, port: 34_855 },
+        server: Endpoint { ip: server, port: 25 },
+        vlan: Vlan::default(),
+        protocol: "smtp",
+        interface: "eth0".into(),
+        direction: Direction::Ingress,
+        loopback: false,
+        community_id: CommunityId::default(),
+    }
+}
+
+fn ipv4() -> Connection {
+    connection(Ipv4Addr::new(192, 168, 1, 9).into(), Ipv4Addr::new(192, 168, 1, 25).into())
+}
+
+fn anomaly(detail: &[u8]) -> Message<'_> {
+    Message::Anomaly(tracer::Anomaly::new("line-end", Some(detail.into())))
+}
+
+fn gap() -> Message<'static> {
+    Message::Gap(tracer::Gap::new(1460, tracer::GapCause::NotCaptured, Side::Server))
+}
+
+fn closed() -> Message<'static> {
+    Message::TcpClose(tcp::Close {
+        tcp: tcp::CloseFields {
+            state: "closed",
+            retransmissions: 1,
+            out_of_order: 2,
+            gaps: 0,
+            lost_bytes: 0,
+            skipped_bytes: 0,
+        },
+        common: Common {
+            duration: Some(5 * SECOND),
+            outcome: None,
+            client_bytes: Some(760),
+            server_bytes: Some(363),
+        },
+    })
+}
+
+fn opened() -> Message<'static> {
+    Message::TcpOpen(tcp::Open { tcp: tcp::OpenFields { state: "syn" } })
+}
+
+fn stats() -> Message<'static> {
+    let outcomes = Outcomes { copied: 3, pure_ack: 2, ..Outcomes::default() };
+    Message::Stats(tracer::Stats { tracer: Stats::new(outcomes, FlowCounters::default(), 4) })
+}
+
+/// What is written of `events`, each a millisecond after the one before.
+fn written<'a>(
+    format: Format,
+    view: View,
+    events: impl IntoIterator<Item = (&'a Connection, Option<Side>, Message<'a>)>,
+) -> Vec<String> {
+    let pipe = Pipe::default();
+    let mut writer = Writer::new(pipe.clone(), format, view);
+    writer.begin(BEGIN);
+    for (number, (connection, side, message)) in (1..).zip(events) {
+        let time = Timestamp(BEGIN.0 + number * 1_000_000);
+        let connection = (!matches!(message, Message::Stats(_))).then_some(connection);
+        writer.event(&Event { time, connection, side, message });
+    }
+    writer.flush().expect("a pipe that takes all");
+    let lines: Vec<String> = pipe.text().lines().map(str::to_owned).collect();
+    assert_eq!(writer.events(), lines.len() as u64);
+    lines
+}
+
+const CLIENT: Option<Side> = Some(Side::Client);
+const SERVER: Option<Side> = Some(Side::Server);
+
+#[test]
+fn rows_show_time_ends_and_protocol() {
+    let four = ipv4();
+    let six = connection(Ipv6Addr::LOCALHOST.into(), "2001:db8::25".parse().expect("an address"));
+    let lines = written(
+        Format::Text,
+        View::Messages,
+        [
+            (&four, None, opened()),
+            (&six, CLIENT, anomaly(b"what")),
+            (&four, SERVER, gap()),
+            (&four, None, closed()),
+            (&four, None, stats()),
+        ],
+    );
+    assert_eq!(
+        lines,
+        [
+            "0.002000  ::1  2001:db8::25  SMTP  [anomaly: line-end: what]",
+            "0.003000  192.168.1.25  192.168.1.9  SMTP  \
+             [1460 bytes from the server missing: not-captured]",
+        ]
+    );
+}
+
+#[test]
+fn time_counts_from_the_first_event_when_nobody_says_otherwise_and_may_go_back() {
+    let pipe = Pipe::default();
+    let mut writer = Writer::new(pipe.clone(), Format::Text, View::Messages);
+    let four = ipv4();
+    for micros in [5_000_000_u64, 27_337_218, 4_999_999] {
+        writer.event(&Event {
+            time: Timestamp(BEGIN.0 + micros * 1000),
+            connection: Some(&four),
+            side: CLIENT,
+            message: gap(),
+        });
+    }
+    writer.flush().expect("a pipe that takes all");
+    let times: Vec<String> =
+        pipe.text().lines().map(|line| line.split(' ').next().unwrap_or("").to_owned()).collect();
+    assert_eq!(times, ["0.000000", "22.337218", "-0.000001"]);
+}
+
+#[test]
+fn a_terminal_gets_nothing_to_obey() {
+    let four = ipv4();
+    let hostile = "\u{1b}[2J\r\n\u{9b}1m\u{7f}é\u{200}".as_bytes();
+    let mut bytes = hostile.to_vec();
+    bytes.push(0xff);
+    let text = written(Format::Text, View::Messages, [(&four, CLIENT, anomaly(&bytes))]);
+    assert_eq!(
+        text,
+        ["0.001000  192.168.1.9  192.168.1.25  SMTP  \
+          [anomaly: line-end: \\x1b[2J\\x0d\\x0a\\x9b1m\\x7fé\u{200}\\xff]"]
+    );
+    let json = written(Format::Json, View::Messages, [(&four, CLIENT, anomaly(hostile))]);
+    assert!(json[0].contains(r"\u001b[2J\r\n\u009b1m\u007fé"), "{}", json[0]);
+    assert!(!json[0].contains(char::is_control));
+    let value: serde_json::Value = serde_json::from_str(&json[0]).expect("JSON");
+    assert_eq!(value["tracer"]["anomaly"]["detail"].as_str().map(str::as_bytes), Some(hostile));
+    let json = written(Format::Json, View::Messages, [(&four, CLIENT, anomaly(&bytes))]);
+    let value: serde_json::Value = serde_json::from_str(&json[0]).expect("JSON");
+    assert!(value["tracer"]["anomaly"]["detail"]["base64"].is_string());
+}
+
+#[test]
+fn an_event_is_one_nested_object() {
+    let lines = written(Format::Json, View::Messages, [(&ipv4(), None, closed())]);
+    assert_eq!(
+        lines,
+        [concat!(
+            r#"{"@timestamp":"2016-09-30T10:54:25.001000000Z","#,
+            r#""event":{"action":"tcp-close","sequence":1,"duration":5000000000},"#,
+            r#""network":{"protocol":"smtp","transport":"tcp","type":"ipv4","#,
+            r#""direction":"ingress","community_id":"1:n8M6Ss3mLsvmfSeog3A1iqjsZ0k="},"#,
+            r#""client":{"ip":"192.168.1.9","port":34855,"bytes":760},"#,
+            r#""server":{"ip":"192.168.1.25","port":25,"bytes":363},"#,
+            r#""observer":{"ingress":{"interface":{"name":"eth0"}}},"#,
+            r#""tcp":{"state":"closed","retransmissions":1,"out_of_order":2,"gaps":0,"#,
+            r#""lost_bytes":0,"skipped_bytes":0}}"#
+        )]
+    );
+}
+
+#[test]
+fn the_network_object_says_which_way_and_which_vlan() {
+    let mut tagged = ipv4();
+    tagged.vlan = Vlan { outer: Some(100), inner: Some(7) };
+    let mut local = connection(Ipv6Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into());
+    local.loopback = true;
+    let mut file = ipv4();
+    file.direction = Direction::Unknown;
+    let networks: Vec<serde_json::Value> = written(
+        Format::Json,
+        View::Messages,
+        [&tagged, &local, &file].map(|connection| (connection, None, opened())),
+    )
+    .iter()
+    .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["network"].take())
+    .collect();
+    assert_eq!(networks[0]["vlan"]["id"], 100);
+    assert_eq!(networks[0]["inner"]["vlan"]["id"], 7);
+    assert_eq!(networks[0]["direction"], "ingress");
+    assert_eq!(networks[1]["type"], "ipv6");
+    assert_eq!(networks[1]["direction"], "internal");
+    assert!(networks[1].get("vlan").is_none());
+    assert!(networks[2].get("direction").is_none());
+}
+
+#[test]
+fn a_reader_that_went_away_is_remembered_and_nothing_more_is_written() {
+    let pipe = Pipe::default();
+    let mut writer = Writer::new(pipe.clone(), Format::Json, View::Messages);
+    let four = ipv4();
+    let event = Event { time: BEGIN, connection: Some(&four), side: CLIENT, message: gap() };
+    writer.event(&event);
+    writer.flush().expect("a pipe that takes all");
+    let before = pipe.text();
+    pipe.0.borrow_mut().broken = Some(io::ErrorKind::BrokenPipe);
+    for _ in 0..10_000 {
+        writer.event(&event);
+    }
+    assert_eq!(writer.flush().map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+    pipe.0.borrow_mut().broken = None;
+    writer.event(&event);
+    assert_eq!(writer.flush().map_err(|error| error.kind()), Err(io::ErrorKind::BrokenPipe));
+    assert_eq!(pipe.text(), before);
+    assert!(writer.events() < 10_000, "counted what nobody could get");
+}
+
+#[test]
+fn a_full_pipe_and_a_signal_lose_nothing() {
+    let pipe = Pipe::default();
+    let mut writer = Writer::new(pipe.clone(), Format::Text, View::Messages);
+    let four = ipv4();
+    for _ in 0..5_000 {
+        pipe.0.borrow_mut().errors = vec![io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock];
+        writer.event(&Event { time: BEGIN, connection: Some(&four), side: CLIENT, message: gap() });
+    }
+    writer.flush().expect("a pipe that takes all in the end");
+    assert_eq!(pipe.text().lines().count(), 5_000);
+}

@@ -1,0 +1,83 @@
+//! Text rows, as packet analysers show them: time, source, destination,
+//! protocol, info.
+
+use std::io::{self, Write as _};
+
+use memchr::memchr2_iter;
+
+use super::{
+    C1_LEAD,
+    writer::{Body, Head},
+};
+use crate::{
+    decode::PROTOCOLS,
+    event::{Message, Place, Side, Timestamp},
+};
+
+/// Appends a row: the time is counted from `begin`.
+///
+/// # Errors
+///
+/// None in practice: a buffer takes everything.
+pub(super) fn row(
+    buffer: &mut Vec<u8>,
+    begin: Timestamp,
+    head: &Head<'_>,
+    body: Body<'_>,
+) -> io::Result<()> {
+    let sign = if head.time < begin { "-" } else { "" };
+    let micros = head.time.0.abs_diff(begin.0) / 1_000;
+    write!(buffer, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)?;
+    if let Some(connection) = head.connection {
+        let side = head.side.unwrap_or(Side::Client);
+        let (source, destination) = (connection.end(side).ip, connection.end(side.other()).ip);
+        let column = match head.place {
+            Place::Row => "TCP",
+            _ => column(connection.protocol),
+        };
+        write!(buffer, "  {source}  {destination}  {column}")?;
+    }
+    buffer.extend_from_slice(b"  ");
+    match body {
+        Body::Message(message) => info(buffer, message)?,
+        Body::Formatted(info) => buffer.extend_from_slice(info),
+    }
+    buffer.push(b'\n');
+    Ok(())
+}
+
+/// Appends the info column of a message, with every control character made
+/// harmless: a terminal must not obey what stood on the wire.
+///
+/// # Errors
+///
+/// None in practice: a buffer takes everything.
+pub(super) fn info(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()> {
+    let at = buffer.len();
+    write!(buffer, "{}", message.describe())?;
+    let info = buffer.get(at..).unwrap_or_default();
+    if may_control(info) {
+        // `Display` writes whole characters only, so nothing is replaced here.
+        let text = String::from_utf8_lossy(info).into_owned();
+        buffer.truncate(at);
+        for character in text.chars() {
+            if character.is_control() {
+                write!(buffer, "\\x{:02x}", u32::from(character))?;
+            } else {
+                write!(buffer, "{character}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a control character among the bytes of a text: a quick
+/// look that takes some harmless characters for one.
+fn may_control(text: &[u8]) -> bool {
+    text.iter().any(|byte| *byte < b' ') || memchr2_iter(0x7f, C1_LEAD, text).next().is_some()
+}
+
+/// The name in the protocol column.
+fn column(protocol: &str) -> &str {
+    PROTOCOLS.iter().find(|known| known.name == protocol).map_or(protocol, |known| known.column)
+}
