@@ -1,3 +1,60 @@
-//! The project's own commands. `cargo xtask help` lists them.
+//! The project's own commands; `cargo xtask help` lists them.
 
-fn main() {}
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
+
+mod build;
+mod lint;
+mod process;
+mod run;
+mod setup;
+mod test;
+mod versions;
+mod workspace;
+
+use std::{env, ffi::OsString, process::ExitCode};
+
+use anyhow::{Result, bail};
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  setup            find or install all that a build and the tests need
+  build [--debug]  set up, then build tracer (release unless --debug)
+  run [ARGS…]      set up, build, then run tracer with ARGS as root, else through sudo
+  test [ARGS…]     set up and run all tests; ARGS go to `cargo test`
+  lint             formatting, clippy for host and BPF, documentation, licences
+  help             this page
+";
+
+fn main() -> ExitCode {
+    match command() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command() -> Result<ExitCode> {
+    let mut arguments = env::args_os().skip(1);
+    let name = arguments.next().unwrap_or_else(|| "help".into());
+    let rest: Vec<OsString> = arguments.collect();
+    match (name.to_str().unwrap_or_default(), rest.as_slice()) {
+        ("setup", []) => {
+            setup::for_builds()?;
+            setup::for_tests();
+            Ok(ExitCode::SUCCESS)
+        }
+        ("build", []) => build::build(build::Profile::Release),
+        ("build", [flag]) if flag == "--debug" => build::build(build::Profile::Debug),
+        ("run", arguments) => run::run(arguments),
+        ("test", arguments) => test::test(arguments),
+        ("lint", []) => lint::lint(),
+        ("help" | "--help" | "-h", _) => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
+        (name, _) => bail!("`{name}` with these arguments is no command\n\n{HELP}"),
+    }
+}

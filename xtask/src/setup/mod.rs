@@ -1,0 +1,61 @@
+//! `cargo xtask setup`: finds or installs all that a build and the tests need.
+//!
+//! It asks nothing, says what it did, and does nothing when all is there. What
+//! it can, it keeps below `target/setup`; of the host it changes at most the
+//! packages of a compiler, debootstrap and `ip`.
+
+mod apt;
+mod linker;
+mod root;
+pub(crate) mod toolchain;
+
+pub(crate) use linker::tools;
+
+use std::{path::PathBuf, time::Instant};
+
+use anyhow::Result;
+
+use crate::workspace;
+
+/// Says one thing that set-up did or found.
+fn say(line: &str) {
+    println!("setup: {line}");
+}
+
+/// Where a step of set-up writes what its programs print.
+pub(crate) fn log(name: &str) -> PathBuf {
+    workspace::setup().join("logs").join(name).with_extension("log")
+}
+
+/// Finds or installs what a build needs: a BPF tool chain.
+pub(crate) fn for_builds() -> Result<()> {
+    let start = Instant::now();
+    if let Some(toolchain) = toolchain::recorded() {
+        say(&format!("BPF tool chain: {toolchain}, as before"));
+        return Ok(());
+    }
+    let toolchain = toolchain::find_or_install()?;
+    toolchain.record()?;
+    say(&format!("BPF tool chain: {toolchain} ({} s)", start.elapsed().as_secs()));
+    Ok(())
+}
+
+/// Finds or installs what the tests need beyond that: programs of the host and
+/// the Debian root with servers and clients. A host that cannot have them is
+/// told why; the tests that need them are then skipped.
+pub(crate) fn for_tests() {
+    if let Err(error) = apt::provide(&[("ip", "iproute2")]) {
+        say(&format!("no network namespaces: {error:#}"));
+    }
+    let start = Instant::now();
+    match root::find_or_make() {
+        Ok(root::Found::Before) => say("Debian root with the tests' servers: as before"),
+        Ok(root::Found::Made) => say(&format!(
+            "Debian root with the tests' servers: made ({} s)",
+            start.elapsed().as_secs()
+        )),
+        Err(error) => say(&format!(
+            "no Debian root with the tests' servers, the tests that need it will be skipped: {error:#}"
+        )),
+    }
+}

@@ -1,0 +1,91 @@
+//! The Debian root in which the tests' servers and clients live, so that none
+//! of them is ever installed on the host.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use super::{apt, log, say};
+use crate::{
+    process::Step,
+    versions::{ROOT_PACKAGES, ROOT_SUITE},
+    workspace,
+};
+
+/// Limit of fetching and unpacking the base system.
+const BASE: Duration = Duration::from_mins(15);
+
+/// Limit of installing the packages.
+const PACKAGES: Duration = Duration::from_mins(15);
+
+/// Limit of moving and removing files.
+const FILES: Duration = Duration::from_mins(2);
+
+/// Installs the packages; runs inside the root, `$@` being the packages.
+const INSTALL: &str = r#"
+mount -t proc proc /proc
+# Nothing that is installed here may start.
+printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+apt-get update --quiet
+apt-get install --yes --quiet --no-install-recommends "$@"
+apt-get clean
+rm -rf /var/lib/apt/lists/*
+"#;
+
+/// Whether the root was there.
+pub(super) enum Found {
+    /// It was.
+    Before,
+    /// It was made.
+    Made,
+}
+
+/// Where it is.
+fn folder() -> PathBuf {
+    workspace::setup().join("root")
+}
+
+/// What it holds, as written down beside it once it is complete.
+fn contents() -> String {
+    format!("{ROOT_SUITE}\n{}\n", ROOT_PACKAGES.join("\n"))
+}
+
+/// Makes the root unless it is there.
+pub(super) fn find_or_make() -> Result<Found> {
+    let stamp = workspace::setup().join("root.contents");
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == contents()) && folder().is_dir() {
+        return Ok(Found::Before);
+    }
+    apt::provide(&[("debootstrap", "debootstrap")])?;
+    let new = workspace::setup().join("root.new");
+    fs::create_dir_all(workspace::setup())?;
+    remove(&[&new, &folder(), &stamp])?;
+
+    say(&format!("making a Debian root ({ROOT_SUITE})"));
+    Step::as_root("debootstrap", BASE)?
+        .args(["--variant=minbase", ROOT_SUITE])
+        .args([&new])
+        .log(&log("debootstrap"))?;
+    say(&format!("installing in the root: {}", ROOT_PACKAGES.join(" ")));
+    Step::as_root("cp", FILES)?
+        .args(["--dereference", "/etc/resolv.conf"])
+        .args([new.join("etc/resolv.conf")])
+        .output()?;
+    // In namespaces of its own: mounts and stray processes end with it.
+    Step::as_root("unshare", PACKAGES)?
+        .args(["--mount", "--pid", "--fork", "--kill-child", "chroot"])
+        .args([&new])
+        .args(["sh", "-ec", INSTALL, "sh"])
+        .args(ROOT_PACKAGES)
+        .log(&log("root-packages"))?;
+    Step::as_root("mv", FILES)?.args([&new, &folder()]).output()?;
+    fs::write(&stamp, contents()).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(Found::Made)
+}
+
+/// Removes what root made.
+fn remove(paths: &[&PathBuf]) -> Result<()> {
+    Step::as_root("rm", FILES)?.args(["-rf", "--one-file-system", "--"]).args(paths).output()?;
+    Ok(())
+}
