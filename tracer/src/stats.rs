@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use tracer_common::Outcome;
 
 /// What became of the packets that were seen. Every packet has exactly one
 /// outcome, so their sum is the number of packets seen.
@@ -38,6 +39,22 @@ pub struct Lost {
 }
 
 impl Outcomes {
+    /// Counts packets of an outcome as the kernel side names it.
+    pub const fn count(&mut self, outcome: Outcome, packets: u64) {
+        let counter = match outcome {
+            Outcome::NotSelected => &mut self.not_selected,
+            Outcome::PureAck => &mut self.pure_ack,
+            Outcome::Fragment => &mut self.fragment,
+            Outcome::Malformed => &mut self.malformed,
+            Outcome::Shunted => &mut self.shunted,
+            Outcome::Copied => &mut self.copied,
+            Outcome::Truncated => &mut self.truncated,
+            Outcome::LostRing => &mut self.lost.ring_full,
+            Outcome::LostCopy => &mut self.lost.unreadable,
+        };
+        *counter += packets;
+    }
+
     /// Packets seen: the sum of the outcomes.
     pub const fn seen(&self) -> u64 {
         self.not_selected
