@@ -52,6 +52,12 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         Self { source, table, output, now: Timestamp(0), expired: Timestamp(0) }
     }
 
+    /// Tells when the capture began, if that was before the first segment.
+    pub fn begin(&mut self, time: Timestamp) {
+        self.now = self.now.max(time);
+        self.output.begin(time);
+    }
+
     /// Takes one batch of the source through to the output, which is flushed.
     ///
     /// # Errors
@@ -98,14 +104,14 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         });
     }
 
-    /// Ends all flows and flushes the output. The counters that are then read
-    /// are the last ones.
+    /// Ends all flows, pushes the last `stats` event and flushes the output.
     ///
     /// # Errors
     ///
     /// When the output cannot be written.
     pub fn finish(&mut self) -> Result<Stats, Error<S::Error>> {
         self.table.finish(self.now, &mut self.output);
+        self.report();
         self.output.flush().map_err(Error::Output)?;
         Ok(self.stats())
     }
