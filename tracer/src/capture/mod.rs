@@ -1,5 +1,8 @@
 //! Where segments come from: the kernel's rings or a capture file.
 
+pub mod file;
+pub mod link;
+pub mod packet;
 mod segment;
 
 pub use segment::{
