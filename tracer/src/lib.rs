@@ -14,4 +14,5 @@ pub mod flow;
 pub mod logger;
 pub mod output;
 pub mod pipeline;
+pub mod read;
 pub mod stats;

@@ -1,0 +1,118 @@
+//! `tracer read`: capture files through the decoders, without privileges.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write as _},
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result, bail};
+use nix::{
+    sys::prctl,
+    unistd::{self, Gid, Uid},
+};
+
+use crate::{
+    capture::{
+        Status,
+        file::{Error, FileSource},
+        packet::Selection,
+    },
+    config::Config,
+    flow::Table,
+    output::{View, Writer},
+    pipeline::{self, Pipeline},
+    stats::Stats,
+};
+
+/// `nobody` and `nogroup`, to whom nothing belongs.
+const NOBODY: u32 = 65_534;
+
+/// Decodes `files` as one capture and writes the events to the standard
+/// output, the counters to the standard error.
+///
+/// # Errors
+///
+/// When a file cannot be opened (nothing is read then), when one was damaged
+/// (everything else was decoded; each damaged one has been logged), or when
+/// the output cannot be written. A reader that went away is no error.
+pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
+    let inputs = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+    let output = io::stdout().as_fd().try_clone_to_owned().context("the standard output")?;
+    give_up_privileges();
+
+    let ports = config.flows.ports.iter().map(|(port, _)| *port);
+    let selection = Selection::new(ports, config.view == View::Segments);
+    let mut source = FileSource::new(inputs, selection);
+    let begin = source.begin();
+    let writer = Writer::new(File::from(output), config.format, config.view);
+    let mut pipeline = Pipeline::new(source, Table::new(config.flows.clone()), writer);
+    if let Some(begin) = begin {
+        pipeline.begin(begin);
+    }
+
+    let mut damaged = Vec::new();
+    let stats = loop {
+        let step = match pipeline.step() {
+            Ok(Status::End) => pipeline.finish().map(Some),
+            Ok(Status::More | Status::Idle) => continue,
+            Err(pipeline::Error::Source(error)) => {
+                damaged.push(error);
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        match step {
+            Err(error) if error.is_output_gone() => break None,
+            stats => break stats?,
+        }
+    };
+    let has_something = |stats: &Stats| stats.seen > 0 || damaged.is_empty();
+    if let Some(stats) = stats.filter(has_something)
+        && config.log >= log::LevelFilter::Warn
+    {
+        // A closed stderr leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "{stats}");
+    }
+    verdict(damaged)
+}
+
+/// One damaged file is the error; of several, each is logged.
+fn verdict(mut damaged: Vec<Error>) -> Result<()> {
+    let Some(last) = damaged.pop() else { return Ok(()) };
+    if damaged.is_empty() {
+        return Err(last.into());
+    }
+    let count = damaged.len() + 1;
+    for error in damaged.into_iter().chain([last]) {
+        log::error!("{error}");
+    }
+    bail!("{count} files could not be read to their end")
+}
+
+/// Opens an input without reading from it; `-` is the standard input.
+fn open(file: &Path) -> Result<(String, Box<dyn Read + Send>)> {
+    if file == Path::new("-") {
+        return Ok(("standard input".to_owned(), Box::new(io::stdin())));
+    }
+    let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    Ok((file.display().to_string(), Box::new(opened)))
+}
+
+/// What comes in a file is hostile, and reading it needs no rights. Whoever
+/// is not root keeps what little there is.
+fn give_up_privileges() {
+    let nobody = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let given_up = || {
+        if unistd::geteuid().is_root() {
+            unistd::setgroups(&[])?;
+            unistd::setresgid(nobody.1, nobody.1, nobody.1)?;
+            unistd::setresuid(nobody.0, nobody.0, nobody.0)?;
+        }
+        prctl::set_no_new_privs()
+    };
+    if let Err(error) = given_up() {
+        log::warn!("reading with the rights of root, because they cannot be given up: {error}");
+    }
+}
