@@ -42,6 +42,81 @@ pub struct Record {
     pub direction: u8,
     /// [`TRUNCATED`], [`CONTINUED`].
     pub flags: u8,
+    /// Fills the last eight bytes, which would be padding; zero.
+    pub reserved: u32,
+}
+
+impl Record {
+    /// Reads the header that a ring record begins with; `None` when the bytes
+    /// are too few to be one.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let bytes: &[u8; RECORD_LEN] = bytes.first_chunk()?;
+        let [
+            t0,
+            t1,
+            t2,
+            t3,
+            t4,
+            t5,
+            t6,
+            t7,
+            l0,
+            l1,
+            l2,
+            l3,
+            l4,
+            l5,
+            l6,
+            l7,
+            i0,
+            i1,
+            i2,
+            i3,
+            s0,
+            s1,
+            s2,
+            s3,
+            p0,
+            p1,
+            p2,
+            p3,
+            o0,
+            o1,
+            o2,
+            o3,
+            c0,
+            c1,
+            c2,
+            c3,
+            h0,
+            h1,
+            v0,
+            v1,
+            n0,
+            n1,
+            direction,
+            flags,
+            r0,
+            r1,
+            r2,
+            r3,
+        ] = *bytes;
+        Some(Self {
+            time: u64::from_ne_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
+            lost: u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]),
+            interface: u32::from_ne_bytes([i0, i1, i2, i3]),
+            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
+            payload_len: u32::from_ne_bytes([p0, p1, p2, p3]),
+            copied_offset: u32::from_ne_bytes([o0, o1, o2, o3]),
+            copied_len: u32::from_ne_bytes([c0, c1, c2, c3]),
+            headers_len: u16::from_ne_bytes([h0, h1]),
+            vlan_outer: u16::from_ne_bytes([v0, v1]),
+            vlan_inner: u16::from_ne_bytes([n0, n1]),
+            direction,
+            flags,
+            reserved: u32::from_ne_bytes([r0, r1, r2, r3]),
+        })
+    }
 }
 
 /// Length of [`Record`], and offset of the packet's bytes behind it.
@@ -74,3 +149,4 @@ const _: () = assert!(offset_of!(Record, vlan_outer) == 38);
 const _: () = assert!(offset_of!(Record, vlan_inner) == 40);
 const _: () = assert!(offset_of!(Record, direction) == 42);
 const _: () = assert!(offset_of!(Record, flags) == 43);
+const _: () = assert!(offset_of!(Record, reserved) == 44);

@@ -64,6 +64,7 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
         vlan_inner: segment.vlan_inner,
         direction,
         flags: 0,
+        reserved: 0,
     };
     if available < segment.payload_len {
         record.flags |= TRUNCATED;

@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod link;
+pub mod live;
 pub mod packet;
 mod segment;
 

@@ -1,0 +1,313 @@
+//! Segments out of the kernel's ring.
+
+use std::{
+    collections::HashMap,
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    sync::Arc,
+};
+
+use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
+use tracer_common::{CONTINUED, DIRECTION_INGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
+
+use super::{
+    Direction, Interface, Point, Segment, Source, Status, TcpFlags, Vlan,
+    packet::{Headers, Selection},
+};
+use crate::{event::Timestamp, stats::Outcomes};
+
+/// Records of one batch, so that output and signals get their turn.
+const BATCH: usize = 512;
+
+/// What can keep a [`LiveSource`] from being made.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A descriptor is not of the map it should be of, or cannot be mapped.
+    #[error("mapping the {map}: {error}")]
+    Map {
+        /// Which map.
+        map: &'static str,
+        /// What the map's library says.
+        error: MapError,
+    },
+    /// The counters cannot be read.
+    #[error("reading the kernel's counters: {0}")]
+    Counters(MapError),
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        Self::other(error)
+    }
+}
+
+/// The ring of one shard, and the names that its records need.
+pub struct LiveSource {
+    ring: RingBuf<MapData>,
+    outcomes: PerCpuArray<MapData, u64>,
+    interfaces: HashMap<u32, Known>,
+    /// Indices of interfaces that went, of which the ring may hold records.
+    gone: Vec<u32>,
+    /// Stands for an interface that nobody has named.
+    unnamed: Known,
+    /// Unix time less `CLOCK_MONOTONIC`, nanoseconds.
+    clock_offset: u64,
+    selection: Selection,
+    /// Records whose headers this side could not read after all.
+    malformed: u64,
+}
+
+/// What is known of an interface.
+struct Known {
+    interface: Interface,
+    /// Tags that frames of a VLAN device have on the device below it.
+    vlans: Vec<u16>,
+}
+
+impl LiveSource {
+    /// Maps the ring of a shard and opens the counters, neither of which takes
+    /// a privilege.
+    ///
+    /// # Errors
+    ///
+    /// When a descriptor is not of such a map.
+    pub fn new(ring: OwnedFd, outcomes: OwnedFd) -> Result<Self, Error> {
+        let ring = MapData::from_fd(ring)
+            .and_then(|data| RingBuf::try_from(Map::RingBuf(data)))
+            .map_err(|error| Error::Map { map: "ring", error })?;
+        let outcomes = MapData::from_fd(outcomes)
+            .and_then(|data| PerCpuArray::try_from(Map::PerCpuArray(data)))
+            .map_err(|error| Error::Map { map: "counters", error })?;
+        let unnamed = Interface { name: Arc::from("unknown"), loopback: false };
+        Ok(Self {
+            ring,
+            outcomes,
+            interfaces: HashMap::new(),
+            gone: Vec::new(),
+            unnamed: Known { interface: unnamed, vlans: Vec::new() },
+            clock_offset: 0,
+            selection: Selection::all(),
+            malformed: 0,
+        })
+    }
+
+    /// Sets what is added to a record's time: Unix time less
+    /// `CLOCK_MONOTONIC`, in nanoseconds.
+    pub const fn set_clock_offset(&mut self, nanoseconds: u64) {
+        self.clock_offset = nanoseconds;
+    }
+
+    /// Names an interface. `vlans` are the tags, outermost first, that the
+    /// frames of a VLAN device have on the device below it: with them, the same
+    /// packet belongs to the same flow on both.
+    pub fn set_interface(&mut self, index: u32, interface: Interface, vlans: Vec<u16>) {
+        self.gone.retain(|&gone| gone != index);
+        self.interfaces.insert(index, Known { interface, vlans });
+    }
+
+    /// Forgets an interface once the ring holds no record of it.
+    pub fn remove_interface(&mut self, index: u32) {
+        self.gone.push(index);
+    }
+
+    /// The kernel's counters as they are.
+    ///
+    /// # Errors
+    ///
+    /// When the map cannot be read.
+    pub fn counters(&self) -> Result<Outcomes, Error> {
+        let mut outcomes = Outcomes::default();
+        for outcome in Outcome::ALL {
+            let cpus = self.outcomes.get(&(outcome as u32), 0).map_err(Error::Counters)?;
+            outcomes.count(outcome, cpus.iter().sum());
+        }
+        let disowned = self.malformed.min(outcomes.copied);
+        outcomes.copied -= disowned;
+        outcomes.malformed += disowned;
+        Ok(outcomes)
+    }
+}
+
+impl AsFd for LiveSource {
+    /// Becomes readable when the ring holds records.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.ring.as_fd()
+    }
+}
+
+impl Source for LiveSource {
+    type Error = Error;
+
+    fn read(&mut self, each: &mut dyn FnMut(&Segment<'_>)) -> Result<Status, Error> {
+        for _ in 0..BATCH {
+            let Some(item) = self.ring.next() else {
+                for index in self.gone.drain(..) {
+                    self.interfaces.remove(&index);
+                }
+                return Ok(Status::Idle);
+            };
+            let segment = Record::read(&item).and_then(|record| {
+                let known = self.interfaces.get(&record.interface).unwrap_or(&self.unnamed);
+                segment(&record, item.get(RECORD_LEN..)?, known, self.clock_offset, &self.selection)
+            });
+            match segment {
+                Some(segment) => each(&segment),
+                None => self.malformed += 1,
+            }
+        }
+        Ok(Status::More)
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        self.counters().unwrap_or_else(|error| {
+            log::error!("{error}");
+            Outcomes::default()
+        })
+    }
+}
+
+/// Makes a segment of a record; `None` if the record contradicts itself.
+///
+/// A record that is one of several of its packet becomes a segment of its own:
+/// the part of the payload that stands in it, at its own sequence number.
+fn segment<'a>(
+    record: &Record,
+    bytes: &'a [u8],
+    known: &'a Known,
+    clock_offset: u64,
+    selection: &Selection,
+) -> Option<Segment<'a>> {
+    let headers_len = usize::from(record.headers_len);
+    let (packet, rest) = bytes.split_at_checked(headers_len)?;
+    let payload = rest.get(..usize::try_from(record.copied_len).ok()?)?;
+    let wire_len = record.payload_len.checked_add(u32::from(record.headers_len))?;
+    let headers = Headers::parse(packet, wire_len, selection).ok()?;
+
+    let mut tcp = headers.tcp;
+    let (first, last) = (record.copied_offset == 0, record.flags & CONTINUED == 0);
+    let (len, offset) = if first && last {
+        (record.payload_len, 0)
+    } else {
+        let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
+        if !first {
+            tcp.sequence = tcp.sequence.wrapping_add(syn).wrapping_add(record.copied_offset);
+            tcp.flags.0 &= !TcpFlags::SYN.0;
+        }
+        if !last {
+            tcp.flags.0 &= !TcpFlags::FIN.0;
+        }
+        let rest = record.payload_len.checked_sub(record.copied_offset)?;
+        (if last { rest } else { record.copied_len }, 0)
+    };
+    let direction =
+        if record.direction == DIRECTION_INGRESS { Direction::Ingress } else { Direction::Egress };
+    Some(Segment {
+        time: Timestamp(record.time.wrapping_add(clock_offset)),
+        point: Point { interface: record.interface, direction },
+        interface: &known.interface,
+        vlan: vlan(&known.vlans, record),
+        source: headers.source,
+        destination: headers.destination,
+        tcp,
+        len,
+        offset,
+        bytes: payload,
+        lost: record.lost,
+    })
+}
+
+/// The tags of the frame: those of the VLAN device, then those in the record.
+fn vlan(device: &[u16], record: &Record) -> Vlan {
+    let frame = [record.vlan_outer, record.vlan_inner].into_iter().filter(|id| *id != NO_VLAN);
+    let mut ids = device.iter().copied().chain(frame);
+    Vlan { outer: ids.next(), inner: ids.next() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// IPv4 and TCP headers without options, from 10.0.0.1:40000 to
+    /// 10.0.0.2:80, with sequence number 1000 and the flags ACK and FIN.
+    const HEADERS: [u8; 40] = [
+        0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0, 80, 0,
+        0, 3, 0xe8, 0, 0, 0, 7, 0x50, 0x11, 1, 0, 0, 0, 0, 0,
+    ];
+
+    fn known(vlans: &[u16]) -> Known {
+        let interface = Interface { name: Arc::from("eth0"), loopback: false };
+        Known { interface, vlans: vlans.to_vec() }
+    }
+
+    fn record() -> Record {
+        Record {
+            time: 5,
+            interface: 3,
+            sequence: 1000,
+            payload_len: 10,
+            copied_len: 10,
+            headers_len: 40,
+            vlan_outer: NO_VLAN,
+            vlan_inner: NO_VLAN,
+            ..Record::default()
+        }
+    }
+
+    fn bytes(payload: &[u8]) -> Vec<u8> {
+        [&HEADERS, payload].concat()
+    }
+
+    #[test]
+    fn a_stale_tail_behind_the_record_is_not_read() {
+        let (known, bytes) = (known(&[]), bytes(b"0123456789stale"));
+        let segment = segment(&record(), &bytes, &known, 100, &Selection::all()).unwrap();
+        assert_eq!(segment.bytes, b"0123456789");
+        assert_eq!((segment.len, segment.offset, segment.time), (10, 0, Timestamp(105)));
+        assert_eq!(segment.source.port, 40_000);
+        assert_eq!(segment.destination.port, 80);
+        assert!(segment.tcp.flags.has(TcpFlags::FIN));
+    }
+
+    #[test]
+    fn records_of_a_big_packet_become_segments_in_sequence() {
+        let known = known(&[]);
+        let (head, tail) = (bytes(b"012345"), bytes(b"6789"));
+        let first = Record { copied_len: 6, flags: CONTINUED, ..record() };
+        let last = Record { copied_offset: 6, copied_len: 4, ..record() };
+        let first = segment(&first, &head, &known, 0, &Selection::all()).unwrap();
+        let last = segment(&last, &tail, &known, 0, &Selection::all()).unwrap();
+        assert_eq!((first.tcp.sequence, first.len, first.bytes), (1000, 6, &b"012345"[..]));
+        assert!(!first.tcp.flags.has(TcpFlags::FIN), "the FIN stands behind the last byte");
+        assert_eq!((last.tcp.sequence, last.len, last.bytes), (1006, 4, &b"6789"[..]));
+        assert!(last.tcp.flags.has(TcpFlags::FIN));
+    }
+
+    #[test]
+    fn a_truncated_last_record_keeps_the_true_length() {
+        let (known, bytes) = (known(&[]), bytes(b"6"));
+        let last = Record { copied_offset: 6, copied_len: 1, ..record() };
+        let segment = segment(&last, &bytes, &known, 0, &Selection::all()).unwrap();
+        assert_eq!((segment.len, segment.bytes), (4, &b"6"[..]));
+    }
+
+    #[test]
+    fn lengths_beyond_the_slot_are_refused() {
+        let (known, bytes) = (known(&[]), bytes(b"0123"));
+        for record in [
+            Record { copied_len: 5, payload_len: 5, ..record() },
+            Record { headers_len: 60, ..record() },
+            Record { copied_offset: 11, copied_len: 0, ..record() },
+        ] {
+            assert!(segment(&record, &bytes, &known, 0, &Selection::all()).is_none());
+        }
+    }
+
+    #[test]
+    fn a_vlan_device_and_the_device_below_it_show_the_same_tags() {
+        let below = Record { vlan_outer: 10, ..record() };
+        assert_eq!(vlan(&[10], &record()), vlan(&[], &below));
+        let double = Record { vlan_outer: 10, vlan_inner: 20, ..record() };
+        assert_eq!(vlan(&[10, 20], &record()), vlan(&[], &double));
+        assert_eq!(vlan(&[10], &Record { vlan_outer: 20, ..record() }), vlan(&[], &double));
+    }
+}
