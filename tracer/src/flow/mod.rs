@@ -1,11 +1,29 @@
 //! Flows and their streams: what makes ordered bytes of segments.
+//!
+//! A segment meets the [`Table`], which finds its flow; the flow's half of the
+//! sender, which says whether this capture point may speak and where in the
+//! stream the segment stands; the stream, which puts the bytes in order; and
+//! the dialogue, which offers them to the decoder. Nothing here owns a clock:
+//! time is what packets say.
 
-use crate::{
-    capture::Segment,
-    decode,
-    event::{Sink, Timestamp},
-    stats::FlowCounters,
-};
+mod buffer;
+mod connection;
+mod dialogue;
+mod half;
+mod key;
+mod pair;
+mod queue;
+mod row;
+mod seq;
+mod slots;
+mod stream;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use table::Table;
+
+use crate::decode;
 
 /// Bytes that one stream may hold: out of order, or left by its decoder.
 pub const STREAM_LIMIT: usize = 256 * 1024;
@@ -33,31 +51,9 @@ pub struct Settings {
     pub decode: decode::Settings,
 }
 
-/// All flows of one shard.
-pub struct Table {
-    settings: Settings,
-}
-
-impl Table {
-    /// An empty table.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings }
-    }
-
-    /// Takes the next segment and pushes what became known by it.
-    pub fn segment(&mut self, _segment: &Segment<'_>, _sink: &mut dyn Sink) {
-        let _ = &self.settings;
-    }
-
-    /// Lets go of flows that have been silent for the idle time-out. Cheap
-    /// when there is nothing to do; called every second or so of packet time.
-    pub fn expire(&mut self, _now: Timestamp, _sink: &mut dyn Sink) {}
-
-    /// Ends all flows, because the source ended.
-    pub fn finish(&mut self, _now: Timestamp, _sink: &mut dyn Sink) {}
-
-    /// What happened so far.
-    pub fn counters(&self) -> FlowCounters {
-        FlowCounters::default()
+impl Settings {
+    /// The protocol that a server speaks on `port`, if it is traced.
+    fn protocol(&self, port: u16) -> Option<&'static decode::Protocol> {
+        self.ports.iter().find(|(traced, _)| *traced == port).map(|(_, protocol)| *protocol)
     }
 }

@@ -1,0 +1,81 @@
+//! Bytes that are in order and that a decoder has left.
+
+use std::collections::VecDeque;
+
+use crate::event::Timestamp;
+
+/// Capture times that one buffer remembers. What comes when so many are kept
+/// takes the time of what stands before it.
+const MARKS: usize = 16;
+
+/// Bytes in order, and when they were captured. Holds no memory when empty.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    data: Vec<u8>,
+    /// Bytes of `data` that were taken.
+    taken: usize,
+    /// Where in the stream `data` ends.
+    end: u64,
+    /// Offset from which on bytes have the time beside it.
+    marks: VecDeque<(u64, Timestamp)>,
+}
+
+impl Buffer {
+    /// The bytes.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.data.get(self.taken..).unwrap_or_default()
+    }
+
+    /// Number of bytes.
+    pub(super) fn len(&self) -> usize {
+        self.data.len().saturating_sub(self.taken)
+    }
+
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of memory.
+    pub(super) fn held(&self) -> usize {
+        self.data.capacity() + self.marks.capacity() * size_of::<(u64, Timestamp)>()
+    }
+
+    /// When the first byte was captured.
+    pub(super) fn started(&self) -> Option<Timestamp> {
+        self.marks.front().map(|(_, time)| *time)
+    }
+
+    /// Appends `bytes`, the last of which stands before offset `end`.
+    pub(super) fn append(&mut self, bytes: &[u8], end: u64, time: Timestamp) {
+        if bytes.is_empty() {
+            return;
+        }
+        // Half the buffer at least, so that each byte is moved once on average.
+        let full = self.data.len() + bytes.len() > self.data.capacity();
+        if full && self.taken >= self.data.len() / 2 {
+            self.data.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.data.extend_from_slice(bytes);
+        self.end = end;
+        let start = end.saturating_sub(bytes.len() as u64);
+        let known = self.marks.back().is_some_and(|(_, last)| *last == time);
+        if !known && self.marks.len() < MARKS {
+            self.marks.push_back((start, time));
+        }
+    }
+
+    /// Drops so many bytes from the front.
+    pub(super) fn take(&mut self, count: usize) {
+        self.taken = (self.taken + count).min(self.data.len());
+        if self.is_empty() {
+            *self = Self::default();
+            return;
+        }
+        let front = self.end.saturating_sub(self.len() as u64);
+        while self.marks.get(1).is_some_and(|(start, _)| *start <= front) {
+            self.marks.pop_front();
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! One connection from its first segment to a while after its end.
+
+use super::{
+    Settings,
+    dialogue::{Context, Dialogue, Tally},
+    half::Half,
+    pair::Pair,
+    queue::Piece,
+    row::row,
+    stream::{HOLE_TIMEOUT, Opening},
+};
+use crate::{
+    capture::{Direction, Segment, TcpFlags},
+    decode::Protocol,
+    event::{
+        Common, CommunityId, Connection, Message, Side, Sink, Timestamp,
+        tcp::{Close, CloseFields, Open, OpenFields},
+        tracer::GapCause,
+    },
+};
+
+/// How a flow ended, as `tcp.state` names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// FIN of both sides.
+    Closed,
+    /// RST of one side.
+    Reset,
+    /// Nothing came for the idle time-out.
+    Idle,
+    /// A new connection took its ports.
+    Reused,
+    /// Memory was needed.
+    Evicted,
+    /// The source ended.
+    End,
+}
+
+impl Ending {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Reset => "reset",
+            Self::Idle => "idle",
+            Self::Reused => "reused",
+            Self::Evicted => "evicted",
+            Self::End => "end",
+        }
+    }
+}
+
+/// What became of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Another capture point owns the direction.
+    Duplicate,
+    /// It was taken.
+    Taken,
+}
+
+/// A flow. Once it has ended only the small part stays, for late segments.
+pub(super) struct Flow {
+    connection: Connection,
+    halves: Pair<Half>,
+    /// `None` when the flow has ended.
+    dialogue: Option<Box<Dialogue>>,
+    /// When `tcp-open` was told.
+    opened: Option<Timestamp>,
+    /// Time of the latest segment.
+    pub(super) seen: Timestamp,
+    /// When the flow ended.
+    pub(super) ended: Option<Timestamp>,
+    /// What was counted until then.
+    tally: Tally,
+}
+
+impl Flow {
+    /// The flow that a segment begins.
+    pub(super) fn new(segment: &Segment<'_>, protocol: &'static Protocol, side: Side) -> Self {
+        let (client, server) = match side {
+            Side::Client => (segment.source, segment.destination),
+            Side::Server => (segment.destination, segment.source),
+        };
+        let direction = match (side, segment.point.direction) {
+            (Side::Server, Direction::Ingress) => Direction::Egress,
+            (Side::Server, Direction::Egress) => Direction::Ingress,
+            (_, direction) => direction,
+        };
+        Self {
+            connection: Connection {
+                client,
+                server,
+                vlan: segment.vlan,
+                protocol: protocol.name,
+                interface: segment.interface.name.clone(),
+                direction,
+                loopback: segment.interface.loopback,
+                community_id: CommunityId::default(),
+            },
+            halves: Pair::default(),
+            dialogue: Some(Box::new(Dialogue::new((protocol.decoder)()))),
+            opened: None,
+            seen: segment.time,
+            ended: None,
+            tally: Tally::default(),
+        }
+    }
+
+    /// Who sent a segment of this flow.
+    pub(super) fn sender(&self, segment: &Segment<'_>) -> Side {
+        if segment.source == self.connection.client { Side::Client } else { Side::Server }
+    }
+
+    /// Whether the flow has ended and waits only for late segments.
+    pub(super) const fn is_over(&self) -> bool {
+        self.dialogue.is_none()
+    }
+
+    /// Whether `tcp-open` was told.
+    pub(super) const fn was_opened(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Whether `tcp-open` was told and `tcp-close` was not.
+    pub(super) const fn is_open(&self) -> bool {
+        self.opened.is_some() && self.dialogue.is_some()
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn held(&self) -> usize {
+        let dialogue = self.dialogue.as_deref();
+        size_of::<Self>() + dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
+    }
+
+    /// What was counted so far.
+    pub(super) fn tally(&self) -> Tally {
+        self.dialogue.as_ref().map_or(self.tally, |dialogue| dialogue.tally)
+    }
+
+    /// Until when the oldest hole may be waited for.
+    pub(super) fn hole_deadline(&self) -> Option<Timestamp> {
+        let dialogue = self.dialogue.as_deref()?;
+        [Side::Client, Side::Server]
+            .into_iter()
+            .filter_map(|side| dialogue.peek(side).hole_since)
+            .min()
+            .map(|since| Timestamp(since.0.saturating_add(HOLE_TIMEOUT)))
+    }
+
+    /// Whether the segment opens another connection between the same ends.
+    pub(super) fn is_another(&self, segment: &Segment<'_>) -> bool {
+        let flags = segment.tcp.flags;
+        if !flags.has(TcpFlags::SYN) {
+            return false;
+        }
+        let side = self.sender(segment);
+        let (half, peer) = (self.halves.of(side), self.halves.of(side.other()));
+        if half.is_known() || flags.has(TcpFlags::ACK) {
+            return !half.same_handshake(segment);
+        }
+        // A SYN that comes behind its answer, which acknowledges it.
+        let answered = peer.syn.is_some() && side == Side::Client;
+        !answered
+    }
+
+    /// Takes a segment.
+    pub(super) fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) -> Verdict {
+        let side = self.sender(segment);
+        if !self.halves.of_mut(side).admit(segment) {
+            return Verdict::Duplicate;
+        }
+        self.seen = self.seen.max(segment.time);
+        if side == Side::Client {
+            self.note_interface(segment);
+        }
+        let first = self.halves.of_mut(side).note(segment);
+        let goes_on = self.halves.of(side).continues(segment);
+        if segment.tcp.flags.has(TcpFlags::ACK) {
+            self.halves.of_mut(side.other()).note_acknowledged(segment.tcp.acknowledgement);
+        }
+        self.open(segment, settings, sink);
+        let ending = self.take(segment, side, first, goes_on, settings, sink);
+        if let Some(ending) = ending {
+            self.end(ending, segment.time, settings, sink);
+        }
+        if settings.rows && !goes_on {
+            let row = row(segment, side, &self.halves);
+            self.context(segment.time, settings, sink).emit(Some(side), Message::TcpSegment(row));
+        }
+        Verdict::Taken
+    }
+
+    /// Gives up holes that have been waited for long enough.
+    pub(super) fn expire_holes(
+        &mut self,
+        now: Timestamp,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) {
+        let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
+        for side in [Side::Client, Side::Server] {
+            let since = dialogue.peek(side).hole_since;
+            if since.is_some_and(|since| now.since(since) >= HOLE_TIMEOUT) {
+                dialogue.force(&mut context, side);
+            }
+        }
+        dialogue.unblock(&mut context);
+        if dialogue.closed() {
+            self.end(Ending::Closed, now, settings, sink);
+        }
+    }
+
+    /// Makes room: gives up holes and what decoders have left.
+    pub(super) fn relieve(&mut self, now: Timestamp, settings: &Settings, sink: &mut dyn Sink) {
+        let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
+        for side in [Side::Client, Side::Server] {
+            while dialogue.force(&mut context, side) {}
+            dialogue.relieve(&mut context, side, GapCause::FlowLimit);
+        }
+        dialogue.unblock(&mut context);
+    }
+
+    /// Ends the flow, if it has not ended.
+    pub(super) fn end(
+        &mut self,
+        ending: Ending,
+        now: Timestamp,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) {
+        let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
+        dialogue.finish(&mut context);
+        let tally = dialogue.tally;
+        self.tally = tally;
+        self.dialogue = None;
+        self.ended = Some(now);
+        if let Some(opened) = self.opened {
+            let Pair { client, server } = &self.halves;
+            let close = Close {
+                tcp: CloseFields {
+                    state: ending.name(),
+                    retransmissions: client.retransmissions + server.retransmissions,
+                    out_of_order: client.out_of_order + server.out_of_order,
+                    gaps: tally.gaps,
+                    lost_bytes: tally.lost_bytes,
+                    skipped_bytes: tally.skipped_bytes,
+                },
+                common: Common {
+                    duration: Some(self.seen.since(opened)),
+                    client_bytes: Some(client.end),
+                    server_bytes: Some(server.end),
+                    ..Common::default()
+                },
+            };
+            self.context(now, settings, sink).emit(None, Message::TcpClose(close));
+        }
+    }
+
+    fn context<'a>(
+        &'a self,
+        now: Timestamp,
+        settings: &'a Settings,
+        sink: &'a mut dyn Sink,
+    ) -> Context<'a> {
+        Context { settings, connection: &self.connection, now, sink }
+    }
+
+    fn parts<'a>(
+        &'a mut self,
+        now: Timestamp,
+        settings: &'a Settings,
+        sink: &'a mut dyn Sink,
+    ) -> Option<(&'a mut Dialogue, Context<'a>)> {
+        let Self { connection, dialogue, .. } = self;
+        Some((dialogue.as_deref_mut()?, Context { settings, connection, now, sink }))
+    }
+
+    /// Events name the interface that owns the client's direction.
+    fn note_interface(&mut self, segment: &Segment<'_>) {
+        let connection = &mut self.connection;
+        connection.direction = segment.point.direction;
+        if connection.interface != segment.interface.name {
+            connection.interface = segment.interface.name.clone();
+            connection.loopback = segment.interface.loopback;
+        }
+    }
+
+    /// Tells of the connection when a SYN or the first payload shows it.
+    fn open(&mut self, segment: &Segment<'_>, settings: &Settings, sink: &mut dyn Sink) {
+        let syn = segment.tcp.flags.has(TcpFlags::SYN);
+        if self.opened.is_some() || self.is_over() || !(syn || segment.len > 0) {
+            return;
+        }
+        self.opened = Some(segment.time);
+        let state = if syn { "syn" } else { "midstream" };
+        let open = Message::TcpOpen(Open { tcp: OpenFields { state } });
+        self.context(segment.time, settings, sink).emit(None, open);
+    }
+
+    /// Lets the streams have what the segment brings; returns how it ends the
+    /// flow, if it does.
+    fn take(
+        &mut self,
+        segment: &Segment<'_>,
+        side: Side,
+        first: bool,
+        goes_on: bool,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) -> Option<Ending> {
+        let flags = segment.tcp.flags;
+        let Self { connection, halves, dialogue, .. } = self;
+        let dialogue = dialogue.as_deref_mut()?;
+        let mut context = Context { settings, connection, now: segment.time, sink };
+        let start = halves.of(side).start(segment);
+        if first {
+            let stream = dialogue.stream(side);
+            if !flags.has(TcpFlags::SYN) {
+                stream.opening = Opening::Midstream;
+            }
+            stream.lost = segment.lost;
+        }
+        dialogue.stream(side).latest_lost = segment.lost;
+        if flags.has(TcpFlags::ACK) && halves.of(side.other()).is_known() {
+            let offset = halves.of(side.other()).offset(segment.tcp.acknowledgement);
+            let stream = dialogue.stream(side.other());
+            stream.acknowledged = stream.acknowledged.max(u64::try_from(offset).unwrap_or(0));
+            if stream.hole_since.is_some() {
+                dialogue.settle(&mut context, side.other());
+            }
+        }
+        if flags.has(TcpFlags::RST) {
+            let plausible =
+                first || halves.plausible_reset(side, start, dialogue.peek(side).acknowledged);
+            return plausible.then_some(Ending::Reset);
+        }
+        let half = halves.of_mut(side);
+        half.window = u32::from(segment.tcp.window) << half.scale.unwrap_or(14);
+        if segment.len > 0 && !is_probe(segment, start, half.end) {
+            let new = payload(dialogue, &mut context, side, segment, start);
+            half.note_payload(segment, start, new, goes_on);
+        }
+        if flags.has(TcpFlags::FIN) {
+            half.fin = true;
+            let stream = dialogue.stream(side);
+            let fin = u64::try_from(start.saturating_add(i64::from(segment.len))).unwrap_or(0);
+            if stream.fin.is_none() && fin >= stream.next.max(half.end) {
+                stream.fin = Some(fin);
+            }
+        }
+        dialogue.settle(&mut context, side);
+        dialogue.unblock(&mut context);
+        limit(dialogue, &mut context, side);
+        dialogue.closed().then_some(Ending::Closed)
+    }
+}
+
+impl Pair<Half> {
+    /// Whether a reset at offset `start` may be believed: not before what the
+    /// other side has acknowledged, and within its window.
+    fn plausible_reset(&self, side: Side, start: i64, acknowledged: u64) -> bool {
+        let (half, peer) = (self.of(side), self.of(side.other()));
+        let from = acknowledged.min(half.end).cast_signed();
+        // At least an unscaled window, because windows are only known from
+        // the segments that were copied.
+        let window = i64::from(peer.window.max(0xffff));
+        (from..=half.end.cast_signed().saturating_add(window)).contains(&start)
+    }
+}
+
+/// Whether a segment asks for an acknowledgement only: it repeats the last
+/// byte before `end`, or none (RFC 9293 section 3.8.4).
+fn is_probe(segment: &Segment<'_>, start: i64, end: u64) -> bool {
+    let flags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0);
+    segment.len == 1 && !segment.tcp.flags.has(flags) && start == end.cast_signed() - 1
+}
+
+/// Hands over a segment's payload in its three pieces: not captured, captured,
+/// cut off. Returns how many bytes were new.
+fn payload(
+    dialogue: &mut Dialogue,
+    context: &mut Context<'_>,
+    side: Side,
+    segment: &Segment<'_>,
+    start: i64,
+) -> u64 {
+    let bytes_len = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
+    let from = segment.offset.min(segment.len);
+    let to = from.saturating_add(bytes_len).min(segment.len);
+    let mut new = 0;
+    let mut piece = |from: u32, to: u32, bytes: Option<&[u8]>| {
+        let offset = |at: u32| start.saturating_add(i64::from(at));
+        // What stood before the first byte seen is of no use any more.
+        let Ok(end) = u64::try_from(offset(to)) else { return };
+        let before = usize::try_from(offset(from).min(0).unsigned_abs()).unwrap_or(usize::MAX);
+        let bytes = bytes.map(|bytes| bytes.get(before..).unwrap_or_default());
+        let begin = u64::try_from(offset(from)).unwrap_or(0);
+        if begin < end {
+            let origin = u64::try_from(start).unwrap_or(0);
+            let (lost, time) = (segment.lost, segment.time);
+            let piece = Piece { start: begin, end, origin, bytes, lost, time };
+            new += dialogue.piece(context, side, piece);
+        }
+    };
+    piece(0, from, None);
+    piece(from, to, Some(segment.bytes));
+    piece(to, segment.len, None);
+    new
+}
+
+/// Holds the stream and the flow to their limits.
+fn limit(dialogue: &mut Dialogue, context: &mut Context<'_>, side: Side) {
+    let settings = context.settings;
+    while dialogue.peek(side).held() > settings.stream_limit && dialogue.force(context, side) {}
+    if dialogue.peek(side).held() > settings.stream_limit {
+        dialogue.relieve(context, side, GapCause::StreamLimit);
+    }
+    if dialogue.held() > settings.flow_limit {
+        for side in [side, side.other()] {
+            while dialogue.held() > settings.flow_limit && dialogue.force(context, side) {}
+            if dialogue.held() > settings.flow_limit {
+                dialogue.relieve(context, side, GapCause::FlowLimit);
+            }
+        }
+    }
+    dialogue.unblock(context);
+}

@@ -1,0 +1,357 @@
+//! A decoder and the two streams that it reads.
+
+use super::{
+    Settings,
+    pair::Pair,
+    queue::Piece,
+    stream::{Hole, Opening, Stream},
+};
+use crate::{
+    decode::{Decoder, End, Input, Out, Want},
+    event::{
+        Connection, Event, Message, Side, Sink, Timestamp,
+        tracer::{Gap, GapCause},
+    },
+};
+
+/// What a call needs to know of its surroundings.
+pub(super) struct Context<'a> {
+    /// What the operator chose.
+    pub(super) settings: &'a Settings,
+    /// The flow's connection.
+    pub(super) connection: &'a Connection,
+    /// Packet time.
+    pub(super) now: Timestamp,
+    /// Takes the events.
+    pub(super) sink: &'a mut dyn Sink,
+}
+
+impl Context<'_> {
+    /// Pushes an event of the flow.
+    pub(super) fn emit(&mut self, side: Option<Side>, message: Message<'_>) {
+        let connection = Some(self.connection);
+        self.sink.event(&Event { time: self.now, connection, side, message });
+    }
+}
+
+/// What a dialogue counts for `tcp-close`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tally {
+    /// Gaps told of.
+    pub(super) gaps: u64,
+    /// Bytes in them.
+    pub(super) lost_bytes: u64,
+    /// Bytes that the decoder did not want.
+    pub(super) skipped_bytes: u64,
+}
+
+/// A decoder and its two streams, as [`Decoder`] wants them driven.
+pub(super) struct Dialogue {
+    decoder: Box<dyn Decoder>,
+    streams: Pair<Stream>,
+    pub(super) tally: Tally,
+}
+
+impl Dialogue {
+    /// A dialogue that has not begun.
+    pub(super) fn new(decoder: Box<dyn Decoder>) -> Self {
+        Self { decoder, streams: Pair::default(), tally: Tally::default() }
+    }
+
+    /// A side's stream.
+    pub(super) const fn stream(&mut self, side: Side) -> &mut Stream {
+        self.streams.of_mut(side)
+    }
+
+    /// A side's stream, to look at.
+    pub(super) const fn peek(&self, side: Side) -> &Stream {
+        self.streams.of(side)
+    }
+
+    /// Bytes of memory held: both streams and the decoder.
+    pub(super) fn held(&self) -> usize {
+        self.streams.client.held() + self.streams.server.held() + self.decoder.held()
+    }
+
+    /// Whether both sides have sent FIN and all before it.
+    pub(super) const fn closed(&self) -> bool {
+        self.streams.client.closed && self.streams.server.closed
+    }
+
+    /// Takes a piece of a segment: delivers it if it is its turn, else keeps
+    /// it; returns how many of its bytes were new.
+    pub(super) fn piece(&mut self, context: &mut Context<'_>, side: Side, piece: Piece<'_>) -> u64 {
+        let stream = self.streams.of_mut(side);
+        let end = stream.fin.map_or(piece.end, |fin| piece.end.min(fin));
+        let start = piece.start.max(stream.next);
+        if start >= end {
+            return 0;
+        }
+        let place = |offset: u64| usize::try_from(offset - piece.start).unwrap_or(usize::MAX);
+        let bytes =
+            piece.bytes.map(|bytes| bytes.get(place(start)..place(end)).unwrap_or_default());
+        if start > stream.next {
+            return stream.keep(&Piece { start, end, bytes, ..piece });
+        }
+        if let Some(bytes) = bytes {
+            stream.advance(0, piece.lost);
+            self.offer(context, side, bytes, piece.time, None);
+            return end - start;
+        }
+        let passed = self.pass(context, side, end - start, piece.lost);
+        let stream = self.streams.of_mut(side);
+        passed + stream.keep(&Piece { start: start + passed, end, bytes: None, ..piece })
+    }
+
+    /// Delivers what has become due on a side: what waited for its turn, gaps
+    /// that are certain, and the FIN.
+    pub(super) fn settle(&mut self, context: &mut Context<'_>, side: Side) {
+        loop {
+            self.deliver(context, side);
+            match self.streams.of(side).hole() {
+                Some(hole) if hole.certain => self.give_up(context, side, hole),
+                Some(_) => {
+                    self.streams.of_mut(side).hole_since.get_or_insert(context.now);
+                    break;
+                }
+                None => break,
+            }
+        }
+        if self.streams.of(side).at_end(false) {
+            self.close(context, side);
+        }
+    }
+
+    /// Gives up the first hole of a side, whether it is certain or not;
+    /// returns whether there was one.
+    pub(super) fn force(&mut self, context: &mut Context<'_>, side: Side) -> bool {
+        let Some(hole) = self.streams.of(side).hole() else { return false };
+        self.give_up(context, side, hole);
+        self.settle(context, side);
+        true
+    }
+
+    /// Offers again what waits for the other side, until nothing moves.
+    pub(super) fn unblock(&mut self, context: &mut Context<'_>) {
+        for first in [Side::Client, Side::Server] {
+            let mut side = first;
+            while self.streams.of(side).blocked && self.offer_again(context, side) {
+                side = side.other();
+            }
+        }
+        for side in [Side::Client, Side::Server] {
+            let hopeless = self.streams.of(side.other()).closed;
+            if self.streams.of(side).at_end(hopeless) {
+                self.close(context, side);
+            }
+        }
+    }
+
+    /// Makes the decoder take what a side has left, because it may hold no
+    /// more; what it still leaves is dropped.
+    pub(super) fn relieve(&mut self, context: &mut Context<'_>, side: Side, cause: GapCause) {
+        if self.streams.of(side).buffer.is_empty() {
+            return;
+        }
+        self.offer(context, side, &[], context.now, Some(End::Limit));
+        let left = self.drop_buffer(side);
+        if left > 0 {
+            self.streams.of_mut(side).cause = Some(cause);
+            self.tell(context, side, left, cause);
+            self.call(context, side, |decoder, out, now| decoder.gap(side, Some(left), now, out));
+        }
+    }
+
+    /// Ends both sides and the decoder.
+    pub(super) fn finish(&mut self, context: &mut Context<'_>) {
+        for side in [Side::Client, Side::Server] {
+            while self.force(context, side) {}
+            if let Some(tail) = self.streams.of(side).tail() {
+                self.give_up(context, side, tail);
+            }
+        }
+        for side in [Side::Client, Side::Server] {
+            self.flush(context, side, End::Close);
+        }
+        self.call(context, Side::Client, |decoder, out, now| decoder.finish(now, out));
+        for side in [Side::Client, Side::Server] {
+            self.tell_undecoded(context, side);
+        }
+    }
+
+    fn deliver(&mut self, context: &mut Context<'_>, side: Side) {
+        loop {
+            let stream = self.streams.of_mut(side);
+            stream.queue.advance(stream.next);
+            let Some((start, fragment)) = stream.queue.first() else { return };
+            if start > stream.next {
+                return;
+            }
+            if !fragment.has_bytes() {
+                let (len, lost) = (fragment.end - start, fragment.lost);
+                if self.pass(context, side, len, lost) == 0 {
+                    return;
+                }
+                continue;
+            }
+            let Some((start, fragment)) = stream.queue.pop() else { return };
+            stream.advance(0, fragment.lost);
+            self.offer(context, side, fragment.bytes(start), fragment.time, None);
+        }
+    }
+
+    fn close(&mut self, context: &mut Context<'_>, side: Side) {
+        self.begin(context, side);
+        self.flush(context, side, End::Close);
+        self.streams.of_mut(side).closed = true;
+        self.call(context, side, |decoder, out, now| decoder.close(side, now, out));
+        self.tell_undecoded(context, side);
+    }
+
+    fn give_up(&mut self, context: &mut Context<'_>, side: Side, hole: Hole) {
+        self.begin(context, side);
+        self.flush(context, side, End::Gap);
+        let stream = self.streams.of_mut(side);
+        let missing = hole.end.saturating_sub(stream.next);
+        stream.skip = stream.skip.saturating_sub(missing);
+        stream.advance(missing, stream.latest_lost);
+        stream.queue.advance(stream.next);
+        stream.cause = Some(hole.cause);
+        self.tell(context, side, missing, hole.cause);
+        self.call(context, side, |decoder, out, now| decoder.gap(side, Some(missing), now, out));
+    }
+
+    /// Tells the decoder that the side is older than the tracer, if it is.
+    fn begin(&mut self, context: &mut Context<'_>, side: Side) {
+        let stream = self.streams.of_mut(side);
+        if stream.opening == Opening::Midstream {
+            stream.opening = Opening::Unsettled;
+            self.call(context, side, |decoder, out, now| decoder.gap(side, None, now, out));
+        }
+    }
+
+    fn flush(&mut self, context: &mut Context<'_>, side: Side, end: End) {
+        if !self.streams.of(side).buffer.is_empty() {
+            self.offer(context, side, &[], context.now, Some(end));
+            let left = self.drop_buffer(side);
+            self.streams.of_mut(side).undecoded += left;
+        }
+    }
+
+    fn drop_buffer(&mut self, side: Side) -> u64 {
+        let stream = self.streams.of_mut(side);
+        stream.blocked = false;
+        std::mem::take(&mut stream.buffer).len() as u64
+    }
+
+    fn pass(&mut self, context: &mut Context<'_>, side: Side, bytes: u64, lost: u64) -> u64 {
+        let passed = self.streams.of_mut(side).pass(bytes, lost);
+        self.skipped(context, side, passed);
+        passed
+    }
+
+    fn skipped(&mut self, context: &mut Context<'_>, side: Side, passed: u64) {
+        if passed > 0 {
+            self.tally.skipped_bytes += passed;
+            self.call(context, side, |decoder, out, now| decoder.skipped(side, passed, now, out));
+        }
+    }
+
+    fn offer_again(&mut self, context: &mut Context<'_>, side: Side) -> bool {
+        let before = self.streams.of(side).buffer.len();
+        self.offer(context, side, &[], context.now, None);
+        self.streams.of(side).buffer.len() < before
+    }
+
+    /// Offers what the side holds and the `fresh` bytes at `next`, which came
+    /// at `time`. Fresh bytes are only copied if the decoder leaves them.
+    fn offer(
+        &mut self,
+        context: &mut Context<'_>,
+        side: Side,
+        fresh: &[u8],
+        time: Timestamp,
+        end: Option<End>,
+    ) {
+        self.begin(context, side);
+        let stream = self.streams.of_mut(side);
+        stream.advance(fresh.len() as u64, stream.lost);
+        let next = stream.next;
+        let mut buffer = std::mem::take(&mut stream.buffer);
+        let straight = buffer.is_empty();
+        if !straight {
+            buffer.append(fresh, next, time);
+        }
+        let all = if straight { fresh } else { buffer.bytes() };
+        let mut rest = all;
+        let mut started = buffer.started().unwrap_or(time);
+        while !rest.is_empty() {
+            let stream = self.streams.of_mut(side);
+            let passed = stream.skip.min(rest.len() as u64);
+            if passed > 0 {
+                stream.skip -= passed;
+                self.skipped(context, side, passed);
+                rest = usize::try_from(passed)
+                    .map_or(&[], |passed| rest.get(passed..).unwrap_or_default());
+                started = time;
+                continue;
+            }
+            let now = context.now;
+            let (bytes, undecoded) = (rest, self.streams.of(side).undecoded);
+            let progress = self.call(context, side, |decoder, out, _| {
+                decoder.data(&Input { side, bytes, started, time: now, end }, out)
+            });
+            rest = rest.get(progress.consumed..).unwrap_or_default();
+            let stream = self.streams.of_mut(side);
+            let thrown_away = stream.undecoded.saturating_sub(undecoded);
+            if progress.consumed as u64 > thrown_away {
+                self.tell_undecoded(context, side);
+                self.streams.of_mut(side).opening = Opening::Known;
+            }
+            let stream = self.streams.of_mut(side);
+            stream.blocked = progress.want == Want::Peer && end.is_none() && !rest.is_empty();
+            match progress.want {
+                Want::Skip(bytes) if bytes > 0 => stream.skip = bytes,
+                _ => break,
+            }
+        }
+        let taken = all.len() - rest.len();
+        if straight {
+            buffer.append(fresh.get(taken..).unwrap_or_default(), next, time);
+        } else {
+            buffer.take(taken);
+        }
+        self.streams.of_mut(side).buffer = buffer;
+    }
+
+    fn call<R>(
+        &mut self,
+        context: &mut Context<'_>,
+        side: Side,
+        call: impl FnOnce(&mut dyn Decoder, &mut Out<'_>, Timestamp) -> R,
+    ) -> R {
+        let settings = context.settings.decode;
+        let mut out = Out::new(context.connection, settings, &mut *context.sink);
+        let result = call(self.decoder.as_mut(), &mut out, context.now);
+        self.streams.of_mut(side).undecoded += out.undecoded;
+        result
+    }
+
+    /// Tells of bytes that the decoder could not use, once it has found the
+    /// step again or has ended.
+    fn tell_undecoded(&mut self, context: &mut Context<'_>, side: Side) {
+        let stream = self.streams.of(side);
+        if stream.undecoded > 0 {
+            self.tell(context, side, 0, stream.undecoded_cause());
+        }
+    }
+
+    /// Tells of `missing` bytes, and in the same event of those right before
+    /// them that were of no use.
+    fn tell(&mut self, context: &mut Context<'_>, side: Side, missing: u64, cause: GapCause) {
+        let bytes = std::mem::take(&mut self.streams.of_mut(side).undecoded) + missing;
+        self.tally.gaps += 1;
+        self.tally.lost_bytes += bytes;
+        context.emit(Some(side), Message::Gap(Gap::new(bytes, cause, side)));
+    }
+}

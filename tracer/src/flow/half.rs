@@ -1,0 +1,153 @@
+//! What the segments of one direction show of its TCP, whatever they carry.
+
+use super::seq;
+use crate::{
+    capture::{Point, Segment, TcpFlags},
+    event::Timestamp,
+};
+
+/// Nanoseconds without a segment at the owning capture point after which
+/// another point's bare acknowledgements and resets are believed.
+pub(super) const OWNER_SILENCE: u64 = 1_000_000_000;
+
+/// The largest shift of a window (RFC 7323 section 2.3).
+const MAX_SHIFT: u8 = 14;
+
+/// One direction of a connection: what its sender has shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Half {
+    /// The capture point that this direction belongs to.
+    owner: Option<Point>,
+    /// When the owner last showed a segment.
+    seen: Timestamp,
+    /// Number of the SYN.
+    pub(super) syn: Option<u32>,
+    /// Sequence number of stream offset 0.
+    base: Option<u32>,
+    /// Sequence number that a row shows as 0.
+    row_base: Option<u32>,
+    /// Window scale option of the SYN.
+    pub(super) scale: Option<u8>,
+    /// Bytes that the sender's latest window allows the other side.
+    pub(super) window: u32,
+    /// Offset behind the last payload byte shown.
+    pub(super) end: u64,
+    /// A FIN was shown.
+    pub(super) fin: bool,
+    /// The latest segment with payload: sequence number, payload length, and
+    /// offset into the payload behind what was captured.
+    latest: (u32, u32, u32),
+    /// Segments that carried only bytes seen before.
+    pub(super) retransmissions: u64,
+    /// Segments that came before an earlier one.
+    pub(super) out_of_order: u64,
+}
+
+impl Half {
+    /// Whether any segment was seen.
+    pub(super) const fn is_known(&self) -> bool {
+        self.base.is_some()
+    }
+
+    /// Stream offset of a sequence number: 0 before any segment was seen.
+    pub(super) fn offset(&self, sequence: u32) -> i64 {
+        self.base.map_or(0, |base| seq::offset(base, self.end, sequence))
+    }
+
+    /// Stream offset of a segment's first payload byte.
+    pub(super) fn start(&self, segment: &Segment<'_>) -> i64 {
+        self.offset(first_byte(segment))
+    }
+
+    /// Whether a segment with SYN is of the connection that this half knows:
+    /// the SYN again, or one that comes after the bytes that it numbers.
+    pub(super) fn same_handshake(&self, segment: &Segment<'_>) -> bool {
+        match (self.syn, self.base) {
+            (Some(syn), _) => syn == segment.tcp.sequence,
+            (None, Some(base)) => base == first_byte(segment),
+            (None, None) => true,
+        }
+    }
+
+    /// Whether the capture point may speak for this direction. It may when it
+    /// owns it, or shows what the owner has not shown; then it owns it.
+    pub(super) fn admit(&mut self, segment: &Segment<'_>) -> bool {
+        if let Some(owner) = self.owner
+            && owner != segment.point
+        {
+            let start = self.start(segment);
+            let beyond =
+                |end: u64| start.saturating_add(i64::from(segment.len)) > end.cast_signed();
+            let fin = segment.tcp.flags.has(TcpFlags::FIN) && !self.fin;
+            let bare = segment.len == 0 && !segment.tcp.flags.has(TcpFlags(0x3));
+            let silent = segment.time.since(self.seen) > OWNER_SILENCE;
+            if !(segment.len > 0 && beyond(self.end) || fin || bare && silent) {
+                return false;
+            }
+        }
+        self.owner = Some(segment.point);
+        self.seen = segment.time;
+        true
+    }
+
+    /// Takes down what a segment shows. Returns whether it is the first.
+    pub(super) fn note(&mut self, segment: &Segment<'_>) -> bool {
+        let sequence = segment.tcp.sequence;
+        let first = self.base.is_none();
+        if segment.tcp.flags.has(TcpFlags::SYN) {
+            self.syn = Some(sequence);
+            self.scale = segment.tcp.options.window_scale.map(|shift| shift.min(MAX_SHIFT));
+            self.row_base = Some(sequence);
+        }
+        if first {
+            self.base = Some(first_byte(segment));
+            self.row_base.get_or_insert_with(|| sequence.wrapping_sub(1));
+        }
+        first
+    }
+
+    /// Lets rows count from an acknowledgement of the other side, as long as
+    /// this side has shown nothing.
+    pub(super) fn note_acknowledged(&mut self, acknowledgement: u32) {
+        self.row_base.get_or_insert_with(|| acknowledgement.wrapping_sub(1));
+    }
+
+    /// A sequence number as a row shows it.
+    pub(super) fn relative(&self, sequence: u32) -> u32 {
+        sequence.wrapping_sub(self.row_base.unwrap_or_default())
+    }
+
+    /// Whether the segment only goes on with the payload of the packet before
+    /// it, whose bytes took several records.
+    pub(super) fn continues(&self, segment: &Segment<'_>) -> bool {
+        segment.offset > 0
+            && self.latest == (segment.tcp.sequence, segment.len, segment.offset)
+            && segment.len > 0
+    }
+
+    /// Takes down how far the payload went, and how it came.
+    pub(super) fn note_payload(
+        &mut self,
+        segment: &Segment<'_>,
+        start: i64,
+        new: u64,
+        goes_on: bool,
+    ) {
+        let captured = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
+        self.latest = (segment.tcp.sequence, segment.len, segment.offset.saturating_add(captured));
+        let end = u64::try_from(start.saturating_add(i64::from(segment.len))).unwrap_or(0);
+        if end > self.end {
+            self.end = end;
+        } else if !goes_on && new == 0 {
+            self.retransmissions += 1;
+        } else if !goes_on {
+            self.out_of_order += 1;
+        }
+    }
+}
+
+/// Number of a segment's first payload byte: a SYN takes one number itself.
+pub(super) fn first_byte(segment: &Segment<'_>) -> u32 {
+    let syn = segment.tcp.flags.has(TcpFlags::SYN);
+    segment.tcp.sequence.wrapping_add(u32::from(syn))
+}

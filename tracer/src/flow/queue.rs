@@ -1,0 +1,189 @@
+//! Segments that came before their turn.
+
+use std::collections::BTreeMap;
+
+use crate::event::Timestamp;
+
+/// What one fragment costs beside its bytes, as counted against the limits: a
+/// map entry and an allocation, rounded up so that the stream limit also
+/// bounds the number of fragments (1,024 at 256 KiB).
+pub(super) const FRAGMENT_OVERHEAD: usize = 256;
+
+/// A stretch of a stream that is waiting for what stands before it.
+#[derive(Debug)]
+pub(super) struct Fragment {
+    /// Offset behind its last byte.
+    pub(super) end: u64,
+    /// Offset at which the segment began that brought it.
+    origin: u64,
+    /// The ring's count of lost records when it came.
+    pub(super) lost: u64,
+    /// When it came.
+    pub(super) time: Timestamp,
+    /// Its bytes, which are the last ones in here; `None` when they passed on
+    /// the wire but were not captured or are not wanted.
+    data: Option<Box<[u8]>>,
+}
+
+impl Fragment {
+    /// Whether there are bytes to deliver.
+    pub(super) const fn has_bytes(&self) -> bool {
+        self.data.is_some()
+    }
+
+    /// The bytes from offset `start` on.
+    pub(super) fn bytes(&self, start: u64) -> &[u8] {
+        let data = self.data.as_deref().unwrap_or_default();
+        let len = usize::try_from(self.end.saturating_sub(start)).unwrap_or(usize::MAX);
+        data.get(data.len().saturating_sub(len)..).unwrap_or_default()
+    }
+
+    fn held(&self) -> usize {
+        FRAGMENT_OVERHEAD + self.data.as_ref().map_or(0, |data| data.len())
+    }
+}
+
+/// A piece of a segment on its way into the queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    /// Offset of its first byte.
+    pub(super) start: u64,
+    /// Offset behind its last byte.
+    pub(super) end: u64,
+    /// Offset at which its segment began.
+    pub(super) origin: u64,
+    /// Its bytes, all of them; `None` when they were not captured.
+    pub(super) bytes: Option<&'a [u8]>,
+    /// The ring's count of lost records.
+    pub(super) lost: u64,
+    /// When it came.
+    pub(super) time: Timestamp,
+}
+
+/// Out-of-order stretches by offset, none overlapping another.
+///
+/// Overlaps are settled as Linux does (`tcp_data_queue_ofo`, `tcp_ofo_queue`
+/// in `net/ipv4/tcp_input.c`): the segment that begins earlier wins; of two that
+/// begin together the one that covers the other. Captured bytes always win
+/// over bytes that were only seen to pass.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    fragments: BTreeMap<u64, Fragment>,
+    held: usize,
+}
+
+impl Queue {
+    /// Bytes held, bookkeeping included.
+    pub(super) const fn held(&self) -> usize {
+        self.held
+    }
+
+    /// The first stretch and its offset.
+    pub(super) fn first(&self) -> Option<(u64, &Fragment)> {
+        self.fragments.first_key_value().map(|(start, fragment)| (*start, fragment))
+    }
+
+    /// All stretches with their offsets, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Fragment)> {
+        self.fragments.iter().map(|(start, fragment)| (*start, fragment))
+    }
+
+    /// Takes the first stretch out.
+    pub(super) fn pop(&mut self) -> Option<(u64, Fragment)> {
+        let (start, fragment) = self.fragments.pop_first()?;
+        self.held -= fragment.held();
+        Some((start, fragment))
+    }
+
+    /// Drops what stands before `offset`, which was delivered by other means.
+    pub(super) fn advance(&mut self, offset: u64) {
+        while let Some((start, fragment)) = self.first() {
+            if start >= offset {
+                return;
+            }
+            let keep = fragment.end > offset;
+            if let Some((_, fragment)) = self.pop()
+                && keep
+            {
+                self.put(offset, fragment);
+            }
+        }
+    }
+
+    /// Puts a piece where it belongs; returns how many of its bytes were new.
+    pub(super) fn insert(&mut self, piece: &Piece<'_>) -> u64 {
+        let mut at = piece.start;
+        let mut new = 0_u64;
+        while at < piece.end {
+            let Some((start, wins)) = self.meets(at, piece) else {
+                new += self.add(at, piece.end, piece);
+                break;
+            };
+            if wins {
+                new = new.saturating_sub(self.give_way(start, at, piece));
+                continue;
+            }
+            if start > at {
+                new += self.add(at, start, piece);
+            }
+            at = self.fragments.get(&start).map_or(piece.end, |fragment| fragment.end);
+        }
+        new
+    }
+
+    /// The first stretch at or behind `at` that the piece meets, and whether
+    /// the piece wins over it.
+    fn meets(&self, at: u64, piece: &Piece<'_>) -> Option<(u64, bool)> {
+        let before = self.fragments.range(..=at).next_back().filter(|(_, old)| old.end > at);
+        let (start, old) = before.or_else(|| self.fragments.range(at..piece.end).next())?;
+        let wins = match (piece.bytes, &old.data) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(_), Some(_)) => {
+                piece.origin < old.origin || piece.origin == old.origin && piece.end > old.end
+            }
+        };
+        Some((*start, wins))
+    }
+
+    /// Takes out of the stretch at `start` what the piece covers from `at` on;
+    /// returns how many captured bytes that were.
+    fn give_way(&mut self, start: u64, at: u64, piece: &Piece<'_>) -> u64 {
+        let Some(old) = self.fragments.remove(&start) else { return 0 };
+        self.held -= old.held();
+        let covered = old.end.min(piece.end) - start.max(at);
+        let captured = if old.has_bytes() { covered } else { 0 };
+        let Fragment { end, origin, lost, time, .. } = old;
+        if start < at {
+            // Only what was not captured can begin before the piece and lose.
+            self.put(start, Fragment { end: at, origin, lost, time, data: None });
+        }
+        if end > piece.end {
+            self.put(piece.end, old);
+        }
+        captured
+    }
+
+    fn add(&mut self, start: u64, end: u64, piece: &Piece<'_>) -> u64 {
+        let Piece { origin, lost, time, .. } = *piece;
+        if piece.bytes.is_none()
+            && let Some((_, before)) = self.fragments.range_mut(..start).next_back()
+            && before.end == start
+            && !before.has_bytes()
+        {
+            before.end = end;
+            return end - start;
+        }
+        let data = piece.bytes.map(|bytes| {
+            let place = |offset: u64| usize::try_from(offset - piece.start).unwrap_or(usize::MAX);
+            bytes.get(place(start)..place(end)).unwrap_or_default().into()
+        });
+        self.put(start, Fragment { end, origin, lost, time, data });
+        end - start
+    }
+
+    fn put(&mut self, start: u64, fragment: Fragment) {
+        self.held += fragment.held();
+        self.fragments.insert(start, fragment);
+    }
+}

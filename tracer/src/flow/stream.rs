@@ -1,0 +1,166 @@
+//! One side's bytes on their way to the decoder: what is in order, what came
+//! too early, and what is missing.
+
+use super::{
+    buffer::Buffer,
+    queue::{Piece, Queue},
+};
+use crate::event::{Timestamp, tracer::GapCause};
+
+/// Nanoseconds of packet time after which missing bytes are given up although
+/// nobody acknowledged them. Retransmission time-outs (RFC 6298) have come
+/// several times by then.
+pub(super) const HOLE_TIMEOUT: u64 = 10_000_000_000;
+
+/// What stands between the bytes delivered and the next that could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hole {
+    /// Offset behind the missing bytes.
+    pub(super) end: u64,
+    /// Why they are missing.
+    pub(super) cause: GapCause,
+    /// Whether they will not come any more.
+    pub(super) certain: bool,
+}
+
+/// How a stream begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// With a SYN, or with something that was decoded since.
+    #[default]
+    Known,
+    /// Somewhere: the connection was there before the tracer. The decoder has
+    /// to be told.
+    Midstream,
+    /// Somewhere; the decoder was told, and has decoded nothing yet.
+    Unsettled,
+}
+
+/// The bytes that one side sends.
+#[derive(Debug, Default)]
+pub(super) struct Stream {
+    /// Offset of the next byte in order.
+    pub(super) next: u64,
+    /// What the decoder left; ends at `next`.
+    pub(super) buffer: Buffer,
+    /// What came before its turn.
+    pub(super) queue: Queue,
+    /// Bytes from `next` on that the decoder does not want.
+    pub(super) skip: u64,
+    /// The decoder waits for the other side.
+    pub(super) blocked: bool,
+    /// How the stream begins.
+    pub(super) opening: Opening,
+    /// Offset of the FIN.
+    pub(super) fin: Option<u64>,
+    /// The decoder was told of the FIN.
+    pub(super) closed: bool,
+    /// Offset that the other side has acknowledged.
+    pub(super) acknowledged: u64,
+    /// The ring's count of lost records when `next` last moved.
+    pub(super) lost: u64,
+    /// The same, when the side's latest segment came.
+    pub(super) latest_lost: u64,
+    /// Since when bytes are missing that others wait for.
+    pub(super) hole_since: Option<Timestamp>,
+    /// Bytes that no decoder got and that were not told of yet.
+    pub(super) undecoded: u64,
+    /// Why the latest gap came about.
+    pub(super) cause: Option<GapCause>,
+}
+
+impl Stream {
+    /// Bytes of memory held.
+    pub(super) fn held(&self) -> usize {
+        self.buffer.held() + self.queue.held()
+    }
+
+    /// Offset behind the bytes that the decoder does not want.
+    const fn skip_end(&self) -> u64 {
+        self.next.saturating_add(self.skip)
+    }
+
+    /// Moves on by bytes that are in order.
+    pub(super) const fn advance(&mut self, bytes: u64, lost: u64) {
+        self.next = self.next.saturating_add(bytes);
+        self.lost = lost;
+        self.hole_since = None;
+    }
+
+    /// Passes by to `bytes` bytes at `next` that the decoder does not want;
+    /// returns how many those are.
+    pub(super) fn pass(&mut self, bytes: u64, lost: u64) -> u64 {
+        let passed = self.skip.min(bytes);
+        if passed > 0 {
+            self.skip -= passed;
+            self.advance(passed, lost);
+        }
+        passed
+    }
+
+    /// Keeps a piece that cannot be delivered yet, without the bytes that the
+    /// decoder does not want; returns how many of its bytes were new.
+    pub(super) fn keep(&mut self, piece: &Piece<'_>) -> u64 {
+        let wanted_from = self.skip_end().clamp(piece.start, piece.end);
+        let unwanted = Piece { end: wanted_from, bytes: None, ..*piece };
+        let skipped = usize::try_from(wanted_from - piece.start).unwrap_or(usize::MAX);
+        let bytes = piece.bytes.map(|bytes| bytes.get(skipped..).unwrap_or_default());
+        let wanted = Piece { start: wanted_from, bytes, ..*piece };
+        self.queue.insert(&unwanted) + self.queue.insert(&wanted)
+    }
+
+    /// What is missing at `next`, if something is there behind it: bytes to
+    /// deliver, bytes that the decoder wants to pass, or the FIN.
+    pub(super) fn hole(&self) -> Option<Hole> {
+        let mut uncaptured_to = self.next;
+        let mut behind = None;
+        for (start, fragment) in self.queue.iter() {
+            if fragment.has_bytes() || start < self.skip_end() {
+                behind = Some((start, fragment.lost));
+                break;
+            }
+            if start == uncaptured_to {
+                uncaptured_to = fragment.end;
+            }
+        }
+        let (end, lost) = behind.or_else(|| self.fin.map(|fin| (fin, self.latest_lost)))?;
+        if end <= self.next {
+            return None;
+        }
+        // The wire had all of them, the capture did not: no use to wait.
+        let cut = uncaptured_to >= end;
+        let certain = cut || self.acknowledged >= end;
+        Some(Hole { end, cause: self.missing(lost, cut), certain })
+    }
+
+    /// What is left at the end of the flow: bytes that were seen to pass and
+    /// behind which nothing stands.
+    pub(super) fn tail(&self) -> Option<Hole> {
+        let (_, last) = self.queue.iter().last()?;
+        let cause = self.missing(last.lost, true);
+        Some(Hole { end: last.end, cause, certain: true })
+    }
+
+    /// Why bytes before a segment are missing that came when the ring had lost
+    /// `lost` records.
+    const fn missing(&self, lost: u64, cut: bool) -> GapCause {
+        if !cut && lost > self.lost { GapCause::RingFull } else { GapCause::NotCaptured }
+    }
+
+    /// Why bytes that the decoder could not decode were of no use: nothing can
+    /// be recognised at first in mid-stream, or a gap has cost the step.
+    pub(super) fn undecoded_cause(&self) -> GapCause {
+        match self.cause {
+            _ if self.opening != Opening::Known => GapCause::Midstream,
+            Some(cause) => cause,
+            None => GapCause::NotCaptured,
+        }
+    }
+
+    /// Whether the FIN is next and the decoder may be told. What waits for the
+    /// other side keeps its FIN waiting, unless that is `hopeless`.
+    pub(super) fn at_end(&self, hopeless: bool) -> bool {
+        let waits = self.blocked && !self.buffer.is_empty() && !hopeless;
+        self.fin == Some(self.next) && !self.closed && !waits
+    }
+}

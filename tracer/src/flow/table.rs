@@ -1,0 +1,211 @@
+//! All flows of a shard.
+
+use std::{cmp::Reverse, collections::BinaryHeap};
+
+use hashbrown::HashMap;
+
+use super::{
+    Settings,
+    connection::{Ending, Flow, Verdict},
+    key::{self, Key},
+    slots::{Entry, Line, Slot, Slots},
+};
+use crate::{
+    capture::{Segment, TcpFlags},
+    event::{Side, Sink, Timestamp},
+    stats::FlowCounters,
+};
+
+/// Nanoseconds of packet time for which an ended flow is remembered, so that
+/// its last acknowledgement and repeated FINs do not look like a new one in
+/// mid-stream. Longer than the first four retransmissions take on Linux
+/// (0.2 s, doubled each time).
+const LINGER: u64 = 5_000_000_000;
+
+/// All flows of one shard.
+pub struct Table {
+    settings: Settings,
+    index: HashMap<Key, Slot>,
+    slots: Slots,
+    /// When to look at flows that miss bytes: time, place, its generation.
+    holes: BinaryHeap<Reverse<(Timestamp, Slot, u32)>>,
+    counters: FlowCounters,
+    /// Bytes held by all flows.
+    held: usize,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            index: HashMap::default(),
+            slots: Slots::new(),
+            holes: BinaryHeap::new(),
+            counters: FlowCounters::default(),
+            held: 0,
+        }
+    }
+
+    /// Takes the next segment and pushes what became known by it.
+    pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut dyn Sink) {
+        let key = Key::new(segment);
+        let known = self.index.get(&key).copied();
+        let known = known.filter(|&slot| {
+            let another = self.slots.get(slot).is_some_and(|entry| entry.flow.is_another(segment));
+            if another {
+                self.remove(slot, Ending::Reused, segment.time, sink);
+            }
+            !another
+        });
+        let Some(slot) = known.or_else(|| self.create(key, segment, sink)) else { return };
+        let mut verdict = Verdict::Duplicate;
+        self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
+        if verdict == Verdict::Duplicate {
+            self.counters.duplicate += 1;
+            return;
+        }
+        if self.held > self.settings.total_limit {
+            self.account(slot, |flow, settings| flow.relieve(segment.time, settings, sink));
+        }
+        self.queue(slot);
+    }
+
+    /// Lets go of flows that have been silent for the idle time-out, and of
+    /// bytes that will not come any more. Cheap when there is nothing to do;
+    /// called every second or so of packet time.
+    pub fn expire(&mut self, now: Timestamp, sink: &mut dyn Sink) {
+        while let Some(slot) = self.slots.first(Line::Ended) {
+            let ended = self.slots.get(slot).and_then(|entry| entry.flow.ended);
+            if ended.is_some_and(|ended| now.since(ended) < LINGER) {
+                break;
+            }
+            self.remove(slot, Ending::Idle, now, sink);
+        }
+        while let Some(slot) = self.slots.first(Line::Live) {
+            let seen = self.slots.get(slot).map(|entry| entry.flow.seen);
+            if seen.is_some_and(|seen| now.since(seen) < self.settings.idle_timeout) {
+                break;
+            }
+            self.remove(slot, Ending::Idle, now, sink);
+        }
+        while let Some(Reverse((deadline, slot, generation))) = self.holes.peek().copied() {
+            if deadline > now {
+                break;
+            }
+            self.holes.pop();
+            if self.slots.generation(slot) == generation {
+                self.account(slot, |flow, settings| flow.expire_holes(now, settings, sink));
+                if let Some(entry) = self.slots.get(slot) {
+                    entry.scheduled = false;
+                }
+                self.schedule(slot);
+                self.linger(slot);
+            }
+        }
+    }
+
+    /// Ends all flows, because the source ended.
+    pub fn finish(&mut self, now: Timestamp, sink: &mut dyn Sink) {
+        for line in [Line::Live, Line::Ended] {
+            while let Some(slot) = self.slots.first(line) {
+                self.remove(slot, Ending::End, now, sink);
+            }
+        }
+        self.holes.clear();
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> FlowCounters {
+        FlowCounters { memory: self.held as u64, ..self.counters }
+    }
+
+    /// Makes the flow that a segment begins, if it begins one: a connection
+    /// shows by its SYN or by payload. Rows need a flow for anything.
+    fn create(&mut self, key: Key, segment: &Segment<'_>, sink: &mut dyn Sink) -> Option<Slot> {
+        let shows = segment.tcp.flags.has(TcpFlags::SYN) || segment.len > 0;
+        if !shows && !self.settings.rows {
+            return None;
+        }
+        let side = key::sender(segment, |port| self.settings.protocol(port).is_some());
+        let (client, server) = match side {
+            Side::Client => (segment.source.port, segment.destination.port),
+            Side::Server => (segment.destination.port, segment.source.port),
+        };
+        let protocol = self.settings.protocol(server).or_else(|| self.settings.protocol(client))?;
+        let flow = Flow::new(segment, protocol, side);
+        let held = size_of::<Entry>() + flow.held();
+        self.make_room(held, segment.time, sink);
+        self.held += held;
+        let slot = self.slots.insert(Entry { key, flow, held, scheduled: false, lingers: false });
+        self.index.insert(key, slot);
+        Some(slot)
+    }
+
+    /// Lets go of flows until `bytes` fit: the ended first, then the longest
+    /// silent.
+    fn make_room(&mut self, bytes: usize, now: Timestamp, sink: &mut dyn Sink) {
+        while self.held.saturating_add(bytes) > self.settings.total_limit {
+            let first = self.slots.first(Line::Ended);
+            let Some(slot) = first.or_else(|| self.slots.first(Line::Live)) else { return };
+            self.remove(slot, Ending::Evicted, now, sink);
+        }
+    }
+
+    /// Takes a flow out, and ends it if it has not ended.
+    fn remove(&mut self, slot: Slot, ending: Ending, now: Timestamp, sink: &mut dyn Sink) {
+        self.account(slot, |flow, settings| flow.end(ending, now, settings, sink));
+        if let Some(entry) = self.slots.remove(slot) {
+            self.held = self.held.saturating_sub(entry.held);
+            self.index.remove(&entry.key);
+        }
+    }
+
+    /// Lets a flow change and keeps the table's accounts of it.
+    fn account(&mut self, slot: Slot, change: impl FnOnce(&mut Flow, &Settings)) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        let (tally, opened, open) =
+            (entry.flow.tally(), entry.flow.was_opened(), entry.flow.is_open());
+        change(&mut entry.flow, &self.settings);
+        let after = entry.flow.tally();
+        let counters = &mut self.counters;
+        counters.gaps += after.gaps - tally.gaps;
+        counters.gap_bytes += after.lost_bytes - tally.lost_bytes;
+        counters.total += u64::from(entry.flow.was_opened() && !opened);
+        counters.open += u64::from(entry.flow.is_open());
+        counters.open -= u64::from(open);
+        let held = size_of::<Entry>() + entry.flow.held();
+        self.held = (self.held + held).saturating_sub(std::mem::replace(&mut entry.held, held));
+    }
+
+    /// Puts a flow that has just taken a segment where it belongs.
+    fn queue(&mut self, slot: Slot) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        if entry.flow.is_over() {
+            self.linger(slot);
+        } else {
+            self.slots.requeue(slot, Line::Live);
+            self.schedule(slot);
+        }
+    }
+
+    /// Lets a flow that has ended wait for late segments.
+    fn linger(&mut self, slot: Slot) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        if entry.flow.is_over() && !std::mem::replace(&mut entry.lingers, true) {
+            self.slots.requeue(slot, Line::Ended);
+        }
+    }
+
+    /// Sets a timer for a flow's holes, if there are any and none is set.
+    fn schedule(&mut self, slot: Slot) {
+        let generation = self.slots.generation(slot);
+        let Some(entry) = self.slots.get(slot) else { return };
+        if let Some(deadline) = entry.flow.hole_deadline()
+            && !entry.scheduled
+        {
+            entry.scheduled = true;
+            self.holes.push(Reverse((deadline, slot, generation)));
+        }
+    }
+}
