@@ -3,7 +3,7 @@
 use core::{ffi::c_void, hint::black_box};
 
 use aya_ebpf::helpers::{
-    bpf_ktime_get_ns, bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+    bpf_ktime_get_ns, bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use tracer_common::{CONTINUED, Outcome, RECORD_LEN, Record, TRUNCATED};
 
@@ -134,6 +134,18 @@ fn write<P: Packet, const SIZE: usize>(
     }
 }
 
+/// What a packet's further records are made of.
+struct Rest<'a, P> {
+    packet: &'a P,
+    ring: &'a Ring,
+    /// Offset of the IP header.
+    network: u32,
+    /// Payload bytes that the packet holds.
+    available: u32,
+    /// The record that was written last.
+    record: Record,
+}
+
 /// Writes the rest of a segment that is larger than the largest slot; false
 /// when a part of it found no room or could not be read.
 #[inline(always)]
@@ -141,40 +153,62 @@ fn go_on<P: Packet>(
     packet: &P,
     ring: &Ring,
     segment: &Segment,
-    mut record: Record,
+    record: Record,
     available: u32,
 ) -> bool {
-    let payload = segment.network + segment.headers_len;
-    for _ in 0..MAX_CONTINUATIONS {
-        record.copied_offset += record.copied_len;
-        let rest = available.saturating_sub(record.copied_offset);
-        if rest == 0 {
-            return true;
-        }
-        record.copied_len = rest.min(CONTINUATION);
-        if rest <= CONTINUATION {
-            record.flags &= !CONTINUED;
-        }
-        let Some(slot) = reserve::<LARGEST>(ring) else { return false };
-        let headers_len = bounded(segment.headers_len, MAX_HEADERS);
-        // SAFETY: the slot has LARGEST bytes, is eight-byte aligned, and is
-        // ours until it is submitted; headers and payload together are bounded
-        // by MAX_HEADERS + CONTINUATION, which is its CAPACITY.
-        unsafe {
-            slot.cast::<Record>().write(record);
-            let headers = slot.add(RECORD_LEN);
-            let copied = packet.copy(segment.network, headers, headers_len)
-                && packet.copy(
-                    payload + record.copied_offset,
-                    headers.add(headers_len as usize),
-                    bounded(record.copied_len, CONTINUATION),
-                );
-            if !matches!(finish(slot, copied), Written::Yes) {
-                return false;
-            }
-        }
+    let mut rest = Rest { packet, ring, network: segment.network, available, record };
+    // A loop by helper, whose body the verifier walks once: of a loop in the
+    // program it walks all rounds in all their branches, beyond its limit.
+    // SAFETY: the callback takes what is passed, which lives until the return.
+    unsafe {
+        bpf_loop(
+            MAX_CONTINUATIONS,
+            one_more::<P> as *const () as *mut c_void,
+            (&raw mut rest).cast(),
+            0,
+        );
     }
-    false
+    rest.record.copied_offset + rest.record.copied_len == available
+}
+
+/// Writes one more record; nonzero, which ends the loop, when there is nothing
+/// left or it failed, and then the last record stays the last that was written.
+extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
+    // SAFETY: `go_on` passes a valid pointer that nothing else uses meanwhile.
+    let rest = unsafe { &mut *rest };
+    let mut record = rest.record;
+    record.copied_offset += record.copied_len;
+    let left = rest.available.saturating_sub(record.copied_offset);
+    if left == 0 {
+        return 1;
+    }
+    record.copied_len = left.min(CONTINUATION);
+    if left <= CONTINUATION {
+        record.flags &= !CONTINUED;
+    }
+    let Some(slot) = reserve::<LARGEST>(rest.ring) else { return 1 };
+    let headers_len = bounded(u32::from(record.headers_len), MAX_HEADERS);
+    // SAFETY: the slot has LARGEST bytes, is eight-byte aligned, and is ours
+    // until it is submitted; headers and payload together are bounded by
+    // MAX_HEADERS + CONTINUATION, which is its CAPACITY.
+    let written = unsafe {
+        slot.cast::<Record>().write(record);
+        let headers = slot.add(RECORD_LEN);
+        let copied = rest.packet.copy(rest.network, headers, headers_len)
+            && rest.packet.copy(
+                rest.network + headers_len + record.copied_offset,
+                headers.add(headers_len as usize),
+                bounded(record.copied_len, CONTINUATION),
+            );
+        finish(slot, copied)
+    };
+    match written {
+        Written::Yes => {
+            rest.record = record;
+            0
+        }
+        Written::Full | Written::Unreadable => 1,
+    }
 }
 
 #[inline(always)]

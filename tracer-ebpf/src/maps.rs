@@ -65,8 +65,18 @@ pub(crate) fn traced(source: u16, destination: u16) -> bool {
     let ports = ports.cast::<u8>();
     // SAFETY: the table has an element for every value of a u16.
     let (source, destination) =
-        unsafe { (*ports.add(usize::from(source)), *ports.add(usize::from(destination))) };
+        unsafe { (*ports.add(index(source)), *ports.add(index(destination))) };
     source | destination != 0
+}
+
+/// The number as an index, with a mask that the compiler would leave out: the
+/// verifier of Linux 6.1 does not know that a byte-swapped u16 has 16 bits.
+#[inline(always)]
+fn index(port: u16) -> usize {
+    let mut index = u64::from(port);
+    // SAFETY: changes a register, not its value.
+    unsafe { asm!("{index} &= 0xffff", index = inout(reg) index) };
+    index as usize
 }
 
 /// Counts a packet.
