@@ -35,7 +35,7 @@ pub(super) fn row(
             Place::Row => "TCP",
             _ => column(connection.protocol),
         };
-        write!(buffer, "  {source}  {destination}  {column}")?;
+        write!(buffer, "  {source}  {destination}  {column:<4}")?;
     }
     buffer.extend_from_slice(b"  ");
     match body {
