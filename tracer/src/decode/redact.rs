@@ -1,1 +1,309 @@
 //! Replaces secrets before anything is formatted.
+//!
+//! Works on bytes as they came, and borrows where there is nothing to hide.
+//! In doubt it hides: a value too many is a nuisance, one too few is a leak.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2, memmem, memrchr};
+
+/// What stands in place of a secret.
+pub const REDACTED: &[u8] = b"[redacted]";
+
+/// Words that make a header field's value a secret, wherever they stand in its
+/// name.
+const SECRET_NAMES: [&[u8]; 9] = [
+    b"authorization",
+    b"cookie",
+    b"token",
+    b"api-key",
+    b"apikey",
+    b"api_key",
+    b"secret",
+    b"password",
+    b"passwd",
+];
+
+/// Words that make a value a secret, wherever they stand in its key.
+const SECRET_WORDS: [&[u8]; 6] =
+    [b"password", b"passwd", b"token", b"secret", b"signature", b"awsaccesskeyid"];
+
+/// Words that do so only where no letter or digit stands beside them, because
+/// ordinary words begin with them (`passenger`, `signal`).
+const SECRET_WHOLE_WORDS: [&[u8]; 2] = [b"pass", b"sig"];
+
+/// How often a percent-encoding is undone before a key is compared: servers
+/// behind proxies decode twice.
+const DECODINGS: usize = 3;
+
+/// Bytes of an offending line that an anomaly shows at most: a row must stay
+/// readable.
+pub const DETAIL_LIMIT: usize = 64;
+
+/// Whether the field's value is a secret as a whole.
+pub fn is_secret_header(name: &[u8]) -> bool {
+    SECRET_NAMES.iter().any(|word| find_ignoring_case(name, word).is_some())
+}
+
+/// The value of a header field, as it may be shown.
+pub fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
+    if is_secret_header(name) {
+        return Cow::Borrowed(REDACTED);
+    }
+    text(value)
+}
+
+/// A request target or another URL, as it may be shown: without userinfo and
+/// without the values of secret keys in parameters, query and fragment.
+pub fn url(url: &[u8]) -> Cow<'_, [u8]> {
+    let front = (!url.starts_with(b"/")).then_some(0);
+    match userinfo(url, front) {
+        Cow::Borrowed(url) => parameters(url, b"&"),
+        Cow::Owned(url) => Cow::Owned(parameters(&url, b"&").into_owned()),
+    }
+}
+
+/// Text with URLs in it (the fields Refresh and Link, a reason phrase, a
+/// server's words), as it may be shown.
+pub fn text(text: &[u8]) -> Cow<'_, [u8]> {
+    // Without one of these there is neither a userinfo nor a parameter.
+    if !text.iter().any(|byte| *byte == b'@' || is_separator(*byte)) {
+        return Cow::Borrowed(text);
+    }
+    match userinfo(text, None) {
+        Cow::Borrowed(text) => parameters(text, b"&>\""),
+        Cow::Owned(text) => Cow::Owned(parameters(&text, b"&>\"").into_owned()),
+    }
+}
+
+/// Form text (`application/x-www-form-urlencoded`, or pairs between `;`), as
+/// it may be shown.
+pub fn form(form: &[u8]) -> Cow<'_, [u8]> {
+    pairs(form, 0, b"&")
+}
+
+/// What an anomaly may show of an offending line: its first
+/// [`DETAIL_LIMIT`] bytes, read as header field, as text with URLs and as form.
+pub fn detail(line: &[u8]) -> Cow<'_, [u8]> {
+    if let Some(colon) = memchr(b':', line)
+        && let Some((name, value)) = line.split_at_checked(colon)
+        && is_secret_header(name)
+    {
+        let shown = name.get(..DETAIL_LIMIT).unwrap_or(name);
+        let separator: &[u8] = if value.starts_with(b": ") { b": " } else { b":" };
+        return Cow::Owned([shown, separator, REDACTED].concat());
+    }
+    let cut = |bytes: &[u8]| bytes.get(..DETAIL_LIMIT).unwrap_or(bytes).to_vec();
+    match text(line) {
+        Cow::Borrowed(line) => match form(line) {
+            Cow::Borrowed(line) => Cow::Borrowed(line.get(..DETAIL_LIMIT).unwrap_or(line)),
+            Cow::Owned(line) => Cow::Owned(cut(&line)),
+        },
+        Cow::Owned(line) => Cow::Owned(cut(&form(&line))),
+    }
+}
+
+/// Replaces the userinfo of every authority: behind each `//`, and at `front`
+/// where a target may be an authority alone (CONNECT).
+fn userinfo(url: &[u8], front: Option<usize>) -> Cow<'_, [u8]> {
+    if memchr(b'@', url).is_none() {
+        return Cow::Borrowed(url);
+    }
+    let mut shown = Vec::new();
+    let mut copied = 0;
+    let starts = memmem::find_iter(url, b"//").map(|at| at + 2);
+    for start in front.into_iter().chain(starts) {
+        let mut start = start.max(copied);
+        while url.get(start) == Some(&b'/') {
+            start += 1;
+        }
+        let Some(at) = userinfo_end(url.get(start..).unwrap_or_default()) else { continue };
+        shown.extend_from_slice(url.get(copied..start).unwrap_or_default());
+        shown.extend_from_slice(REDACTED);
+        copied = start + at;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(url);
+    }
+    shown.extend_from_slice(url.get(copied..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// Where the `@` stands that ends the userinfo at the front of an authority.
+fn userinfo_end(authority: &[u8]) -> Option<usize> {
+    let end = authority
+        .iter()
+        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'"' | b' '));
+    let inside = end.map_or(authority, |end| authority.get(..end).unwrap_or_default());
+    if let Some(at) = memrchr(b'@', inside) {
+        return Some(at);
+    }
+    // A password may hold the delimiters unescaped; then what looks like the
+    // port is no number.
+    let colon = memchr(b':', inside)?;
+    let port = inside.get(colon + 1..).unwrap_or_default();
+    if port.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let line = authority
+        .iter()
+        .position(|byte| matches!(byte, b'<' | b'>' | b'"' | b' '))
+        .map_or(authority, |end| authority.get(..end).unwrap_or_default());
+    memrchr(b'@', line)
+}
+
+/// Replaces secrets among the parameters, the query and the fragment of a URL.
+fn parameters<'a>(url: &'a [u8], ends: &[u8]) -> Cow<'a, [u8]> {
+    match url.iter().position(|byte| is_separator(*byte)) {
+        Some(at) => pairs(url, at + 1, ends),
+        None => Cow::Borrowed(url),
+    }
+}
+
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'&' | b';' | b'?' | b'#')
+}
+
+/// Replaces the values of secret keys in the pairs that stand from `from` on.
+///
+/// A secret ends at one of `ends`; at another separator only where a key
+/// follows, because a password may hold a `;` or `#` of its own.
+fn pairs<'a>(bytes: &'a [u8], from: usize, ends: &[u8]) -> Cow<'a, [u8]> {
+    let mut shown = Vec::new();
+    let mut copied = 0;
+    let mut at = from;
+    while at < bytes.len() {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let stop = rest.iter().position(|byte| is_separator(*byte) || ends.contains(byte));
+        let pair = stop.map_or(rest, |stop| rest.get(..stop).unwrap_or_default());
+        let mut next = at + pair.len();
+        if let Some(equals) = memchr(b'=', pair)
+            && let Some((key, value)) = pair.split_at_checked(equals)
+            && (is_secret_key(key) || hides_secret(value))
+        {
+            next = secret_end(bytes, next, ends);
+            shown.extend_from_slice(bytes.get(copied..=at + equals).unwrap_or_default());
+            shown.extend_from_slice(REDACTED);
+            copied = next;
+        }
+        at = next + 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(bytes);
+    }
+    shown.extend_from_slice(bytes.get(copied..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// Where a secret ends whose first separator stands at `at`.
+fn secret_end(bytes: &[u8], mut at: usize, ends: &[u8]) -> usize {
+    loop {
+        match bytes.get(at) {
+            None => return bytes.len(),
+            Some(byte) if ends.contains(byte) => return at,
+            Some(_) => {}
+        }
+        let rest = bytes.get(at + 1..).unwrap_or_default();
+        let stop = rest
+            .iter()
+            .position(|byte| is_separator(*byte) || ends.contains(byte))
+            .unwrap_or(rest.len());
+        if rest.get(..stop).is_some_and(|pair| memchr(b'=', pair).is_some()) {
+            return at;
+        }
+        at += 1 + stop;
+    }
+}
+
+/// Whether a key names a secret, however it is encoded.
+pub fn is_secret_key(key: &[u8]) -> bool {
+    if matches_secret(key) {
+        return true;
+    }
+    if memchr2(b'%', b'+', key).is_none() {
+        return false;
+    }
+    let mut decoded = key.to_vec();
+    for _ in 0..DECODINGS {
+        decoded = percent_decoded(&decoded);
+        if matches_secret(&decoded) {
+            return true;
+        }
+    }
+    false
+}
+
+fn matches_secret(key: &[u8]) -> bool {
+    let alone = |at: usize, len: usize| {
+        let before = at.checked_sub(1).and_then(|at| key.get(at));
+        let after = key.get(at + len);
+        // `userPass`, `mypass`: the end of a key is enough for a password.
+        after.is_none() && len == 4
+            || ![before, after].into_iter().flatten().any(u8::is_ascii_alphanumeric)
+    };
+    key.iter().enumerate().any(|(at, first)| {
+        // Most letters begin none of the words.
+        if !matches!(first | 0x20, b'p' | b't' | b's' | b'a') {
+            return false;
+        }
+        let rest = key.get(at..).unwrap_or_default();
+        let begins = |word: &&[u8]| -> bool {
+            rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        };
+        SECRET_WORDS.iter().any(begins)
+            || SECRET_WHOLE_WORDS.iter().any(|word| begins(word) && alone(at, word.len()))
+    })
+}
+
+/// Whether a percent-encoded value is itself a URL or form with a secret in it.
+fn hides_secret(value: &[u8]) -> bool {
+    // Neither `=`, `@` nor `%` is encoded in most values.
+    if ![b"%3", b"%4", b"%2"].into_iter().any(|escape| memmem::find(value, escape).is_some()) {
+        return false;
+    }
+    let mut decoded = Cow::Borrowed(value);
+    for _ in 0..DECODINGS {
+        if memchr(b'%', &decoded).is_none() {
+            return false;
+        }
+        decoded = Cow::Owned(percent_decoded(&decoded));
+        let pieces = decoded.split(|byte| is_separator(*byte));
+        let secret =
+            pieces.filter_map(|piece| memchr(b'=', piece).and_then(|equals| piece.get(..equals)));
+        if matches!(userinfo(&decoded, None), Cow::Owned(_))
+            || secret.into_iter().any(matches_secret)
+        {
+            return true;
+        }
+    }
+    false
+}
+
+fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| {
+        bytes
+            .get(at)
+            .and_then(|byte| char::from(*byte).to_digit(16))
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match (byte, digit(at + 1), digit(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                decoded.push(high << 4 | low);
+                at += 3;
+            }
+            (byte, ..) => {
+                decoded.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    decoded
+}
+
+/// Where `word`, which is in lower case, stands in `bytes`.
+fn find_ignoring_case(bytes: &[u8], word: &[u8]) -> Option<usize> {
+    bytes.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word))
+}
