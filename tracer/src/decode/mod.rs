@@ -9,7 +9,6 @@ pub mod imap;
 pub mod redact;
 pub mod smtp;
 #[cfg(test)]
-#[expect(dead_code, reason = "each decoder uses its part")]
 pub(crate) mod testing;
 
 use crate::event::{Connection, Event, Message, Side, Sink, Text, Timestamp, tracer};

@@ -55,6 +55,21 @@ impl Sink for Said {
     }
 }
 
+/// The connection of every dialogue.
+pub(crate) fn connection(protocol: &Protocol) -> Connection {
+    let end = |port| Endpoint { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+    Connection {
+        client: end(40_000),
+        server: end(protocol.ports[0]),
+        vlan: Vlan::default(),
+        protocol: protocol.name,
+        interface: "lo".into(),
+        direction: Direction::Egress,
+        loopback: true,
+        community_id: CommunityId::default(),
+    }
+}
+
 struct Stream {
     pending: Vec<u8>,
     skip: u64,
@@ -73,18 +88,8 @@ struct Driver {
 
 impl Driver {
     fn new(protocol: &Protocol, settings: Settings) -> Self {
-        let end = |port| Endpoint { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
         Self {
-            connection: Connection {
-                client: end(40_000),
-                server: end(protocol.ports[0]),
-                vlan: Vlan::default(),
-                protocol: protocol.name,
-                interface: "lo".into(),
-                direction: Direction::Egress,
-                loopback: true,
-                community_id: CommunityId::default(),
-            },
+            connection: connection(protocol),
             settings,
             decoder: (protocol.decoder)(),
             streams: [(), ()].map(|()| Stream { pending: Vec::new(), skip: 0, blocked: false }),
