@@ -1,0 +1,173 @@
+//! What the header fields say about where a message ends
+//! (RFC 9112 section 6.3).
+
+use httparse::Header;
+
+use super::{
+    body::Body,
+    odd::{Odd, Oddities},
+};
+use crate::event::Side;
+
+/// The header fields that frame a message, as far as they were read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Framing {
+    length: Option<u64>,
+    has_length: bool,
+    transfer: Transfer,
+    upgrade: Option<&'static str>,
+    /// What was wrong with them.
+    pub(super) odd: Oddities,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Transfer {
+    /// No Transfer-Encoding, or only `identity` (which RFC 2616 had).
+    #[default]
+    None,
+    /// `chunked` is the last encoding.
+    Chunked,
+    /// Another is the last.
+    Other,
+}
+
+/// What a response answers; it decides whether a body follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A request after which nothing is special.
+    Plain,
+    /// HEAD: no body, whatever the fields say.
+    Head,
+    /// CONNECT: success makes a tunnel.
+    Connect,
+    /// A request that offers another protocol.
+    Upgrade,
+}
+
+impl Framing {
+    /// Takes note of a header field.
+    pub(super) fn field(&mut self, name: &str, value: &[u8]) {
+        match name.len() {
+            7 if name.eq_ignore_ascii_case("upgrade") => self.upgrade(value),
+            14 if name.eq_ignore_ascii_case("content-length") => self.content_length(value),
+            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.transfer_encoding(value),
+            _ => {}
+        }
+    }
+
+    /// Takes note of all header fields.
+    pub(super) fn fields(&mut self, fields: &[Header<'_>]) {
+        for field in fields {
+            self.field(field.name, field.value);
+        }
+    }
+
+    fn content_length(&mut self, value: &[u8]) {
+        self.has_length = true;
+        // A list of equal values is one value (RFC 9110 section 8.6).
+        for number in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            match decimal(number) {
+                None => self.odd.insert(Odd::InvalidContentLength),
+                Some(number) => match self.length {
+                    // Which of two a server believes cannot be known; the first is as good.
+                    Some(first) if first != number => self.odd.insert(Odd::ContentLengthConflict),
+                    _ => self.length = Some(number),
+                },
+            }
+        }
+    }
+
+    fn transfer_encoding(&mut self, value: &[u8]) {
+        for coding in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+            if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+                continue;
+            }
+            if self.transfer == Transfer::Chunked {
+                self.odd.insert(Odd::InvalidTransferEncoding);
+            }
+            self.transfer = if coding.eq_ignore_ascii_case(b"chunked") {
+                Transfer::Chunked
+            } else {
+                Transfer::Other
+            };
+        }
+    }
+
+    fn upgrade(&mut self, value: &[u8]) {
+        let first = value.split(|byte| matches!(byte, b',' | b'/')).next().unwrap_or_default();
+        let first = first.trim_ascii();
+        let known = ["websocket", "h2c", "tls"];
+        let to = known.into_iter().find(|name| first.eq_ignore_ascii_case(name.as_bytes()));
+        self.upgrade = Some(to.unwrap_or("tunnel"));
+    }
+
+    /// The length that was announced for this body.
+    pub(super) fn announced(&self, body: Option<Body>) -> Option<u64> {
+        self.length.filter(|length| body == Some(Body::Length(*length)))
+    }
+
+    /// Whether a request asks for what makes its connection something else.
+    pub(super) fn asked(&self, method: &str) -> Asked {
+        match method {
+            "HEAD" => Asked::Head,
+            "CONNECT" => Asked::Connect,
+            _ if self.upgrade.is_some() => Asked::Upgrade,
+            _ => Asked::Plain,
+        }
+    }
+
+    /// What the connection becomes by a response, if it becomes anything.
+    pub(super) fn becomes(&self, status: u16, asked: Option<Asked>) -> Option<&'static str> {
+        match (status, asked) {
+            (101, _) => Some(self.upgrade.unwrap_or("tunnel")),
+            (200..=299, Some(Asked::Connect)) => Some("tunnel"),
+            _ => None,
+        }
+    }
+
+    /// Notes what is wrong with the fields as a whole, when all were read.
+    pub(super) fn check(&mut self, side: Side, minor: u8) {
+        if self.transfer == Transfer::None {
+            return;
+        }
+        if self.has_length {
+            self.odd.insert(Odd::ContentLengthWithTransferEncoding);
+        }
+        if minor == 0 {
+            self.odd.insert(Odd::TransferEncodingInOldVersion);
+        }
+        if side == Side::Client && self.transfer == Transfer::Other {
+            self.odd.insert(Odd::InvalidTransferEncoding);
+        }
+    }
+
+    /// The body of a request; `None` when its end cannot be known.
+    pub(super) fn request_body(&self) -> Option<Body> {
+        match self.transfer {
+            Transfer::Chunked => Some(Body::chunked()),
+            Transfer::Other => None,
+            Transfer::None if self.has_length => self.length.map(Body::Length),
+            Transfer::None => Some(Body::Length(0)),
+        }
+    }
+
+    /// The body of a response; `None` when its end cannot be known.
+    pub(super) fn response_body(&self, status: u16, asked: Option<Asked>) -> Option<Body> {
+        if asked == Some(Asked::Head) || matches!(status, 100..=199 | 204 | 304) {
+            return Some(Body::Length(0));
+        }
+        match self.transfer {
+            Transfer::Chunked => Some(Body::chunked()),
+            Transfer::None if self.has_length => self.length.map(Body::Length),
+            Transfer::None | Transfer::Other => Some(Body::UntilClose),
+        }
+    }
+}
+
+/// A decimal number without sign; `None` also when it is too large.
+fn decimal(digits: &[u8]) -> Option<u64> {
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    str::from_utf8(digits).ok()?.parse().ok()
+}

@@ -1,0 +1,308 @@
+//! The head of a message: where it ends, and what stands in it
+//! (RFC 9112 sections 2 to 5).
+
+use std::{mem::MaybeUninit, ops::Range};
+
+use httparse::{EMPTY_HEADER, Header};
+use memchr::{memchr, memrchr};
+
+use super::odd::{Odd, Oddities};
+use crate::event::Side;
+
+/// Header fields of a message that are told of. Servers refuse more than about
+/// a hundred (Apache's `LimitRequestFields` is 100); what stands behind is
+/// still read for the framing.
+pub(super) const HEADERS_LIMIT: usize = 128;
+
+/// Bytes of a method. The longest registered one has 17
+/// (`UPDATEREDIRECTREF`); what has no space by then is no request.
+const METHOD_LIMIT: usize = 32;
+
+/// Finds the end of a head that arrives in pieces, looking at each byte once.
+#[derive(Debug, Default)]
+pub(super) struct Search {
+    /// Start of the line that was not yet seen whole.
+    line: usize,
+    /// Bytes looked at.
+    looked: usize,
+}
+
+impl Search {
+    /// Whether a whole line was seen: the start line is known to be one.
+    pub(super) const fn has_line(&self) -> bool {
+        self.line > 0
+    }
+
+    /// Bytes of the whole lines seen so far.
+    pub(super) const fn lines(&self) -> usize {
+        self.line
+    }
+
+    /// The length of the head, its empty line included, if it is whole.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> Option<usize> {
+        while let Some(at) = bytes.get(self.looked..).and_then(|rest| memchr(b'\n', rest)) {
+            let end = self.looked + at;
+            let empty = matches!(bytes.get(self.line..end), Some([] | [b'\r']));
+            self.looked = end + 1;
+            self.line = self.looked;
+            if empty {
+                return Some(self.line);
+            }
+        }
+        self.looked = bytes.len();
+        None
+    }
+}
+
+/// Whether bytes begin a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Begins {
+    /// The first line is a start line.
+    Yes,
+    /// They cannot.
+    No,
+    /// The first line is not whole, and nothing speaks against it.
+    Maybe,
+    /// The preface of HTTP/2 with prior knowledge (RFC 9113 section 3.4).
+    Http2,
+}
+
+/// Whether `bytes` begin a message of `side`. What can be said of the first
+/// bytes is never taken back when more come.
+pub(super) fn begins(side: Side, bytes: &[u8]) -> Begins {
+    let line = memchr(b'\n', bytes).and_then(|end| bytes.get(..end)).map(without_cr);
+    match (side, line) {
+        (Side::Client, Some(line)) if line == b"PRI * HTTP/2.0" => Begins::Http2,
+        (Side::Client, Some(line)) => yes_or_no(request_line(line).is_some()),
+        (Side::Server, Some(line)) => {
+            yes_or_no(status_begins(bytes) == Begins::Yes && status_line(line).is_some())
+        }
+        (Side::Client, None) => {
+            let start = bytes.get(..METHOD_LIMIT + 1).unwrap_or(bytes);
+            match memchr(b' ', start).and_then(|space| start.get(..space)) {
+                Some(method) if is_token(method) => Begins::Maybe,
+                None if start.len() <= METHOD_LIMIT && (start.is_empty() || is_token(start)) => {
+                    Begins::Maybe
+                }
+                _ => Begins::No,
+            }
+        }
+        (Side::Server, None) => match status_begins(bytes) {
+            Begins::No => Begins::No,
+            _ => Begins::Maybe,
+        },
+    }
+}
+
+/// Whether `bytes` begin a status line, judged by its first 13 bytes at most.
+pub(super) fn status_begins(bytes: &[u8]) -> Begins {
+    const PATTERN: &[u8] = b"HTTP/1.d ddd ";
+    let fits = bytes.iter().zip(PATTERN).enumerate().all(|(at, (byte, pattern))| match pattern {
+        b'd' => byte.is_ascii_digit(),
+        // Some servers leave out the reason with the space before it.
+        b' ' if at == PATTERN.len() - 1 => matches!(byte, b' ' | b'\r' | b'\n'),
+        pattern => byte == pattern,
+    });
+    match fits {
+        false => Begins::No,
+        true if bytes.len() < PATTERN.len() => Begins::Maybe,
+        true => Begins::Yes,
+    }
+}
+
+const fn yes_or_no(yes: bool) -> Begins {
+    if yes { Begins::Yes } else { Begins::No }
+}
+
+/// The first line of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RequestLine<'a> {
+    /// Method as sent.
+    pub(super) method: &'a str,
+    /// Request target as sent.
+    pub(super) target: &'a [u8],
+    /// Minor version.
+    pub(super) minor: u8,
+}
+
+/// The first line of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatusLine<'a> {
+    /// Minor version.
+    pub(super) minor: u8,
+    /// Status code.
+    pub(super) status: u16,
+    /// Reason phrase; may be empty.
+    pub(super) reason: &'a [u8],
+}
+
+/// Reads a request line. Spaces inside the target are taken as part of it:
+/// servers do (RFC 9112 section 3.2), so the rest of the head would be read.
+pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    let (target, version) =
+        rest.trim_ascii_end().split_at_checked(memrchr(b' ', rest.trim_ascii_end())?)?;
+    let target = target.trim_ascii();
+    let minor = minor_version(version.trim_ascii())?;
+    if !is_token(method) || method.len() > METHOD_LIMIT || target.is_empty() {
+        return None;
+    }
+    Some(RequestLine { method: str::from_utf8(method).ok()?, target, minor })
+}
+
+/// The method of a request line whose end is not known.
+pub(super) fn method(bytes: &[u8]) -> Option<&str> {
+    let method = bytes.get(..memchr(b' ', bytes)?)?;
+    is_token(method).then(|| str::from_utf8(method).ok())?
+}
+
+/// Reads a status line.
+pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
+    let (version, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    let minor = minor_version(version)?;
+    let (status, reason) = rest.trim_ascii_start().split_at_checked(3)?;
+    if !status.iter().all(u8::is_ascii_digit) || !matches!(reason, [] | [b' ', ..]) {
+        return None;
+    }
+    let status = str::from_utf8(status).ok()?.parse().ok()?;
+    Some(StatusLine { minor, status, reason: reason.trim_ascii() })
+}
+
+fn minor_version(version: &[u8]) -> Option<u8> {
+    match version {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => Some(minor - b'0'),
+        _ => None,
+    }
+}
+
+/// Whether the bytes are a token (RFC 9110 section 5.6.2).
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty()
+        && bytes
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+fn without_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// A head whose header fields could not be read as they stand, made readable:
+/// folded lines put together, what is no field left out.
+#[derive(Debug, Default)]
+pub(super) struct Repaired {
+    bytes: Vec<u8>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+    /// What was wrong.
+    pub(super) odd: Oddities,
+}
+
+impl Repaired {
+    /// Reads the lines of a head behind its start line, cut or whole.
+    pub(super) fn new(lines: &[u8]) -> Self {
+        let mut repaired = Self::default();
+        let mut open = false;
+        for line in lines.split(|byte| *byte == b'\n').map(without_cr) {
+            match line {
+                [] => open = false,
+                [b' ' | b'\t', ..] if open => repaired.unfold(line),
+                _ => open = repaired.field(line),
+            }
+        }
+        repaired
+    }
+
+    fn field(&mut self, line: &[u8]) -> bool {
+        let Some((name, value)) = split_field(line) else {
+            self.odd.insert(Odd::InvalidHeader);
+            return false;
+        };
+        if line.get(name.len()) != Some(&b':') {
+            self.odd.insert(Odd::SpaceBeforeColon);
+        }
+        let name = self.push(name.as_bytes());
+        let value = self.push(value);
+        self.fields.push((name, value));
+        true
+    }
+
+    /// Appends an obsolete line folding (RFC 9112 section 5.2).
+    fn unfold(&mut self, line: &[u8]) {
+        self.odd.insert(Odd::ObsFold);
+        self.push(b" ");
+        let end = self.push(line.trim_ascii()).end;
+        if let Some((_, value)) = self.fields.last_mut() {
+            value.end = end;
+        }
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// All fields, in order.
+    pub(super) fn fields(&self) -> impl Iterator<Item = Header<'_>> {
+        self.fields.iter().filter_map(|(name, value)| {
+            let name = str::from_utf8(self.bytes.get(name.clone())?).ok()?;
+            Some(Header { name, value: self.bytes.get(value.clone())? })
+        })
+    }
+}
+
+/// Splits a field line at its colon; `None` when its name is no token.
+pub(super) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
+    let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
+    let name = name.trim_ascii_end();
+    if !is_token(name) {
+        return None;
+    }
+    Some((str::from_utf8(name).ok()?, value.strip_prefix(b":")?.trim_ascii()))
+}
+
+/// Room for the header fields of one head.
+pub(super) type Uninit<'a> = [MaybeUninit<Header<'a>>; HEADERS_LIMIT];
+
+/// Reads the whole head of a request that breaks no rule.
+pub(super) fn request<'h, 'b>(
+    bytes: &'b [u8],
+    room: &'h mut Uninit<'b>,
+) -> Option<(RequestLine<'b>, &'h mut [Header<'b>])> {
+    let mut request = httparse::Request::new(&mut []);
+    let status = request.parse_with_uninit_headers(bytes, room).ok()?;
+    let (method, target) = (request.method?, request.path?.as_bytes());
+    let line = RequestLine { method, target, minor: request.version? };
+    (status.is_complete() && method.len() <= METHOD_LIMIT).then_some((line, request.headers))
+}
+
+/// Reads the whole head of a response that breaks no rule.
+pub(super) fn response<'h, 'b>(
+    bytes: &'b [u8],
+    room: &'h mut Uninit<'b>,
+) -> Option<(StatusLine<'b>, &'h mut [Header<'b>])> {
+    let mut response = httparse::Response::new(&mut []);
+    let status = httparse::ParserConfig::default()
+        .parse_response_with_uninit_headers(&mut response, bytes, room)
+        .ok()?;
+    let reason =
+        memchr(b'\n', bytes).and_then(|end| status_line(without_cr(bytes.get(..end)?)))?.reason;
+    let line = StatusLine { minor: response.version?, status: response.code?, reason };
+    status.is_complete().then_some((line, response.headers))
+}
+
+/// Room for the header fields of a head that was repaired.
+pub(super) const NO_HEADERS: [Header<'static>; HEADERS_LIMIT] = [EMPTY_HEADER; HEADERS_LIMIT];
+
+/// Splits a head, cut or whole, behind its first line.
+pub(super) fn split_start_line(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
+    let (line, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    (without_cr(line.strip_suffix(b"\n").unwrap_or(line)), rest)
+}
+
+/// Whether a line of the bytes ends without the CR it should have.
+pub(super) fn has_bare_lf(bytes: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', bytes)
+        .any(|at| at.checked_sub(1).and_then(|at| bytes.get(at)) != Some(&b'\r'))
+}
