@@ -177,3 +177,108 @@ pub fn name(number: u32) -> Option<&'static str> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IP: &[u8] = &[0x45, 1, 2, 3];
+
+    /// Packet, tags, direction, whether looped.
+    type Found = (Vec<u8>, Vlan, Direction, bool);
+
+    fn parse(number: u32, parts: &[&[u8]]) -> Option<Found> {
+        let frame = parts.concat();
+        let found = LinkType::from_number(number).unwrap().parse(&frame)?;
+        Some((found.packet.to_vec(), found.vlan, found.direction, found.loopback))
+    }
+
+    fn found(vlan: Vlan, direction: Direction, loopback: bool) -> Found {
+        (IP.to_vec(), vlan, direction, loopback)
+    }
+
+    const NO_TAG: Vlan = Vlan { outer: None, inner: None };
+
+    #[test]
+    fn ethernet_with_up_to_two_tags() {
+        let addresses = &[2; 12][..];
+        let plain = Some(found(NO_TAG, Direction::Unknown, false));
+        assert_eq!(parse(1, &[addresses, &[8, 0], IP]), plain);
+        assert_eq!(parse(1, &[addresses, &[0x86, 0xdd], IP]), plain);
+        let one = Vlan { outer: Some(0x123), inner: None };
+        let tagged = parse(1, &[addresses, &[0x81, 0, 0xe1, 0x23, 8, 0], IP]);
+        assert_eq!(tagged, Some(found(one, Direction::Unknown, false)));
+        let two = Vlan { outer: Some(5), inner: Some(6) };
+        let tagged = parse(1, &[addresses, &[0x88, 0xa8, 0, 5, 0x81, 0, 0, 6, 8, 0], IP]);
+        assert_eq!(tagged, Some(found(two, Direction::Unknown, false)));
+        let three = &[0x81, 0, 0, 5, 0x81, 0, 0, 6, 0x81, 0, 0, 7, 8, 0][..];
+        assert_eq!(parse(1, &[addresses, three, IP]), None);
+        assert_eq!(parse(1, &[addresses, &[8, 6], IP]), None);
+    }
+
+    #[test]
+    fn ethernet_without_addresses_is_the_loopback() {
+        assert_eq!(
+            parse(1, &[&[0; 12], &[8, 0], IP]),
+            Some(found(NO_TAG, Direction::Unknown, true))
+        );
+    }
+
+    #[test]
+    fn raw_ip_by_its_version() {
+        for number in [12, 14, 101, 228, 229] {
+            assert_eq!(parse(number, &[IP]), Some(found(NO_TAG, Direction::Unknown, false)));
+        }
+        assert_eq!(parse(101, &[&[0x55, 0]]), None);
+        assert_eq!(parse(101, &[]), None);
+    }
+
+    #[test]
+    fn cooked_frames_say_their_direction() {
+        let address = &[0, 6, 1, 2, 3, 4, 5, 6, 0, 0][..];
+        for (packet_type, direction) in
+            [(0, Direction::Ingress), (3, Direction::Unknown), (4, Direction::Egress)]
+        {
+            let sll = parse(113, &[&[0, packet_type, 0, 1], address, &[8, 0], IP]);
+            assert_eq!(sll, Some(found(NO_TAG, direction, false)));
+            // The second version's address length is one byte.
+            let sll2 =
+                parse(276, &[&[8, 0, 0, 0, 0, 0, 0, 9, 3, 4, packet_type], &address[1..], IP]);
+            assert_eq!(sll2, Some(found(NO_TAG, direction, true)));
+        }
+    }
+
+    #[test]
+    fn cooked_frames_name_the_interface_and_may_be_tagged() {
+        let header = [0x81, 0, 0, 0, 0, 0, 1, 2, 0, 1, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0];
+        let frame = [&header[..], &[0, 7, 8, 0], IP].concat();
+        let frame = LinkType::LinuxSll2.parse(&frame).unwrap();
+        assert_eq!((frame.interface, frame.vlan.outer), (Some(0x0102), Some(7)));
+        let address = &[0, 6, 1, 2, 3, 4, 5, 6, 0, 0][..];
+        let tagged = parse(113, &[&[0, 0, 0, 1], address, &[0x81, 0, 0, 7, 8, 0], IP]);
+        let vlan = Vlan { outer: Some(7), inner: None };
+        assert_eq!(tagged, Some(found(vlan, Direction::Ingress, false)));
+    }
+
+    #[test]
+    fn families_in_either_byte_order() {
+        for number in [0, 108] {
+            for family in [[0, 0, 0, 2], [2, 0, 0, 0], [0, 0, 0, 30], [24, 0, 0, 0]] {
+                let looped = Some(found(NO_TAG, Direction::Unknown, true));
+                assert_eq!(parse(number, &[&family, IP]), looped, "{family:?}");
+            }
+            assert_eq!(parse(number, &[&[0, 0, 0, 7], IP]), None);
+        }
+    }
+
+    #[test]
+    fn cut_frames_carry_nothing() {
+        for number in [0, 1, 113, 276] {
+            let link_type = LinkType::from_number(number).unwrap();
+            for len in 0..4 {
+                assert_eq!(link_type.parse(&[0; 20][..len]), None);
+            }
+        }
+        assert_eq!(LinkType::from_number(105), None);
+    }
+}

@@ -6,6 +6,8 @@ mod interfaces;
 mod pcap;
 mod pcapng;
 mod reader;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::VecDeque, io::Read, ops::Range};
 
