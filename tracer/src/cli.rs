@@ -244,3 +244,62 @@ fn seconds(text: &str) -> Result<u64, String> {
         .filter(|seconds| (1..=LONGEST).contains(seconds))
         .ok_or_else(|| format!("'{text}' is not a number of seconds from 1 on"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(line: &str) -> String {
+        Cli::try_parse_from(line.split(' ')).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_values_are_told_with_what_to_do() {
+        for (line, expected) in [
+            ("tracer --port pop4=110", "no protocol is called 'pop4'; known are http, smtp, imap"),
+            ("tracer --port http", "as in http=80,8080"),
+            ("tracer --port http=", "'' is not a port; ports are 1 to 65535"),
+            ("tracer --port http=0", "port 0 is never on the wire"),
+            ("tracer --port http=65536", "'65536' is not a port"),
+            ("tracer --stream-limit 64Q", "write a number of bytes, as 65536, 64K or 1M"),
+            ("tracer --stream-limit K", "'K' is not a size"),
+            ("tracer --stream-limit -1", "unexpected argument"),
+            ("tracer --stream-limit 1K", "give 4K or more"),
+            ("tracer --memory-limit 99999999999G", "is not a size"),
+            ("tracer --ring-size 3M", "a power of two from 256K to 1G"),
+            ("tracer --idle-timeout 0", "not a number of seconds from 1 on"),
+            ("tracer -i a/b", "no spaces and no slashes"),
+            ("tracer -i an-interface-name", "at most 15 bytes"),
+            ("tracer --format xml", "possible values: text, json"),
+            ("tracer read", "<FILE>"),
+            ("tracer -q -v", "cannot be used with"),
+        ] {
+            let message = refused(line);
+            assert!(message.contains(expected), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn sizes_count_in_powers_of_1024() {
+        for (text, expected) in [("5", 5), ("64K", 65_536), ("1m", 1 << 20), ("2G", 1 << 31)] {
+            assert_eq!(bytes(text), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn live_options_stand_with_and_without_its_name() {
+        let cli = Cli::try_parse_from("tracer -i lo live -i veth* --hook xdp".split(' ')).unwrap();
+        let Some(Command::Live(later)) = cli.command else { panic!() };
+        let live = cli.live.merge(later);
+        assert_eq!(live.interfaces, ["lo", "veth*"]);
+        assert_eq!(live.hook, Some(Hook::Xdp));
+        let cli = Cli::try_parse_from(["tracer", "-i", "lo", "--hook", "tc"]).unwrap();
+        assert_eq!((cli.live.interfaces.len(), cli.live.hook), (1, Some(Hook::Tc)));
+    }
+}

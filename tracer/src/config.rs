@@ -136,3 +136,100 @@ fn ports(given: &[PortList]) -> Result<Vec<(u16, &'static Protocol)>, Error> {
     }
     if ports.is_empty() { Err(Error::NoPorts) } else { Ok(ports) }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn config(line: &str) -> Result<Config, Error> {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        Config::new(&cli.live, &cli.common)
+    }
+
+    fn ports(line: &str) -> Vec<(u16, &'static str)> {
+        let ports = config(line).unwrap().flows.ports;
+        ports.into_iter().map(|(port, protocol)| (port, protocol.name)).collect()
+    }
+
+    #[test]
+    fn defaults() {
+        let config = config("tracer").unwrap();
+        assert_eq!(ports("tracer"), [(80, "http"), (25, "smtp"), (143, "imap")]);
+        let live = Live { interfaces: Vec::new(), hook: Hook::Tc, ring_size: RING_SIZE };
+        assert_eq!(config.live, live);
+        assert_eq!((config.format, config.view), (Format::Text, View::Messages));
+        assert_eq!(config.flows.stream_limit, flow::STREAM_LIMIT);
+        assert_eq!(config.flows.idle_timeout, 1860 * SECOND);
+        assert!(!config.flows.rows && !config.flows.decode.show_secrets);
+        assert_eq!(config.log, log::LevelFilter::Warn);
+    }
+
+    #[test]
+    fn help_names_the_true_defaults() {
+        use clap::CommandFactory as _;
+        let help = Cli::command().render_long_help().to_string();
+        for (flag, default) in [
+            ("--ring-size", RING_SIZE as usize),
+            ("--stream-limit", flow::STREAM_LIMIT),
+            ("--flow-limit", flow::FLOW_LIMIT),
+            ("--memory-limit", flow::TOTAL_LIMIT),
+        ] {
+            let of_flag = help.split(flag).nth(1).unwrap();
+            let told = of_flag.split("[default: ").nth(1).unwrap().split(']').next().unwrap();
+            let cli = Cli::try_parse_from(["tracer", "--memory-limit", told]).unwrap();
+            assert_eq!(cli.common.memory_limit, Some(default), "{flag}");
+        }
+        assert!(help.contains(&format!("[default: {IDLE_TIMEOUT}]")), "{help}");
+    }
+
+    #[test]
+    fn ports_given_for_a_protocol_replace_its_usual_ones() {
+        assert_eq!(
+            ports("tracer --port http=8081,8080 --port http=8080"),
+            [(8080, "http"), (8081, "http"), (25, "smtp"), (143, "imap")]
+        );
+        assert_eq!(ports("tracer --port http=none --port smtp=none"), [(143, "imap")]);
+        // A port that its usual protocol has given up is free.
+        assert_eq!(
+            ports("tracer --port http=8080 --port smtp=80 --port imap=none"),
+            [(8080, "http"), (80, "smtp")]
+        );
+    }
+
+    #[test]
+    fn a_port_has_one_protocol() {
+        let error = Error::PortTwice { port: 25, first: "http", second: "smtp" };
+        assert_eq!(config("tracer --port http=25").unwrap_err(), error);
+        let none = "tracer --port http=none --port smtp=none --port imap=none";
+        assert_eq!(config(none).unwrap_err(), Error::NoPorts);
+    }
+
+    #[test]
+    fn a_part_holds_no_more_than_the_whole() {
+        let error = Error::Limits { part: "--stream-limit", whole: "--flow-limit" };
+        assert_eq!(config("tracer --stream-limit 2M").unwrap_err(), error);
+        assert!(config("tracer --stream-limit 2M --flow-limit 2M").is_ok());
+        let error = Error::Limits { part: "--flow-limit", whole: "--memory-limit" };
+        assert_eq!(config("tracer --memory-limit 512K").unwrap_err(), error);
+    }
+
+    #[test]
+    fn the_segments_view_wants_rows_and_pieces() {
+        let config = config("tracer --view segments --show-secrets").unwrap();
+        assert!(config.flows.rows && config.flows.decode.pieces);
+        assert!(config.flows.decode.show_secrets);
+    }
+
+    #[test]
+    fn common_options_stand_on_either_side_of_the_command() {
+        for line in ["tracer --format json read a b", "tracer read a --format json b"] {
+            let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+            assert_eq!(cli.common.format, Some(Format::Json), "{line}");
+            let Some(Command::Read { files }) = cli.command else { panic!("{line}") };
+            assert_eq!(files.len(), 2, "{line}");
+        }
+    }
+}

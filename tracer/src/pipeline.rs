@@ -136,3 +136,85 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         &mut self.output
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, io::ErrorKind};
+
+    use super::*;
+    use crate::{
+        cli::{CommonArgs, LiveArgs},
+        config::Config,
+        event::Sink,
+        stats::Outcomes,
+    };
+
+    /// Ends at once.
+    struct Nothing;
+
+    impl Source for Nothing {
+        type Error = Infallible;
+
+        fn read(
+            &mut self,
+            _: &mut dyn FnMut(&crate::capture::Segment<'_>),
+        ) -> Result<Status, Infallible> {
+            Ok(Status::End)
+        }
+
+        fn outcomes(&self) -> Outcomes {
+            Outcomes { not_selected: 7, ..Outcomes::default() }
+        }
+    }
+
+    /// Notes the actions of events, and fails when it is told to.
+    #[derive(Default)]
+    struct Notes {
+        actions: Vec<(Timestamp, &'static str)>,
+        failure: Option<ErrorKind>,
+    }
+
+    impl Sink for Notes {
+        fn event(&mut self, event: &Event<'_>) {
+            self.actions.push((event.time, event.message.describe().action()));
+        }
+    }
+
+    impl Output for Notes {
+        fn flush(&mut self) -> io::Result<()> {
+            self.failure.map_or(Ok(()), |kind| Err(kind.into()))
+        }
+
+        fn events(&self) -> u64 {
+            self.actions.len() as u64
+        }
+    }
+
+    fn pipeline() -> Pipeline<Nothing, Notes> {
+        let config = Config::new(&LiveArgs::default(), &CommonArgs::default()).unwrap();
+        Pipeline::new(Nothing, Table::new(config.flows), Notes::default())
+    }
+
+    #[test]
+    fn the_last_event_is_the_counters_at_the_newest_time() {
+        let mut pipeline = pipeline();
+        pipeline.begin(Timestamp(5));
+        assert_eq!(pipeline.step().unwrap(), Status::End);
+        pipeline.tick(Timestamp(9)).unwrap();
+        let stats = pipeline.finish().unwrap();
+        assert_eq!(pipeline.output_mut().actions, [(Timestamp(9), "stats")]);
+        assert_eq!((stats.seen, stats.events), (7, 1));
+    }
+
+    #[test]
+    fn an_output_that_went_away_is_told_from_one_that_broke() {
+        for (kind, gone) in [(ErrorKind::BrokenPipe, true), (ErrorKind::StorageFull, false)] {
+            let mut pipeline = pipeline();
+            pipeline.output_mut().failure = Some(kind);
+            let errors = [pipeline.step().unwrap_err(), pipeline.tick(Timestamp(1)).unwrap_err()];
+            for error in errors.into_iter().chain(pipeline.finish().err()) {
+                assert_eq!(error.is_output_gone(), gone, "{error}");
+            }
+        }
+    }
+}
