@@ -1,5 +1,35 @@
-//! IMAP.
+//! `IMAP4rev1` and `IMAP4rev2` (RFC 3501, RFC 9051) with LITERAL+ (RFC 7888), BINARY's
+//! `~{n}` (RFC 3516), IDLE (RFC 2177), SASL-IR (RFC 4959) and COMPRESS
+//! (RFC 4978).
+//!
+//! `line` finds where lines and literals end, `message` gathers what belongs
+//! together, `client` and `server` follow the two sides and hand whole messages
+//! to `command` and `response`. What the sides must know of each other (who
+//! waits for whom, commands in progress, secrets) stands in [`Imap`].
+//!
+//! Anomalies: `line-too-long`, `too-many-literals`, `literal-too-large`,
+//! `malformed-command`, `malformed-response`. None has a detail: bytes that
+//! cannot be read may be a secret.
 
+mod client;
+mod command;
+mod line;
+mod mailbox;
+mod memory;
+mod message;
+mod response;
+mod sasl;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use self::{
+    client::Expect,
+    line::Lines,
+    memory::{Pending, Secrets, Tag},
+    message::Message,
+    sasl::Mechanism,
+};
 use super::{Decoder, Input, Out, Progress, Protocol};
 use crate::event::{Side, Timestamp};
 
@@ -7,24 +37,146 @@ use crate::event::{Side, Timestamp};
 pub const PROTOCOL: Protocol =
     Protocol { name: "imap", column: "IMAP", ports: &[143], decoder: || Box::new(Imap::default()) };
 
-/// Decoder of one connection.
-#[derive(Debug, Default)]
-struct Imap {}
+/// Bytes asked to be skipped at a time once the connection is opaque: more than
+/// any connection carries, and far from any overflow.
+const OPAQUE_STRIDE: u64 = 1 << 40;
 
-impl Decoder for Imap {
-    fn data(&mut self, input: &Input<'_>, _out: &mut Out<'_>) -> Progress {
-        Progress::more(input.bytes.len())
+/// One side of a dialogue.
+#[derive(Debug)]
+struct Stream {
+    lines: Lines,
+    message: Message,
+    /// Lines are known to begin where they seem to. Otherwise only a line that
+    /// can hardly be anything else is taken for a message.
+    synced: bool,
+    /// The rest of an overlong line is not shown and counts as undecoded.
+    hiding: bool,
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self { lines: Lines::default(), message: Message::default(), synced: true, hiding: false }
+    }
+}
+
+impl Stream {
+    /// Loses the step: what comes next is no line of a known place.
+    fn lose(&mut self) {
+        self.lines.restart();
+        self.message.clear();
+        (self.synced, self.hiding) = (false, false);
     }
 
-    fn skipped(&mut self, _side: Side, _bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {}
+    /// What to answer when all bytes at hand were taken: the rest of a literal
+    /// is skipped unless something of it is kept.
+    fn progress(&self, taken: usize, wants_literal: bool) -> Progress {
+        match self.lines.left() {
+            0 => Progress::more(taken),
+            _ if wants_literal => Progress::more(taken),
+            left => Progress::skip(taken, left),
+        }
+    }
+}
 
-    fn gap(&mut self, _side: Side, _bytes: Option<u64>, _time: Timestamp, _out: &mut Out<'_>) {}
+/// A SASL exchange in progress.
+#[derive(Clone, Copy, Debug)]
+struct Authentication {
+    tag: Tag,
+    mechanism: Option<&'static Mechanism>,
+    /// Responses sent so far.
+    responses: usize,
+}
 
-    fn close(&mut self, _side: Side, _time: Timestamp, _out: &mut Out<'_>) {}
+/// An IDLE in progress.
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    tag: Tag,
+    /// The server's next `+` is its answer.
+    unanswered: bool,
+    /// The client has sent DONE.
+    done: bool,
+}
 
-    fn finish(&mut self, _time: Timestamp, _out: &mut Out<'_>) {}
+/// Decoder of one connection.
+#[derive(Debug, Default)]
+struct Imap {
+    client: Stream,
+    server: Stream,
+    /// What the client's next bytes are.
+    expect: Expect,
+    /// The client's bytes were left for the server's answer, and they hold a
+    /// whole line: it must be decoded before what the server says next.
+    blocked: bool,
+    /// Commands in progress.
+    pending: Pending,
+    /// The exchange that AUTHENTICATE began.
+    authentication: Option<Authentication>,
+    /// IDLE in progress.
+    idle: Option<Idle>,
+    /// Values that were replaced.
+    secrets: Secrets,
+    /// The client was let in, so that a command of an unknown name is no
+    /// misspelt LOGIN.
+    authenticated: bool,
+    /// STARTTLS or COMPRESS was accepted.
+    opaque: bool,
+}
+
+impl Decoder for Imap {
+    fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
+        if self.opaque {
+            return Progress::skip(input.bytes.len(), OPAQUE_STRIDE);
+        }
+        match input.side {
+            Side::Client => self.client_data(input, out),
+            Side::Server => self.server_data(input, out),
+        }
+    }
+
+    fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
+        match side {
+            Side::Client => self.client.lines.pass(bytes),
+            Side::Server => self.server.lines.pass(bytes),
+        }
+    }
+
+    fn gap(&mut self, side: Side, bytes: Option<u64>, _time: Timestamp, out: &mut Out<'_>) {
+        if self.opaque {
+            return;
+        }
+        let stream = match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        };
+        if let Some(bytes) = bytes.filter(|bytes| *bytes <= stream.lines.left()) {
+            stream.lines.pass(bytes);
+            return;
+        }
+        match side {
+            Side::Client => self.client_lost(out),
+            Side::Server => self.server_lost(out),
+        }
+    }
+
+    fn close(&mut self, side: Side, _time: Timestamp, out: &mut Out<'_>) {
+        match side {
+            _ if self.opaque => {}
+            Side::Client => self.client_ended(out),
+            Side::Server => self.server_ended(out),
+        }
+    }
+
+    fn finish(&mut self, _time: Timestamp, out: &mut Out<'_>) {
+        if !self.opaque {
+            self.client_ended(out);
+            self.server_ended(out);
+        }
+    }
 
     fn held(&self) -> usize {
-        0
+        self.client.message.held()
+            + self.server.message.held()
+            + self.pending.held()
+            + self.secrets.held()
     }
 }

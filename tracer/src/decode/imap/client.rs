@@ -1,0 +1,326 @@
+//! What the client says: commands, and the lines and literals that go with
+//! them. Some of its bytes mean nothing without the server's answer.
+
+use super::{
+    Authentication, Idle, Imap,
+    command::{Head, Kind, Shown},
+    line::{Ending, Header, LINE_LIMIT, Piece},
+    memory::Tag,
+    message::Parts,
+    sasl,
+};
+use crate::{
+    decode::{Input, Out, Progress},
+    event::{Message, Side, Text, Timestamp, imap},
+};
+
+/// What the client's next bytes are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum Expect {
+    /// A command, or what belongs to one.
+    #[default]
+    Command,
+    /// A SASL response.
+    Sasl,
+    /// That depends on how the server answers the command of this tag.
+    Answer(Tag, Question),
+}
+
+/// What the server is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Question {
+    /// May this literal come? If not, the next command does.
+    Literal(Header),
+    /// Does the SASL exchange go on?
+    Sasl,
+    /// Does the connection turn into something else?
+    Upgrade,
+}
+
+impl Imap {
+    /// Takes what the client sent.
+    pub(super) fn client_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
+        let mut at = 0;
+        loop {
+            let rest = input.bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            if let Expect::Answer(_, question) = self.expect {
+                if input.end.is_none() {
+                    self.blocked = memchr::memchr(b'\n', rest).is_some();
+                    return Progress::peer(at);
+                }
+                self.decide_by_looks(question, rest, out);
+            }
+            let (piece, taken) = self.client.lines.next(rest, input.end);
+            match piece {
+                Piece::More => break,
+                Piece::Literal(octets) => self.client.message.octets(octets),
+                Piece::Passed if self.client.hiding => out.undecoded(taken as u64),
+                Piece::Passed => {}
+                Piece::Line(text, ending) => {
+                    if self.client.message.begun() {
+                        self.client.message.line(text, true);
+                        self.client_line_ended(ending, input.time, out);
+                    } else if !self.recognises(text, false) {
+                        self.hide_client_line(text, taken, input.time, out);
+                    } else if matches!(self.expect, Expect::Sasl) || ending == Ending::Plain {
+                        self.command(Parts::line(text), input.time, true, out);
+                    } else {
+                        self.client.message.line(text, true);
+                        self.client_line_ended(ending, input.time, out);
+                    }
+                }
+                Piece::Head(text) => {
+                    if text.len() >= LINE_LIMIT {
+                        out.anomaly(Side::Client, input.time, "line-too-long", None);
+                    }
+                    if self.client.message.begun() || self.recognises(text, true) {
+                        self.client.message.line(text, true);
+                        self.client.message.mark_cut();
+                        self.client.message.time = input.time;
+                    } else {
+                        self.hide_client_line(text, taken, input.time, out);
+                        self.client.hiding = true;
+                    }
+                }
+                Piece::Tail(_) if self.client.hiding => {
+                    self.client.hiding = false;
+                    out.undecoded(taken as u64);
+                }
+                Piece::Tail(ending) => self.client_line_ended(ending, input.time, out),
+                Piece::Cut(text) => {
+                    if self.client.message.begun() || !self.recognises(text, true) {
+                        break;
+                    }
+                    self.command(Parts::cut(text), input.time, false, out);
+                }
+            }
+            at += taken;
+        }
+        self.client.progress(at, self.client.message.wants_octets())
+    }
+
+    /// Whether a line that begins a message may be taken for one: anything
+    /// well formed while the step is kept, else only what names a command that
+    /// is known.
+    fn recognises(&self, text: &[u8], cut: bool) -> bool {
+        matches!(self.expect, Expect::Sasl)
+            || is_done(text)
+            || Head::parse(text, cut).is_some_and(|head| head.kind.is_some() || self.client.synced)
+    }
+
+    fn hide_client_line(&mut self, text: &[u8], taken: usize, time: Timestamp, out: &mut Out<'_>) {
+        if text.is_empty() && self.client.synced {
+            return;
+        }
+        if self.client.synced {
+            out.anomaly(Side::Client, time, "malformed-command", None);
+        }
+        self.client.synced = false;
+        out.undecoded(taken as u64);
+    }
+
+    /// A line of the message at hand ended.
+    fn client_line_ended(&mut self, ending: Ending, time: Timestamp, out: &mut Out<'_>) {
+        self.client.message.time = time;
+        match ending {
+            Ending::Literal(header) if matches!(self.expect, Expect::Command) => {
+                if header.synchronising {
+                    let parts = self.client.message.parts();
+                    let tag = Head::parse(parts.line, false).map_or(&[][..], |head| head.tag);
+                    self.expect = Expect::Answer(Tag::new(tag), Question::Literal(header));
+                } else {
+                    self.client_literal(header, time, out);
+                }
+            }
+            Ending::Absurd => {
+                out.anomaly(Side::Client, time, "literal-too-large", None);
+                self.gathered_command(true, out);
+                self.client.synced = false;
+            }
+            Ending::Plain | Ending::Literal(_) => self.gathered_command(true, out),
+        }
+    }
+
+    /// The octets of a literal come next.
+    pub(super) fn client_literal(&mut self, header: Header, time: Timestamp, out: &mut Out<'_>) {
+        if self.client.message.literal(header) {
+            out.anomaly(Side::Client, time, "too-many-literals", None);
+        }
+        self.client.lines.literal(header.octets);
+    }
+
+    /// Nobody will say what the server answered: what stands there has to
+    /// show it. The step counts as lost, so that nothing unknown is shown.
+    fn decide_by_looks(&mut self, question: Question, rest: &[u8], out: &mut Out<'_>) {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest.get(..end).unwrap_or_default().trim_ascii_end();
+        let is_command = Head::parse(line, false).is_some_and(|head| head.kind.is_some());
+        self.expect = Expect::Command;
+        match question {
+            Question::Literal(header) if !is_command => {
+                self.client_literal(header, self.client.message.time, out);
+            }
+            Question::Literal(_) => self.gathered_command(false, out),
+            Question::Sasl if !is_command => self.expect = Expect::Sasl,
+            Question::Sasl | Question::Upgrade => {}
+        }
+        self.client.synced = false;
+    }
+
+    /// Tells of the message that was gathered, if one was.
+    pub(super) fn gathered_command(&mut self, complete: bool, out: &mut Out<'_>) {
+        if self.client.message.begun() {
+            let mut message = std::mem::take(&mut self.client.message);
+            self.command(message.parts(), message.time, complete, out);
+            message.clear();
+            self.client.message = message;
+        }
+    }
+
+    /// Tells of a message. One that is not `complete` (its literal was
+    /// refused, or bytes are missing) changes nothing of what comes next.
+    fn command(&mut self, parts: Parts<'_>, time: Timestamp, complete: bool, out: &mut Out<'_>) {
+        if matches!(self.expect, Expect::Sasl) {
+            self.sasl_response(parts, time, out);
+            return;
+        }
+        if is_done(parts.line) {
+            self.done(parts, time, out);
+            return;
+        }
+        let Some(head) = Head::parse(parts.line, parts.cut) else { return };
+        let show_secrets = out.settings.show_secrets;
+        let shown = Shown::new(&head, parts, show_secrets, self.authenticated);
+        for secret in &shown.secrets {
+            self.secrets.remember(secret);
+        }
+        self.secrets.vague |= shown.vague;
+        let auth = (shown.user.is_some() || shown.mechanism.is_some()).then_some(imap::Auth {
+            mechanism: shown.mechanism.map(|mechanism| mechanism.name),
+            user: shown.user,
+        });
+        let tag = Tag::new(head.tag);
+        let command = imap::Command {
+            imap: imap::CommandObject {
+                command: imap::CommandFields {
+                    tag: Some(head.tag.into()),
+                    name: Some(head.name),
+                    uid: head.uid,
+                    mailbox: shown.mailbox,
+                    arguments: shown.arguments,
+                },
+                literal: imap::Literals { bytes: parts.sizes },
+                auth,
+            },
+            line: shown.line,
+        };
+        out.emit(Side::Client, time, Message::ImapCommand(command));
+        self.client.synced |= head.kind.is_some();
+        if !complete {
+            return;
+        }
+        let kind = head.kind.unwrap_or(Kind::Other);
+        self.pending.begin(tag, kind);
+        match kind {
+            Kind::Authenticate => {
+                let responses = usize::from(shown.initial_response);
+                self.authentication =
+                    Some(Authentication { tag, mechanism: shown.mechanism, responses });
+                self.expect = Expect::Answer(tag, Question::Sasl);
+            }
+            Kind::StartTls | Kind::Compress => {
+                self.expect = Expect::Answer(tag, Question::Upgrade);
+            }
+            Kind::Idle => {
+                self.idle = Some(Idle { tag, unanswered: true, done: false });
+            }
+            Kind::Login | Kind::Other => {}
+        }
+    }
+
+    /// `DONE`, which ends IDLE and has no tag of its own.
+    fn done(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) {
+        let idle = self.idle.as_mut().filter(|idle| !idle.done);
+        let tag = idle.map(|idle| {
+            idle.done = true;
+            idle.tag
+        });
+        let command = imap::Command {
+            imap: imap::CommandObject {
+                command: imap::CommandFields {
+                    tag: tag.as_ref().and_then(Tag::bytes).map(Text::from),
+                    name: Some("DONE".into()),
+                    ..imap::CommandFields::default()
+                },
+                ..imap::CommandObject::default()
+            },
+            line: parts.line.into(),
+        };
+        out.emit(Side::Client, time, Message::ImapCommand(command));
+    }
+
+    /// A response to the server's challenge. All of it is secret.
+    fn sasl_response(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) {
+        self.expect = Expect::Command;
+        let Some(authentication) = self.authentication.as_mut() else { return };
+        let (tag, mechanism) = (authentication.tag, authentication.mechanism);
+        let response = match mechanism {
+            Some(mechanism) if !parts.cut => {
+                sasl::Response::read(mechanism, authentication.responses, parts.line)
+            }
+            _ => sasl::Response::default(),
+        };
+        authentication.responses += 1;
+        self.secrets.remember(parts.line);
+        self.secrets.vague |= parts.cut;
+        if let Some(secret) = &response.secret {
+            self.secrets.remember(secret);
+        }
+        let shown = if out.settings.show_secrets { parts.line.into() } else { Text::REDACTED };
+        let command = imap::Command {
+            imap: imap::CommandObject {
+                command: imap::CommandFields {
+                    tag: tag.bytes().map(Text::from),
+                    arguments: Some(shown.clone()),
+                    ..imap::CommandFields::default()
+                },
+                literal: imap::Literals::default(),
+                auth: Some(imap::Auth {
+                    mechanism: mechanism.map(|mechanism| mechanism.name),
+                    user: response.user.map(Text::from),
+                }),
+            },
+            line: shown,
+        };
+        out.emit(Side::Client, time, Message::ImapCommand(command));
+        self.expect = Expect::Answer(tag, Question::Sasl);
+    }
+
+    /// Nothing will be added to the message at hand.
+    pub(super) fn client_ended(&mut self, out: &mut Out<'_>) {
+        if self.client.message.begun() {
+            self.client.message.mark_cut();
+            let expect = std::mem::take(&mut self.expect);
+            if matches!(expect, Expect::Sasl) {
+                self.expect = expect;
+            }
+            self.gathered_command(false, out);
+        }
+    }
+
+    /// Bytes of the client are missing.
+    pub(super) fn client_lost(&mut self, out: &mut Out<'_>) {
+        self.client_ended(out);
+        self.client.lose();
+        self.expect = Expect::Command;
+        self.authentication = None;
+        self.blocked = false;
+    }
+}
+
+fn is_done(line: &[u8]) -> bool {
+    line.trim_ascii_end().eq_ignore_ascii_case(b"DONE")
+}

@@ -1,0 +1,175 @@
+//! A message that is gathered piece by piece.
+
+use super::line::Header;
+use crate::event::Timestamp;
+
+/// Literals of one message whose size is remembered: more than any client asks
+/// for at a time.
+pub(super) const LITERALS_LIMIT: usize = 1024;
+/// Bytes of a client's message that are kept beside its first line: enough for
+/// LOGIN's two literals, or a mailbox name, whatever their form. A literal that
+/// is larger is not kept at all.
+const REST_LIMIT: usize = 4096;
+
+/// A literal within a [`Message`]'s bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Literal {
+    /// Offset of its header.
+    pub(super) header: usize,
+    /// Offset of its first octet.
+    pub(super) start: usize,
+    /// Octets that were kept.
+    pub(super) kept: usize,
+}
+
+/// A message that is gathered, because literals stand in it.
+#[derive(Debug, Default)]
+pub(super) struct Message {
+    /// Lines without their ends, and the kept part of the literals between.
+    bytes: Vec<u8>,
+    /// Length of the first line, once there is one.
+    first: Option<usize>,
+    literals: Vec<Literal>,
+    sizes: Vec<u64>,
+    /// Not all of it is in `bytes`.
+    cut: bool,
+    /// The literal at hand is small enough to be kept.
+    wanted: bool,
+    /// Literals beyond the limit were seen.
+    too_many: bool,
+    /// When its last piece was captured.
+    pub(super) time: Timestamp,
+}
+
+/// A message that is complete, or as complete as it will ever be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Parts<'a> {
+    /// Lines without their ends, and the kept part of the literals between.
+    pub(super) bytes: &'a [u8],
+    /// The first line.
+    pub(super) line: &'a [u8],
+    /// Where the literals stand.
+    pub(super) literals: &'a [Literal],
+    /// Octets of each literal.
+    pub(super) sizes: &'a [u64],
+    /// Some of it is missing.
+    pub(super) cut: bool,
+}
+
+impl<'a> Parts<'a> {
+    /// A message without literals.
+    pub(super) const fn line(line: &'a [u8]) -> Self {
+        Self { bytes: line, line, literals: &[], sizes: &[], cut: false }
+    }
+
+    /// The begin of a message.
+    pub(super) const fn cut(line: &'a [u8]) -> Self {
+        Self { cut: true, ..Self::line(line) }
+    }
+}
+
+impl Message {
+    /// Whether a message is being gathered.
+    pub(super) const fn begun(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Adds a line: the first is kept whole, of the others what has room.
+    pub(super) fn line(&mut self, line: &[u8], keep: bool) {
+        if self.begun() {
+            self.rest(line, keep);
+        } else {
+            self.bytes.extend_from_slice(line);
+            self.first = Some(line.len());
+        }
+    }
+
+    fn rest(&mut self, bytes: &[u8], keep: bool) -> usize {
+        let room = if keep { self.room() } else { 0 };
+        let kept = bytes.get(..bytes.len().min(room)).unwrap_or_default();
+        self.bytes.extend_from_slice(kept);
+        self.cut |= keep && kept.len() < bytes.len();
+        kept.len()
+    }
+
+    /// Whether octets of the literal at hand are kept.
+    pub(super) const fn wants_octets(&self) -> bool {
+        self.wanted && self.room() > 0
+    }
+
+    /// Whether literals were seen.
+    pub(super) const fn has_literals(&self) -> bool {
+        !self.sizes.is_empty()
+    }
+
+    const fn line_length(&self) -> usize {
+        match self.first {
+            Some(length) => length,
+            None => 0,
+        }
+    }
+
+    /// Bytes that may still be kept.
+    const fn room(&self) -> usize {
+        (self.line_length() + REST_LIMIT).saturating_sub(self.bytes.len())
+    }
+
+    /// A piece of it is missing.
+    pub(super) const fn mark_cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// A literal begins. Returns whether this is the first one too many.
+    pub(super) fn literal(&mut self, header: Header) -> bool {
+        let start = self.bytes.len();
+        self.wanted = header.octets <= REST_LIMIT as u64 && self.sizes.len() < LITERALS_LIMIT;
+        if self.sizes.len() < LITERALS_LIMIT {
+            let header_at = start.saturating_sub(header.length);
+            self.literals.push(Literal { header: header_at, start, kept: 0 });
+            self.sizes.push(header.octets);
+            return false;
+        }
+        self.cut = true;
+        !std::mem::replace(&mut self.too_many, true)
+    }
+
+    /// Keeps octets of the literal at hand, as far as there is room.
+    pub(super) fn octets(&mut self, octets: &[u8]) {
+        let kept = self.rest(octets, self.wanted);
+        if let Some(literal) = self.literals.last_mut() {
+            literal.kept += kept;
+        }
+    }
+
+    /// What was gathered.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        Parts {
+            bytes: &self.bytes,
+            line: self.bytes.get(..self.line_length()).unwrap_or_default(),
+            literals: &self.literals,
+            sizes: &self.sizes,
+            cut: self.cut,
+        }
+    }
+
+    /// Makes room for the next message.
+    pub(super) fn clear(&mut self) {
+        /// Buffers up to this size are kept for the next message.
+        const REUSED: usize = 4096;
+        if self.bytes.capacity() > REUSED {
+            *self = Self::default();
+            return;
+        }
+        self.bytes.clear();
+        self.literals.clear();
+        self.sizes.clear();
+        (self.first, self.wanted, self.cut, self.too_many) = (None, false, false, false);
+    }
+
+    /// Bytes held on the heap.
+    pub(super) const fn held(&self) -> usize {
+        self.bytes.capacity()
+            + self.literals.capacity() * size_of::<Literal>()
+            + self.sizes.capacity() * size_of::<u64>()
+    }
+}

@@ -1,0 +1,166 @@
+//! What a response line says.
+
+use super::command::{is_tag, upper};
+use crate::event::Text;
+
+/// Status of a response (RFC 9051 section 7.1).
+const STATUSES: [&str; 5] = ["OK", "NO", "BAD", "BYE", "PREAUTH"];
+
+/// Names of untagged data, of RFC 9051, RFC 3501 and extensions.
+const NAMES: &[&str] = &[
+    "FETCH",
+    "EXISTS",
+    "RECENT",
+    "EXPUNGE",
+    "VANISHED",
+    "FLAGS",
+    "LIST",
+    "LSUB",
+    "XLIST",
+    "STATUS",
+    "SEARCH",
+    "ESEARCH",
+    "SORT",
+    "THREAD",
+    "CAPABILITY",
+    "NAMESPACE",
+    "ENABLED",
+    "ID",
+    "QUOTA",
+    "QUOTAROOT",
+    "ACL",
+    "LISTRIGHTS",
+    "MYRIGHTS",
+    "METADATA",
+    "ANNOTATION",
+    "LANGUAGE",
+    "COMPARATOR",
+    "CONVERTED",
+    "CONVERSION",
+    "GENURLAUTH",
+    "URLFETCH",
+    "UIDBATCHES",
+    "JMAPACCESS",
+];
+
+/// The kinds of response (RFC 9051 section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Data, or a status that completes no command.
+    Untagged,
+    /// The server waits for the client to go on.
+    Continuation,
+    /// Completes a command.
+    Tagged,
+}
+
+/// A response line, taken apart.
+#[derive(Clone, Debug)]
+pub(super) struct Line<'a> {
+    /// What kind of response it is.
+    pub(super) kind: Kind,
+    /// `*`, `+` or the tag.
+    pub(super) tag: &'a [u8],
+    /// Status, where it is one.
+    pub(super) status: Option<&'static str>,
+    /// What stands in the brackets.
+    pub(super) code: Option<&'a [u8]>,
+    /// Number before the name.
+    pub(super) number: Option<u64>,
+    /// Name of the data.
+    pub(super) name: Option<Text<'a>>,
+    /// Offset of the rest: behind the status or the name.
+    pub(super) rest: usize,
+    /// Offset of the text for humans behind the code; the same as `rest` where
+    /// there is none.
+    pub(super) text: usize,
+}
+
+fn status(word: &[u8]) -> Option<&'static str> {
+    STATUSES.into_iter().find(|status| word.eq_ignore_ascii_case(status.as_bytes()))
+}
+
+fn word(line: &[u8], at: usize) -> &[u8] {
+    let rest = line.get(at..).unwrap_or_default();
+    let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+    rest.get(..end).unwrap_or_default()
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line. Where the step was lost (`strict`), only what a server
+    /// can be expected to say is taken for a response.
+    pub(super) fn parse(line: &'a [u8], strict: bool) -> Option<Self> {
+        let tag = word(line, 0);
+        let at = tag.len() + 1;
+        match tag {
+            b"*" => Self::untagged(line, strict),
+            b"+" => {
+                Some(Self { kind: Kind::Continuation, ..Self::status_line(line, tag, None, 1) })
+            }
+            _ if is_tag(tag) => {
+                let word = word(line, at);
+                let status =
+                    status(word).filter(|status| matches!(*status, "OK" | "NO" | "BAD"))?;
+                Some(Self::status_line(line, tag, Some(status), at + word.len()))
+            }
+            _ => None,
+        }
+    }
+
+    fn status_line(
+        line: &'a [u8],
+        tag: &'a [u8],
+        status: Option<&'static str>,
+        end: usize,
+    ) -> Self {
+        let rest = (end + 1).min(line.len());
+        let behind = line.get(rest..).unwrap_or_default();
+        let code =
+            behind.strip_prefix(b"[").and_then(|inner| inner.get(..memchr::memchr(b']', inner)?));
+        let mut text = code.map_or(rest, |code| rest + code.len() + 2);
+        if code.is_some() && line.get(text) == Some(&b' ') {
+            text += 1;
+        }
+        Self { kind: Kind::Tagged, tag, status, code, number: None, name: None, rest, text }
+    }
+
+    fn untagged(line: &'a [u8], strict: bool) -> Option<Self> {
+        let tag = line.get(..1)?;
+        let mut at = 2;
+        let mut first = word(line, at);
+        if let Some(status) = status(first) {
+            let line = Self::status_line(line, tag, Some(status), at + first.len());
+            return Some(Self { kind: Kind::Untagged, ..line });
+        }
+        let mut number = None;
+        if first.first().is_some_and(u8::is_ascii_digit) {
+            number = Some(str::from_utf8(first).ok()?.parse().ok()?);
+            at += first.len() + 1;
+            first = word(line, at);
+        }
+        let known = NAMES.iter().find(|name| first.eq_ignore_ascii_case(name.as_bytes()));
+        if first.is_empty() || (strict && known.is_none()) {
+            return None;
+        }
+        let name = known.map_or_else(|| upper(first), |name| (*name).into());
+        let rest = (at + first.len() + 1).min(line.len());
+        Some(Self {
+            kind: Kind::Untagged,
+            tag,
+            status: None,
+            code: None,
+            number,
+            name: Some(name),
+            rest,
+            text: rest,
+        })
+    }
+
+    /// Whether the line ends in text for humans, where a brace is a brace. A
+    /// code that is not closed goes on behind a literal.
+    pub(super) fn ends_in_text(&self, line: &[u8]) -> bool {
+        let status = self.status.is_some() || self.kind == Kind::Continuation;
+        let open = self.code.is_none() && line.get(self.rest) == Some(&b'[');
+        status && (self.kind == Kind::Continuation || !open)
+    }
+}
