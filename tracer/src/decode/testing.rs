@@ -86,21 +86,6 @@ struct Driver {
     now: Timestamp,
 }
 
-/// A connection of the protocol over loopback.
-pub(crate) fn connection(protocol: &Protocol) -> Connection {
-    let end = |port| Endpoint { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
-    Connection {
-        client: end(40_000),
-        server: end(protocol.ports[0]),
-        vlan: Vlan::default(),
-        protocol: protocol.name,
-        interface: "lo".into(),
-        direction: Direction::Egress,
-        loopback: true,
-        community_id: CommunityId::default(),
-    }
-}
-
 impl Driver {
     fn new(protocol: &Protocol, settings: Settings) -> Self {
         Self {
