@@ -40,7 +40,7 @@ pub struct Pipeline<S, O> {
     source: S,
     table: Table,
     output: O,
-    /// Time of the newest segment or tick.
+    /// Time of the last segment or tick.
     now: Timestamp,
     /// When silent flows were last looked for.
     expired: Timestamp,
@@ -54,7 +54,7 @@ impl<S: Source, O: Output> Pipeline<S, O> {
 
     /// Tells when the capture began, if that was before the first segment.
     pub fn begin(&mut self, time: Timestamp) {
-        self.now = self.now.max(time);
+        self.now = time;
         self.output.begin(time);
     }
 
@@ -68,8 +68,9 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         let Self { source, table, output, now, expired } = self;
         let status = source.read(&mut |segment| {
             output.begin(segment.time);
-            *now = (*now).max(segment.time);
-            if now.since(*expired) >= EXPIRE_INTERVAL {
+            *now = segment.time;
+            // Several files need not be in the order of their times.
+            if now.0.abs_diff(expired.0) >= EXPIRE_INTERVAL {
                 *expired = *now;
                 table.expire(*now, output);
             }
@@ -87,8 +88,8 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     ///
     /// When the output cannot be written.
     pub fn tick(&mut self, now: Timestamp) -> Result<(), Error<S::Error>> {
-        self.now = self.now.max(now);
-        self.expired = self.now;
+        self.now = now;
+        self.expired = now;
         self.table.expire(self.now, &mut self.output);
         self.output.flush().map_err(Error::Output)
     }
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_event_is_the_counters_at_the_newest_time() {
+    fn the_last_event_is_the_counters_at_the_last_time() {
         let mut pipeline = pipeline();
         pipeline.begin(Timestamp(5));
         assert_eq!(pipeline.step().unwrap(), Status::End);
