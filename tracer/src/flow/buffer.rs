@@ -8,6 +8,10 @@ use crate::event::Timestamp;
 /// takes the time of what stands before it.
 const MARKS: usize = 16;
 
+/// Bytes up to which a buffer doubles when it grows. Beyond, it grows by a
+/// quarter, because what is reserved counts against the limits.
+const STEP: usize = 16 * 1024;
+
 /// Bytes in order, and when they were captured. Holds no memory when empty.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
@@ -56,6 +60,10 @@ impl Buffer {
         if full && self.taken >= self.data.len() / 2 {
             self.data.drain(..self.taken);
             self.taken = 0;
+        }
+        if self.data.len() + bytes.len() > self.data.capacity() {
+            let capacity = self.data.capacity();
+            self.data.reserve_exact(bytes.len().max(capacity.min((capacity / 4).max(STEP))));
         }
         self.data.extend_from_slice(bytes);
         self.end = end;

@@ -4,8 +4,8 @@ use super::{
     Settings,
     dialogue::{Context, Dialogue, Tally},
     half::Half,
+    intake::{is_probe, limit, payload},
     pair::Pair,
-    queue::Piece,
     row::row,
     stream::{HOLE_TIMEOUT, Opening},
 };
@@ -126,10 +126,10 @@ impl Flow {
         self.opened.is_some() && self.dialogue.is_some()
     }
 
-    /// Bytes of memory held.
+    /// Bytes of memory held beside the flow's own.
     pub(super) fn held(&self) -> usize {
         let dialogue = self.dialogue.as_deref();
-        size_of::<Self>() + dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
+        dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
     }
 
     /// What was counted so far.
@@ -155,12 +155,17 @@ impl Flow {
         }
         let side = self.sender(segment);
         let (half, peer) = (self.halves.of(side), self.halves.of(side.other()));
-        if half.is_known() || flags.has(TcpFlags::ACK) {
-            return !half.same_handshake(segment);
+        let sequence = segment.tcp.sequence;
+        if flags.has(TcpFlags::ACK) {
+            let answers = peer.syn.is_some_and(|syn| {
+                syn.wrapping_add(1) == segment.tcp.acknowledgement && half.syn.is_none()
+            });
+            return !answers && half.is_known() && !half.same_handshake(segment);
         }
         // A SYN that comes behind its answer, which acknowledges it.
-        let answered = peer.syn.is_some() && side == Side::Client;
-        !answered
+        let answered = peer.syn.is_some() && half.answered(sequence);
+        let again = half.is_known() && half.same_handshake(segment);
+        !(answered || again)
     }
 
     /// Takes a segment.
@@ -172,6 +177,7 @@ impl Flow {
     ) -> Verdict {
         let side = self.sender(segment);
         if !self.halves.of_mut(side).admit(segment) {
+            self.fill(segment, side, settings, sink);
             return Verdict::Duplicate;
         }
         self.seen = self.seen.max(segment.time);
@@ -223,6 +229,9 @@ impl Flow {
             dialogue.relieve(&mut context, side, GapCause::FlowLimit);
         }
         dialogue.unblock(&mut context);
+        if dialogue.closed() {
+            self.end(Ending::Closed, now, settings, sink);
+        }
     }
 
     /// Ends the flow, if it has not ended.
@@ -234,6 +243,9 @@ impl Flow {
         sink: &mut dyn Sink,
     ) {
         let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
+        if ending == Ending::Evicted {
+            dialogue.blame(GapCause::FlowLimit);
+        }
         dialogue.finish(&mut context);
         let tally = dialogue.tally;
         self.tally = tally;
@@ -302,6 +314,29 @@ impl Flow {
         self.context(segment.time, settings, sink).emit(None, open);
     }
 
+    /// Lets another capture point's segment fill a hole that the owner's ring
+    /// or hook has left.
+    fn fill(
+        &mut self,
+        segment: &Segment<'_>,
+        side: Side,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) {
+        let start = self.halves.of(side).start(segment);
+        let Some((dialogue, mut context)) = self.parts(segment.time, settings, sink) else {
+            return;
+        };
+        if segment.len > 0 && dialogue.peek(side).queue.first().is_some() {
+            payload(dialogue, &mut context, side, segment, start);
+            dialogue.settle(&mut context, side);
+            dialogue.unblock(&mut context);
+            if dialogue.closed() {
+                self.end(Ending::Closed, segment.time, settings, sink);
+            }
+        }
+    }
+
     /// Lets the streams have what the segment brings; returns how it ends the
     /// flow, if it does.
     fn take(
@@ -342,6 +377,9 @@ impl Flow {
         let half = halves.of_mut(side);
         half.window = u32::from(segment.tcp.window) << half.scale.unwrap_or(14);
         if segment.len > 0 && !is_probe(segment, start, half.end) {
+            if start == 1 {
+                dialogue.stream(side).forget_probe();
+            }
             let new = payload(dialogue, &mut context, side, segment, start);
             half.note_payload(segment, start, new, goes_on);
         }
@@ -358,75 +396,4 @@ impl Flow {
         limit(dialogue, &mut context, side);
         dialogue.closed().then_some(Ending::Closed)
     }
-}
-
-impl Pair<Half> {
-    /// Whether a reset at offset `start` may be believed: not before what the
-    /// other side has acknowledged, and within its window.
-    fn plausible_reset(&self, side: Side, start: i64, acknowledged: u64) -> bool {
-        let (half, peer) = (self.of(side), self.of(side.other()));
-        let from = acknowledged.min(half.end).cast_signed();
-        // At least an unscaled window, because windows are only known from
-        // the segments that were copied.
-        let window = i64::from(peer.window.max(0xffff));
-        (from..=half.end.cast_signed().saturating_add(window)).contains(&start)
-    }
-}
-
-/// Whether a segment asks for an acknowledgement only: it repeats the last
-/// byte before `end`, or none (RFC 9293 section 3.8.4).
-fn is_probe(segment: &Segment<'_>, start: i64, end: u64) -> bool {
-    let flags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0);
-    segment.len == 1 && !segment.tcp.flags.has(flags) && start == end.cast_signed() - 1
-}
-
-/// Hands over a segment's payload in its three pieces: not captured, captured,
-/// cut off. Returns how many bytes were new.
-fn payload(
-    dialogue: &mut Dialogue,
-    context: &mut Context<'_>,
-    side: Side,
-    segment: &Segment<'_>,
-    start: i64,
-) -> u64 {
-    let bytes_len = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
-    let from = segment.offset.min(segment.len);
-    let to = from.saturating_add(bytes_len).min(segment.len);
-    let mut new = 0;
-    let mut piece = |from: u32, to: u32, bytes: Option<&[u8]>| {
-        let offset = |at: u32| start.saturating_add(i64::from(at));
-        // What stood before the first byte seen is of no use any more.
-        let Ok(end) = u64::try_from(offset(to)) else { return };
-        let before = usize::try_from(offset(from).min(0).unsigned_abs()).unwrap_or(usize::MAX);
-        let bytes = bytes.map(|bytes| bytes.get(before..).unwrap_or_default());
-        let begin = u64::try_from(offset(from)).unwrap_or(0);
-        if begin < end {
-            let origin = u64::try_from(start).unwrap_or(0);
-            let (lost, time) = (segment.lost, segment.time);
-            let piece = Piece { start: begin, end, origin, bytes, lost, time };
-            new += dialogue.piece(context, side, piece);
-        }
-    };
-    piece(0, from, None);
-    piece(from, to, Some(segment.bytes));
-    piece(to, segment.len, None);
-    new
-}
-
-/// Holds the stream and the flow to their limits.
-fn limit(dialogue: &mut Dialogue, context: &mut Context<'_>, side: Side) {
-    let settings = context.settings;
-    while dialogue.peek(side).held() > settings.stream_limit && dialogue.force(context, side) {}
-    if dialogue.peek(side).held() > settings.stream_limit {
-        dialogue.relieve(context, side, GapCause::StreamLimit);
-    }
-    if dialogue.held() > settings.flow_limit {
-        for side in [side, side.other()] {
-            while dialogue.held() > settings.flow_limit && dialogue.force(context, side) {}
-            if dialogue.held() > settings.flow_limit {
-                dialogue.relieve(context, side, GapCause::FlowLimit);
-            }
-        }
-    }
-    dialogue.unblock(context);
 }

@@ -162,6 +162,13 @@ impl Dialogue {
         }
     }
 
+    /// Says why bytes are of no use that were not decoded yet.
+    pub(super) fn blame(&mut self, cause: GapCause) {
+        for side in [Side::Client, Side::Server] {
+            self.streams.of_mut(side).cause = Some(cause);
+        }
+    }
+
     /// Ends both sides and the decoder.
     pub(super) fn finish(&mut self, context: &mut Context<'_>) {
         for side in [Side::Client, Side::Server] {

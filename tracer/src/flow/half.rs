@@ -1,9 +1,9 @@
 //! What the segments of one direction show of its TCP, whatever they carry.
 
-use super::seq;
+use super::{pair::Pair, seq};
 use crate::{
     capture::{Point, Segment, TcpFlags},
-    event::Timestamp,
+    event::{Side, Timestamp},
 };
 
 /// Nanoseconds without a segment at the owning capture point after which
@@ -90,6 +90,12 @@ impl Half {
         true
     }
 
+    /// Whether the other side has acknowledged a SYN with this number before
+    /// this side was seen at all.
+    pub(super) fn answered(&self, syn: u32) -> bool {
+        self.base.is_none() && self.row_base == Some(syn)
+    }
+
     /// Takes down what a segment shows. Returns whether it is the first.
     pub(super) fn note(&mut self, segment: &Segment<'_>) -> bool {
         let sequence = segment.tcp.sequence;
@@ -150,4 +156,17 @@ impl Half {
 pub(super) fn first_byte(segment: &Segment<'_>) -> u32 {
     let syn = segment.tcp.flags.has(TcpFlags::SYN);
     segment.tcp.sequence.wrapping_add(u32::from(syn))
+}
+
+impl Pair<Half> {
+    /// Whether a reset at offset `start` may be believed: not before what the
+    /// other side has acknowledged, and within its window.
+    pub(super) fn plausible_reset(&self, side: Side, start: i64, acknowledged: u64) -> bool {
+        let (half, peer) = (self.of(side), self.of(side.other()));
+        let from = acknowledged.min(half.end).cast_signed();
+        // At least an unscaled window, because windows are only known from
+        // the segments that were copied.
+        let window = i64::from(peer.window.max(0xffff));
+        (from..=half.end.cast_signed().saturating_add(window)).contains(&start)
+    }
 }

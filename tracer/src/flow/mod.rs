@@ -10,6 +10,7 @@ mod buffer;
 mod connection;
 mod dialogue;
 mod half;
+mod intake;
 mod key;
 mod pair;
 mod queue;

@@ -87,8 +87,16 @@ impl Stream {
         self.hole_since = None;
     }
 
-    /// Passes by to `bytes` bytes at `next` that the decoder does not want;
-    /// returns how many those are.
+    /// Begins one byte later. In mid-stream the first segment seen may have
+    /// been a keep-alive, which stands one byte before what comes next.
+    pub(super) fn forget_probe(&mut self) {
+        if self.opening == Opening::Midstream && self.next == 0 && self.queue.first().is_none() {
+            self.next = 1;
+        }
+    }
+
+    /// Moves on by those of the next `bytes` bytes that the decoder does not
+    /// want; returns how many those are.
     pub(super) fn pass(&mut self, bytes: u64, lost: u64) -> u64 {
         let passed = self.skip.min(bytes);
         if passed > 0 {

@@ -63,12 +63,16 @@ impl Table {
         self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
         if verdict == Verdict::Duplicate {
             self.counters.duplicate += 1;
-            return;
         }
         if self.held > self.settings.total_limit {
             self.account(slot, |flow, settings| flow.relieve(segment.time, settings, sink));
         }
-        self.queue(slot);
+        if verdict == Verdict::Taken {
+            self.queue(slot);
+        } else {
+            self.linger(slot);
+            self.schedule(slot);
+        }
     }
 
     /// Lets go of flows that have been silent for the idle time-out, and of

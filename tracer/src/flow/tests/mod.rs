@@ -1,5 +1,8 @@
 //! Segments by hand, a protocol of lines to decode them, and what was said.
 
+mod limits;
+mod points;
+mod rows;
 mod situations;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -131,6 +134,7 @@ pub(super) struct Sent {
     pub(super) interface: u32,
     pub(super) lost: u64,
     pub(super) port: u16,
+    pub(super) vlan: Vlan,
 }
 
 pub(super) fn sent(side: Side, flags: TcpFlags, sequence: u32, payload: &str) -> Sent {
@@ -142,6 +146,7 @@ pub(super) fn sent(side: Side, flags: TcpFlags, sequence: u32, payload: &str) ->
         interface: 1,
         lost: 0,
         port: 40_000,
+        vlan: Vlan::default(),
     }
 }
 
@@ -153,7 +158,6 @@ pub(super) fn server(flags: TcpFlags, sequence: u32, payload: &str) -> Sent {
     sent(Side::Server, flags, sequence, payload)
 }
 
-#[expect(dead_code, reason = "more situations follow")]
 impl Sent {
     pub(super) fn ack(mut self, acknowledgement: u32) -> Self {
         self.tcp.flags.0 |= ACK.0;
@@ -244,7 +248,6 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-#[expect(dead_code, reason = "more situations follow")]
 impl Rig {
     pub(super) fn new(settings: Settings) -> Self {
         Self { table: Table::new(settings), said: Said::default(), now: Timestamp(SECOND) }
@@ -265,7 +268,7 @@ impl Rig {
             time: self.now,
             point: Point { interface: sent.interface, direction: Direction::Ingress },
             interface: &interface,
-            vlan: Vlan::default(),
+            vlan: sent.vlan,
             source,
             destination,
             tcp: sent.tcp,
