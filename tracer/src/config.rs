@@ -108,9 +108,9 @@ impl Config {
             view,
             log: match (common.quiet, common.verbose) {
                 (true, _) => log::LevelFilter::Error,
-                (false, 0) => log::LevelFilter::Warn,
-                (false, 1) => log::LevelFilter::Info,
-                (false, _) => log::LevelFilter::Debug,
+                (false, 0) => log::LevelFilter::Info,
+                (false, 1) => log::LevelFilter::Debug,
+                (false, _) => log::LevelFilter::Trace,
             },
         })
     }
@@ -164,7 +164,7 @@ mod tests {
         assert_eq!(config.flows.stream_limit, flow::STREAM_LIMIT);
         assert_eq!(config.flows.idle_timeout, 1860 * SECOND);
         assert!(!config.flows.rows && !config.flows.decode.show_secrets);
-        assert_eq!(config.log, log::LevelFilter::Warn);
+        assert_eq!(config.log, log::LevelFilter::Info);
     }
 
     #[test]

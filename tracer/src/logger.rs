@@ -8,7 +8,11 @@ struct Logger;
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= log::max_level()
+        // The loader tells of every relocation.
+        let loader = ["aya::", "aya_obj::"].iter().any(|part| metadata.target().starts_with(part));
+        let wanted = log::max_level();
+        metadata.level() <= wanted
+            && (!loader || metadata.level() < Level::Info || wanted == LevelFilter::Trace)
     }
 
     fn log(&self, record: &Record<'_>) {
