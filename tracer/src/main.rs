@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use tracer::{
     cli::{Cli, Command, LiveArgs},
     config::Config,
-    logger,
+    logger, privileged,
 };
 
 /// Exit status of a failure.
@@ -28,12 +28,13 @@ fn main() -> ExitCode {
     let config = Config::new(&live, &common).unwrap_or_else(|error| usage(&error.to_string()));
     logger::init(config.log);
     let done = match command {
-        Command::Read { files } => tracer::read::read(&files, &config),
-        Command::Live(_) => Err(anyhow::anyhow!("tracing is not part of this build")),
+        Command::Read { files } => tracer::read::read(&files, &config).map(|()| ExitCode::SUCCESS),
+        // Forks: this process must have one thread up to here.
+        Command::Live(_) => privileged::live(&config).map_err(Into::into),
         Command::Check => Err(anyhow::anyhow!("`check` is not part of this build")),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             log::error!("{error:#}");
             ExitCode::from(FAILURE)

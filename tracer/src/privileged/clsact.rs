@@ -1,0 +1,182 @@
+//! Filters of a `clsact` qdisc: how programs are attached on kernels without
+//! TCX.
+//!
+//! Such a filter outlives the process that added it. The program in it does
+//! nothing once its stamp is out of date, and the next tracer removes the
+//! filter: its name tells whose it is. The owner holds an abstract Unix socket
+//! of that name, which like the filter belongs to the network namespace, and
+//! which the kernel takes away when the owner dies.
+
+use std::{
+    io,
+    os::{
+        fd::BorrowedFd,
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr, UnixDatagram},
+    },
+    process,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::netlink::{Direction, Filter, Qdisc, Requests};
+
+/// What the names of all tracers' filters begin with.
+const PREFIX: &str = "tracer-";
+/// What they end with when tracer has added the qdisc, too.
+const WITH_QDISC: &str = "+qdisc";
+
+/// Why a filter could not be added.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Filters of `ingress` see one direction only.
+    #[error("an ingress qdisc stands where clsact has to be, so outgoing packets are not seen")]
+    IngressQdisc,
+    /// The kernel refused.
+    #[error("{operation}: {source}")]
+    Netlink {
+        /// What was tried.
+        operation: &'static str,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::Netlink { operation, source }
+}
+
+/// The identity of this process among the owners of filters.
+pub(super) struct Owner {
+    name: String,
+    /// Says that the owner lives, by being there.
+    _alive: UnixDatagram,
+}
+
+impl Owner {
+    /// Takes a name that nobody else has in this network namespace.
+    pub(super) fn new() -> io::Result<Self> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = format!("{PREFIX}{}-{}", process::id(), now.as_nanos());
+        let alive = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        Ok(Self { name, _alive: alive })
+    }
+
+    /// Adds a program as the first filter of a direction, and the qdisc where
+    /// there is none.
+    pub(super) fn attach(
+        &self,
+        requests: &mut Requests,
+        index: u32,
+        direction: Direction,
+        program: BorrowedFd<'_>,
+    ) -> Result<(), Error> {
+        let mut with_qdisc =
+            remove_leftovers(requests, index).map_err(failed("reading filters"))?;
+        match requests.add_clsact(index) {
+            Ok(()) => with_qdisc = true,
+            Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
+                let qdisc = requests.qdisc(index).map_err(failed("reading the qdisc"))?;
+                if qdisc == Qdisc::Ingress && direction == Direction::Egress {
+                    return Err(Error::IngressQdisc);
+                }
+                with_qdisc |= self.has_added_qdisc(requests, index);
+            }
+            Err(error) => return Err(failed("adding the clsact qdisc")(error)),
+        }
+        let suffix = if with_qdisc { WITH_QDISC } else { "" };
+        let name = format!("{}{suffix}", self.name);
+        requests.add_filter(index, direction, program, &name).map_err(failed("adding the filter"))
+    }
+
+    /// Removes this owner's filters from an interface, and the qdisc if a
+    /// tracer added it and nobody else uses it.
+    pub(super) fn detach(&self, requests: &mut Requests, index: u32) -> io::Result<()> {
+        let with_qdisc = self.has_added_qdisc(requests, index);
+        remove(requests, index, |filter| self.owns(filter))?;
+        if with_qdisc && count(requests, index)? == 0 {
+            requests.remove_clsact(index)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the filter is this process's.
+    pub(super) fn owns(&self, filter: &Filter) -> bool {
+        owner(filter) == Some(self.name.as_str())
+    }
+
+    fn has_added_qdisc(&self, requests: &mut Requests, index: u32) -> bool {
+        Direction::ALL.into_iter().any(|direction| {
+            let filters = requests.filters(index, direction).unwrap_or_default();
+            filters.iter().any(|filter| self.owns(filter) && filter.name.ends_with(WITH_QDISC))
+        })
+    }
+}
+
+/// Removes the filters of tracers that are no more. True if one of them had
+/// added the qdisc, which then is for the caller to remove; where nobody uses
+/// it, it is gone already.
+pub(super) fn remove_leftovers(requests: &mut Requests, index: u32) -> io::Result<bool> {
+    let removed = remove(requests, index, |filter| owner(filter).is_some_and(|name| !lives(name)))?;
+    let with_qdisc = removed.iter().any(|filter| filter.name.ends_with(WITH_QDISC));
+    if !removed.is_empty() {
+        log::info!("interface {index}: removed {} filters of a killed tracer", removed.len());
+    }
+    if with_qdisc && count(requests, index)? == 0 {
+        requests.remove_clsact(index)?;
+    }
+    Ok(with_qdisc)
+}
+
+fn count(requests: &mut Requests, index: u32) -> io::Result<usize> {
+    let mut count = 0;
+    for direction in Direction::ALL {
+        count += requests.filters(index, direction)?.len();
+    }
+    Ok(count)
+}
+
+fn remove(
+    requests: &mut Requests,
+    index: u32,
+    which: impl Fn(&Filter) -> bool,
+) -> io::Result<Vec<Filter>> {
+    let mut removed = Vec::new();
+    // `ingress` has one list of filters, which both directions name.
+    for direction in Direction::ALL {
+        for filter in requests.filters(index, direction)? {
+            if which(&filter) {
+                requests.remove_filter(index, direction, &filter)?;
+                removed.push(filter);
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// The name of the tracer that added a filter.
+fn owner(filter: &Filter) -> Option<&str> {
+    let name = filter.name.strip_suffix(WITH_QDISC).unwrap_or(&filter.name);
+    (filter.kind == "bpf" && name.starts_with(PREFIX)).then_some(name)
+}
+
+/// Whether the owner of that name is there still.
+fn lives(name: &str) -> bool {
+    // Whoever can take the name finds nobody at it.
+    SocketAddr::from_abstract_name(name)
+        .and_then(|address| UnixDatagram::bind_addr(&address))
+        .is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_lives_as_long_as_it_is_there() {
+        let owner = Owner::new().unwrap();
+        let name = owner.name.clone();
+        assert!(lives(&name));
+        drop(owner);
+        assert!(!lives(&name));
+    }
+}

@@ -1,0 +1,72 @@
+//! The privileged process: loads, attaches, follows interfaces, hands the
+//! rings over, and takes everything back.
+//!
+//! It parses nothing that comes from the wire. The process that does is forked
+//! off before anything is loaded, so that it never holds a privilege that it
+//! would have to lose, and is watched from then on: whichever of the two dies,
+//! the other one ends.
+
+mod attach;
+mod capabilities;
+mod clsact;
+mod foreign;
+mod interfaces;
+mod load;
+mod netlink;
+mod supervise;
+mod tcx;
+
+use std::{io, process::ExitCode};
+
+use nix::unistd::{ForkResult, Pid, fork};
+
+use crate::{config::Config, handover::Channel, worker};
+
+/// Why live tracing did not work, or came to an end.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct Error(#[from] Side);
+
+/// The process whose error it is.
+#[derive(Debug, thiserror::Error)]
+enum Side {
+    #[error("starting the worker: {0}")]
+    Start(io::Error),
+    #[error(transparent)]
+    Privileged(#[from] supervise::Error),
+    #[error(transparent)]
+    Worker(#[from] worker::Error),
+}
+
+/// The worker process, as its parent sees it.
+struct Worker {
+    pid: Pid,
+    channel: Channel,
+}
+
+/// Traces this host until it is told to stop, or nobody reads any more.
+///
+/// To be called while the process has one thread. It returns in both
+/// processes; each is to end with the result.
+///
+/// # Errors
+///
+/// When tracing cannot begin, or ended for another reason.
+pub fn live(config: &Config) -> Result<ExitCode, Error> {
+    let (channel, theirs) = Channel::pair().map_err(Side::Start)?;
+    #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
+    // SAFETY: this process has one thread, as this function demands, so that
+    // no lock can be held by somebody who is not there in the child.
+    let forked = unsafe { fork() };
+    let result = match forked.map_err(|error| Side::Start(error.into()))? {
+        ForkResult::Child => {
+            drop(channel);
+            worker::run(config, theirs).map_err(Side::Worker)
+        }
+        ForkResult::Parent { child: pid } => {
+            drop(theirs);
+            supervise::run(config, Worker { pid, channel }).map_err(Side::Privileged)
+        }
+    };
+    Ok(result?)
+}

@@ -1,0 +1,201 @@
+//! The unprivileged process: reads the rings, decodes, prints.
+//!
+//! It has no capability, no user's rights, and three things from outside: map
+//! descriptors, a socket to the privileged process, and the standard output.
+
+mod clock;
+mod confine;
+mod control;
+
+use std::{
+    fs::File,
+    io::{self, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    process::ExitCode,
+    sync::Arc,
+};
+
+use nix::{
+    poll::{PollFd, PollFlags, PollTimeout, poll},
+    sys::{
+        prctl,
+        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+    },
+};
+
+use self::{
+    clock::Clock,
+    control::{Control, Interruptible},
+};
+use crate::{
+    capture::{
+        Interface, Status,
+        live::{self, LiveSource},
+    },
+    config::Config,
+    event::Timestamp,
+    flow::Table,
+    handover::{Channel, FromWorker, ToWorker},
+    output::Writer,
+    pipeline::{self, Pipeline},
+};
+
+/// Seconds between two `stats` events.
+const STATS_INTERVAL: u32 = 60;
+
+/// What ends the worker before its time.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// A privilege is left.
+    #[error(transparent)]
+    Confine(#[from] confine::Error),
+    /// The other side built the object from other sources.
+    #[error("the BPF object has ABI {object}, the worker {}", tracer_common::ABI)]
+    Abi {
+        /// Its ABI.
+        object: u32,
+    },
+    /// The other side said something that does not belong there.
+    #[error("the privileged process did not hand the rings over")]
+    Handover,
+    /// The rings cannot be read.
+    #[error(transparent)]
+    Rings(#[from] live::Error),
+    /// The events cannot be written.
+    #[error(transparent)]
+    Pipeline(#[from] pipeline::Error<live::Error>),
+    /// The privileged process is gone, and with it everything that captures.
+    #[error("the privileged process died; nothing is traced any more")]
+    Orphaned,
+    /// The system refused something that it usually grants.
+    #[error("starting the worker: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs the worker in a process that was forked for it and has one thread.
+///
+/// # Errors
+///
+/// When it ends for another reason than that it was told to or that nobody
+/// reads its output any more.
+pub(crate) fn run(config: &Config, channel: Channel) -> Result<ExitCode, Error> {
+    confine::confine()?;
+    let _ = prctl::set_name(c"tracer-worker");
+    // The terminal's signals go to both processes; the other one acts on them.
+    for signal in [Signal::SIGINT, Signal::SIGHUP] {
+        ignore(signal)?;
+    }
+    let Some((hello, descriptors)) = channel.receive_descriptors()? else {
+        // It has said why.
+        return Ok(ExitCode::FAILURE);
+    };
+    let mut source = source(&hello, descriptors)?;
+    loop {
+        match channel.receive()? {
+            Some(ToWorker::Start) => break,
+            Some(change) => apply(&mut source, change),
+            None => return Ok(ExitCode::FAILURE),
+        }
+    }
+    channel.send(&FromWorker::Ready, &[])?;
+    let control = Control::start(channel)?;
+
+    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let out = Interruptible::new(out, Arc::clone(&control));
+    let writer = Writer::new(out, config.format, config.view);
+    let table = Table::new(config.flows.clone());
+    match trace(Pipeline::new(source, table, writer), &control, config) {
+        Err(Error::Pipeline(error)) if error.is_output_gone() => Ok(ExitCode::SUCCESS),
+        Ok(()) if control.is_orphaned() => Err(Error::Orphaned),
+        other => other.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Opens what was handed over.
+fn source(hello: &ToWorker, descriptors: Vec<OwnedFd>) -> Result<LiveSource, Error> {
+    let &ToWorker::Hello { abi, shards: 1 } = hello else { return Err(Error::Handover) };
+    if abi != tracer_common::ABI {
+        return Err(Error::Abi { object: abi });
+    }
+    let [outcomes, ring] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Error::Handover)?;
+    Ok(LiveSource::new(ring, outcomes)?)
+}
+
+type Live = Pipeline<LiveSource, Writer<Interruptible<File>>>;
+
+/// Reads, decodes and prints until it is told to stop and the rings are empty.
+fn trace(mut pipeline: Live, control: &Control, config: &Config) -> Result<(), Error> {
+    let mut clock = Clock::new()?;
+    pipeline.source_mut().set_clock_offset(clock.offset());
+    pipeline.begin(Timestamp(clock.now()));
+    let mut seconds = 0;
+    let result = loop {
+        for change in control.changes() {
+            apply(pipeline.source_mut(), change);
+        }
+        // Asked before the rings are: what comes in between is read.
+        let stopping = control.is_stopping();
+        let status = match pipeline.step() {
+            Ok(status) => status,
+            Err(error) => break Err(error),
+        };
+        control.progress();
+        let second = match status {
+            Status::End => break Ok(()),
+            Status::Idle if stopping => break Ok(()),
+            Status::Idle => {
+                wait(pipeline.source(), control, &clock);
+                clock.update()
+            }
+            Status::More => clock.second(),
+        };
+        pipeline.source_mut().set_clock_offset(clock.offset());
+        if second {
+            seconds += 1;
+            if seconds % STATS_INTERVAL == 0 {
+                pipeline.report();
+            }
+            if let Err(error) = pipeline.tick(Timestamp(clock.now())) {
+                break Err(error);
+            }
+        }
+    };
+    let result = result.and_then(|()| {
+        pipeline.finish()?;
+        Ok(())
+    });
+    let is_gone = result.as_ref().is_err_and(pipeline::Error::is_output_gone);
+    if config.log >= log::LevelFilter::Warn && !is_gone {
+        // A closed stderr leaves nobody to tell.
+        let _ = writeln!(io::stderr(), "{}", pipeline.stats());
+    }
+    Ok(result?)
+}
+
+fn apply(source: &mut LiveSource, change: ToWorker) {
+    match change {
+        ToWorker::Interface(told) => {
+            let interface = Interface { name: told.name.into(), loopback: told.loopback };
+            source.set_interface(told.index, interface, told.vlans);
+        }
+        ToWorker::Gone { index } => source.remove_interface(index),
+        ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Stop => {}
+    }
+}
+
+/// Waits until there is something to read or to do, a second at most.
+fn wait(source: &LiveSource, control: &Control, clock: &Clock) {
+    const SECOND: u16 = 1000;
+    let mut ready = [source.as_fd(), control.wake(), clock.as_fd()]
+        .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+    // Interrupted at worst: then the rings are looked at once more.
+    let _ = poll(&mut ready, PollTimeout::from(SECOND));
+}
+
+#[expect(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
+fn ignore(signal: Signal) -> io::Result<()> {
+    let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+    // SAFETY: no handler is installed.
+    unsafe { sigaction(signal, &action) }?;
+    Ok(())
+}
