@@ -60,8 +60,8 @@ pub enum Damage {
     LinkType(u32),
     /// Some of the interfaces have an unknown link type.
     #[error(
-        "interface {interface} has link type {}, which is not supported: \
-         {packets} packets were left out", link_name(*.number)
+        "interface {interface} has link type {}, which is not supported; \
+         packets left out: {packets}", link_name(*.number)
     )]
     LeftOut {
         /// Number of the interface in its section.

@@ -6,7 +6,10 @@ use super::error::Damage;
 use crate::capture::{Interface, link::LinkType};
 
 /// Interfaces that files may describe. No host has more, and each costs memory.
-const MAX_INTERFACES: usize = 65_536;
+pub(super) const MAX_INTERFACES: usize = 65_536;
+/// Bytes of a name that are kept. The longest in use are those of Windows's
+/// devices, about 60.
+const MAX_NAME: usize = 256;
 
 /// Name of an interface that has none in its file.
 const UNNAMED: &str = "file";
@@ -50,6 +53,7 @@ impl Interfaces {
         name: Option<&str>,
         link_number: u32,
     ) -> Result<usize, Damage> {
+        let name = name.and_then(|name| name.get(..name.floor_char_boundary(MAX_NAME)));
         let name: Option<Arc<str>> = name.filter(|name| !name.is_empty()).map(Arc::from);
         let key = Key {
             number: if name.is_some() { 0 } else { number },

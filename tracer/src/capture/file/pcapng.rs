@@ -4,7 +4,11 @@
 use std::ops::Range;
 
 use super::{
-    MAX_PACKET, Packet, endian::Endian, error::Damage, interfaces::Interfaces, reader::Reader,
+    MAX_PACKET, Packet,
+    endian::Endian,
+    error::Damage,
+    interfaces::{Interfaces, MAX_INTERFACES},
+    reader::Reader,
 };
 use crate::{capture::Direction, event::Timestamp};
 
@@ -195,6 +199,9 @@ impl Pcapng {
                 }
                 _ => {}
             }
+        }
+        if self.interfaces.len() >= MAX_INTERFACES {
+            return Err(Damage::Interfaces(MAX_INTERFACES));
         }
         let number = u32::try_from(self.interfaces.len()).unwrap_or(u32::MAX);
         let index = interfaces.add(number, name.as_deref(), link_type.into())?;

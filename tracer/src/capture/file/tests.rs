@@ -424,6 +424,22 @@ fn simple_and_obsolete_packet_blocks() {
 }
 
 #[test]
+fn interfaces_and_their_names_are_bounded() {
+    let one = Builder::section(false)
+        .interface(101, |options| options.option(2, &[b'n'; 400]).u32(0).option(2, b"x"));
+    let section = Builder::section(false).bytes.len();
+    let (begin, describe) = one.bytes.split_at(section);
+    let packet = Builder::new(false).enhanced(0, 0, &packet(1, b"x"), |options| options).bytes;
+    let read = read(vec![[begin, describe, &packet, &describe.repeat(65_536)].concat()]);
+    assert_eq!(read.seen[0].name, "n".repeat(256));
+    let offset = section + describe.len() * 65_536 + packet.len();
+    assert_eq!(
+        read.errors,
+        [format!("file0: at byte {offset}: more than 65536 interfaces are described")]
+    );
+}
+
+#[test]
 fn packets_of_interfaces_that_were_not_described_are_damage() {
     let file = Builder::section(true).enhanced(3, 0, &packet(1, b"x"), |body| body);
     let errors = read(vec![file.bytes]).errors;
@@ -450,7 +466,7 @@ fn unknown_link_types_are_named() {
     assert_eq!((read.seen.len(), read.outcomes.not_selected), (1, 1));
     assert_eq!(
         read.errors,
-        ["file0: interface 1 has link type 777, which is not supported: 1 packets were left out"]
+        ["file0: interface 1 has link type 777, which is not supported; packets left out: 1"]
     );
 }
 
