@@ -24,6 +24,10 @@ const SECRET_NAMES: [&[u8]; 9] = [
     b"passwd",
 ];
 
+/// Header fields whose value is a URL or an authority alone, so that nothing
+/// but its own delimiters ends a secret in it.
+const URL_NAMES: [&[u8]; 5] = [b"host", b"location", b"content-location", b"referer", b"origin"];
+
 /// Words that make a value a secret, wherever they stand in its key.
 const SECRET_WORDS: [&[u8]; 6] =
     [b"password", b"passwd", b"token", b"secret", b"signature", b"awsaccesskeyid"];
@@ -49,6 +53,9 @@ pub fn is_secret_header(name: &[u8]) -> bool {
 pub fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
     if is_secret_header(name) {
         return Cow::Borrowed(REDACTED);
+    }
+    if URL_NAMES.iter().any(|url| name.eq_ignore_ascii_case(url)) {
+        return url(value);
     }
     text(value)
 }
@@ -306,4 +313,84 @@ fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
 /// Where `word`, which is in lower case, stands in `bytes`.
 fn find_ignoring_case(bytes: &[u8], word: &[u8]) -> Option<usize> {
     bytes.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(redact: fn(&[u8]) -> Cow<'_, [u8]>, text: &str) -> String {
+        String::from_utf8(redact(text.as_bytes()).into_owned()).unwrap()
+    }
+
+    #[test]
+    fn nothing_to_hide_is_borrowed() {
+        for text in [
+            "/roundcube/?_task=mail&_unlock=loading1475232887448&lang=en&_framed=1",
+            "http://example.org:8080/@user?design=1&passenger=2&signal=3",
+            "text/html;q=0.9",
+            "*",
+            "",
+        ] {
+            assert!(matches!(url(text.as_bytes()), Cow::Borrowed(_)), "{text}");
+            assert!(matches!(super::text(text.as_bytes()), Cow::Borrowed(_)), "{text}");
+            assert!(matches!(form(text.as_bytes()), Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn urls() {
+        for (given, expected) in [
+            ("/?pass=a&b=c", "/?pass=[redacted]&b=c"),
+            ("/?a=1;password=x;b=2", "/?a=1;password=[redacted];b=2"),
+            ("/?password=x;y#z", "/?password=[redacted]"),
+            ("/?password=x#b=2", "/?password=[redacted]#b=2"),
+            ("/?PASSWD=&x", "/?PASSWD=[redacted]&x"),
+            ("/?%74oken=x", "/?%74oken=[redacted]"),
+            ("/?%2574oken=x", "/?%2574oken=[redacted]"),
+            ("/?user%5Bpass%5D=x", "/?user%5Bpass%5D=[redacted]"),
+            ("/?X-Amz-Signature=x&sig=y", "/?X-Amz-Signature=[redacted]&sig=[redacted]"),
+            ("/?token", "/?token"),
+            ("/?u=%2F%3Ftoken%3Dx&b", "/?u=[redacted]&b"),
+            ("/?u=http%3A%2F%2Fu%3Ap%40h%2F", "/?u=[redacted]"),
+            ("http://u:p@h/?a=b", "http://[redacted]@h/?a=b"),
+            ("http://u:p@q@h/", "http://[redacted]@h/"),
+            ("http://u:p/q@h/", "http://[redacted]@h/"),
+            ("http://u@h?x=//v@i", "http://[redacted]@h?x=//[redacted]@i"),
+            ("u:p@h:443", "[redacted]@h:443"),
+        ] {
+            assert_eq!(shown(url, given), expected);
+        }
+    }
+
+    #[test]
+    fn urls_in_text() {
+        for (given, expected) in [
+            ("5; url=/?token=x", "5; url=/?token=[redacted]"),
+            (
+                "<http://u:p@h/?sig=x>; rel=\"next\", </b?secret=y>",
+                "<http://[redacted]@h/?sig=[redacted]>; rel=\"next\", </b?secret=[redacted]>",
+            ),
+            ("bot (admin@example.org)", "bot (admin@example.org)"),
+        ] {
+            assert_eq!(shown(text, given), expected);
+        }
+    }
+
+    #[test]
+    fn forms() {
+        assert_eq!(
+            shown(form, "_user=a&_pass=b%26c&_token=d;x=y"),
+            "_user=a&_pass=[redacted]&_token=[redacted];x=y"
+        );
+        assert_eq!(shown(form, "password=x"), "password=[redacted]");
+    }
+
+    #[test]
+    fn details() {
+        assert_eq!(shown(detail, "Authorization: Basic x"), "Authorization: [redacted]");
+        assert_eq!(shown(detail, "X Cookie :x"), "X Cookie :[redacted]");
+        assert_eq!(shown(detail, "GET /?pass=x HTTP/1.1"), "GET /?pass=[redacted]");
+        assert_eq!(shown(detail, &"y".repeat(100)), "y".repeat(64));
+    }
 }
