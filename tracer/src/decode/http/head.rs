@@ -147,6 +147,10 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     if !is_token(method) || method.len() > METHOD_LIMIT || target.is_empty() {
         return None;
     }
+    // A CR may be a line's end to someone: then a header field stands here.
+    if memchr(b'\r', target).is_some() {
+        return None;
+    }
     Some(RequestLine { method: str::from_utf8(method).ok()?, target, minor })
 }
 
@@ -161,11 +165,11 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     let (version, rest) = line.split_at_checked(memchr(b' ', line)?)?;
     let minor = minor_version(version)?;
     let (status, reason) = rest.trim_ascii_start().split_at_checked(3)?;
-    if !status.iter().all(u8::is_ascii_digit) || !matches!(reason, [] | [b' ', ..]) {
+    if !status.iter().all(u8::is_ascii_digit) || !matches!(reason, [] | [b' ' | b'\r', ..]) {
         return None;
     }
     let status = str::from_utf8(status).ok()?.parse().ok()?;
-    Some(StatusLine { minor, status, reason: reason.trim_ascii() })
+    Some(StatusLine { minor, status, reason: before_bare_cr(reason).trim_ascii() })
 }
 
 fn minor_version(version: &[u8]) -> Option<u8> {
@@ -181,6 +185,12 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
         && bytes
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+}
+
+/// What stands before a CR that ends no line: behind it stands a field of its
+/// own, for those who take it for a line's end (RFC 9112 section 2.2).
+fn before_bare_cr(value: &[u8]) -> &[u8] {
+    memchr(b'\r', value).and_then(|at| value.get(..at)).unwrap_or(value)
 }
 
 fn without_cr(line: &[u8]) -> &[u8] {
@@ -220,8 +230,9 @@ impl Repaired {
         if line.get(name.len()) != Some(&b':') {
             self.odd.insert(Odd::SpaceBeforeColon);
         }
+        let before = self.before_bare_cr(value);
         let name = self.push(name.as_bytes());
-        let value = self.push(value);
+        let value = self.push(before);
         self.fields.push((name, value));
         true
     }
@@ -230,10 +241,19 @@ impl Repaired {
     fn unfold(&mut self, line: &[u8]) {
         self.odd.insert(Odd::ObsFold);
         self.push(b" ");
-        let end = self.push(line.trim_ascii()).end;
+        let line = self.before_bare_cr(line.trim_ascii());
+        let end = self.push(line).end;
         if let Some((_, value)) = self.fields.last_mut() {
             value.end = end;
         }
+    }
+
+    fn before_bare_cr<'l>(&mut self, value: &'l [u8]) -> &'l [u8] {
+        let before = before_bare_cr(value);
+        if before.len() < value.len() {
+            self.odd.insert(Odd::BareCr);
+        }
+        before
     }
 
     fn push(&mut self, bytes: &[u8]) -> Range<usize> {

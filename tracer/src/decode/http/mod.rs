@@ -106,7 +106,13 @@ impl Decoder for Http {
     fn gap(&mut self, side: Side, bytes: Option<u64>, _time: Timestamp, _out: &mut Out<'_>) {
         match bytes {
             Some(bytes) => self.pass(side, bytes),
-            None => self.lose(side),
+            // The first response behind it answers the first request behind
+            // it, more likely than not: what was asked is kept.
+            None => {
+                if !matches!(self.state(side), State::Opaque) {
+                    *self.state(side) = State::Lost(Resync::default());
+                }
+            }
         }
     }
 
@@ -257,7 +263,8 @@ impl Http {
                 Begins::No => {
                     out.anomaly(side, time, Odd::NotHttp.code(), None);
                     self.lose(side);
-                    return Step::Next(0);
+                    out.undecoded(1);
+                    return Step::Next(1);
                 }
             }
         }

@@ -16,6 +16,9 @@ pub(super) enum Odd {
     ObsFold,
     /// A line of the head that ends in LF alone (RFC 9112 section 2.2).
     BareLf,
+    /// A CR within a field's value; what stands behind it is not shown
+    /// (RFC 9112 section 2.2).
+    BareCr,
     /// Content-Length twice, with different values (RFC 9112 section 6.3).
     ContentLengthConflict,
     /// Content-Length that is no number (RFC 9112 section 6.3).
@@ -40,13 +43,14 @@ pub(super) enum Odd {
 }
 
 impl Odd {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::HeadTooLong,
         Self::TooManyHeaders,
         Self::InvalidHeader,
         Self::SpaceBeforeColon,
         Self::ObsFold,
         Self::BareLf,
+        Self::BareCr,
         Self::ContentLengthConflict,
         Self::InvalidContentLength,
         Self::ContentLengthWithTransferEncoding,
@@ -68,6 +72,7 @@ impl Odd {
             Self::SpaceBeforeColon => "space-before-colon",
             Self::ObsFold => "obs-fold",
             Self::BareLf => "bare-lf",
+            Self::BareCr => "bare-cr",
             Self::ContentLengthConflict => "content-length-conflict",
             Self::InvalidContentLength => "invalid-content-length",
             Self::ContentLengthWithTransferEncoding => "content-length-with-transfer-encoding",
@@ -84,7 +89,7 @@ impl Odd {
 
 /// The anomalies of one message, each once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Oddities(u16);
+pub(super) struct Oddities(u32);
 
 impl Oddities {
     /// Adds one.

@@ -128,7 +128,10 @@ impl Random {
     }
 }
 
-const PIECES: [&str; 22] = [
+const PIECES: [&str; 25] = [
+    "HTTP/1.1 200\rX\r\n",
+    "HTTP/1.1 200\n",
+    "PRI * HTTP/2.0\r\n",
     "GET / HTTP/1.1\r\n",
     "HEAD /x?password=1 HTTP/1.0\r\n",
     "CONNECT h:1 HTTP/1.1\r\n",

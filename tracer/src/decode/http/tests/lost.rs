@@ -100,6 +100,20 @@ fn start_in_midstream() {
 }
 
 #[test]
+fn server_joins_in_midstream_behind_a_request() {
+    let said = say(&[
+        Step::Gap(Side::Client, None),
+        client("HEAD /1 HTTP/1.1\r\n\r\n"),
+        Step::Gap(Side::Server, None),
+        server("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+        client("GET /2 HTTP/1.1\r\n\r\n"),
+        server("HTTP/1.1 299 Next\r\nContent-Length: 0\r\n\r\n"),
+    ]);
+    assert_eq!(said.text[3], "server: HTTP/1.1 299 Next");
+    assert_eq!(said.undecoded, [0, 0]);
+}
+
+#[test]
 fn response_to_an_unknown_head_request() {
     let said = say(&[
         Step::Gap(Side::Server, None),

@@ -64,6 +64,7 @@ fn secret_parts_of_targets() {
     }
     hidden(&[client("CONNECT user:CANARY@example.org:443 HTTP/1.1\r\n\r\n")]);
     hidden(&[client("GET / HTTP/1.1\r\nReferer: http://u:CANARY@h/\r\n\r\n")]);
+    hidden(&[client("GET / HTTP/1.1\r\nHost: u:CANARY@h\r\n\r\n")]);
     hidden(&[server("HTTP/1.1 200 OK\r\nRefresh: 5; url=/?token=CANARY\r\n\r\n")]);
     hidden(&[server("HTTP/1.1 200 OK\r\nLink: <http://u:CANARY@h/?sig=CANARY>; rel=next\r\n\r\n")]);
 }
@@ -85,6 +86,18 @@ fn secret_cut_by_a_gap() {
             assert!(!shows_canary(&said), "{cut}: {:?} {:?}", said.text, said.json);
         }
     }
+}
+
+#[test]
+fn secret_behind_a_bare_cr() {
+    for head in [
+        "GET / HTTP/1.1\r\nX: y\rAuthorization: CANARY\r\n\r\n",
+        "GET / HTTP/1.1\r\nX: y\r\n z\rCookie: CANARY\r\n\r\n",
+        "GET /\rCookie: CANARY HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(!shows_canary(&say(&[client(head)])), "{head:?}");
+    }
+    assert!(!shows_canary(&say(&[server("HTTP/1.1 200\rSet-Cookie: CANARY\r\n\r\n")])));
 }
 
 #[test]
