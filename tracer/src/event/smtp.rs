@@ -1,21 +1,342 @@
-//! Messages of SMTP.
+//! Messages of SMTP, and the mail inside.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Describe, Place, Text};
+use super::{Common, Describe, Outcome, Place, Text};
 
-/// `smtp-command`
+/// `smtp-command`: one line of the client that is no part of a mail.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Command<'a> {
-    /// Placeholder.
+    /// The object `smtp`.
+    pub smtp: CommandObject<'a>,
+    /// The line as sent, without its end, secrets replaced.
+    #[serde(skip)]
     pub line: Text<'a>,
+}
+
+/// The object `smtp` of `smtp-command`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CommandObject<'a> {
+    /// The object `smtp.command`.
+    pub command: CommandFields<'a>,
+    /// The object `smtp.auth`, for AUTH and the lines that belong to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth<'a>>,
+}
+
+/// The object `smtp.command`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CommandFields<'a> {
+    /// The verb in upper case; absent for a SASL response, which has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verb: Option<Text<'a>>,
+    /// What stands behind the verb.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub argument: Option<Text<'a>>,
+}
+
+/// The object `smtp.auth`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Auth<'a> {
+    /// Name of the SASL mechanism, in upper case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mechanism: Option<Text<'a>>,
+    /// User name, where the mechanism tells it apart from the secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<Text<'a>>,
+    /// How it ended; only in `smtp-message`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+}
+
+/// `smtp-reply`: one reply of the server, all its lines.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reply<'a> {
+    /// The object `smtp`.
+    pub smtp: ReplyObject<'a>,
+    /// Nanoseconds since the command that it answers, for `event.duration`.
+    #[serde(skip)]
+    pub duration: Option<u64>,
+}
+
+/// The object `smtp` of `smtp-reply`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplyObject<'a> {
+    /// The object `smtp.reply`.
+    pub reply: ReplyFields<'a>,
+}
+
+/// The object `smtp.reply`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplyFields<'a> {
+    /// Reply code, 200 to 599; that of the last line, should lines differ.
+    pub code: u16,
+    /// Enhanced status code (RFC 2034) of the last line, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enhanced: Option<Text<'a>>,
+    /// Text of each line, behind its code.
+    pub lines: ReplyLines<'a>,
+}
+
+/// The lines of a reply, as sent and secrets replaced. Serialized as a list of
+/// their texts; displayed with their codes, joined by ` | `.
+#[derive(Clone, Debug, Default)]
+pub struct ReplyLines<'a>(pub Cow<'a, [u8]>);
+
+impl ReplyLines<'_> {
+    /// Code, if it has one, and text of each line.
+    pub fn iter(&self) -> impl Iterator<Item = (Option<&[u8]>, &[u8])> {
+        let raw = self.0.strip_suffix(b"\n").unwrap_or(&self.0);
+        raw.split(|byte| *byte == b'\n').map(|line| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            match line.split_at_checked(3) {
+                Some((code, rest)) if code.iter().all(u8::is_ascii_digit) => match rest {
+                    [b' ' | b'-', text @ ..] => (Some(code), text),
+                    [] => (Some(code), rest),
+                    _ => (None, line),
+                },
+                _ => (None, line),
+            }
+        })
+    }
+}
+
+impl Serialize for ReplyLines<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(|(_, text)| Text::from(text)))
+    }
+}
+
+/// `smtp-data`: a piece of a mail's data. Pieces are as the wire cut them.
+#[derive(Clone, Debug, Serialize)]
+pub struct Data<'a> {
+    /// The object `smtp`.
+    pub smtp: DataObject,
+    /// The mail in a line, with the piece that ends it.
+    #[serde(skip)]
+    pub headline: Option<Headline<'a>>,
+}
+
+/// The object `smtp` of `smtp-data`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DataObject {
+    /// The object `smtp.data`.
+    pub data: PieceFields,
+}
+
+/// The object `smtp.data` of `smtp-data`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct PieceFields {
+    /// Bytes of the piece as on the wire.
+    pub bytes: u64,
+}
+
+/// A mail in a line: `subject: …, from: …, (type)`. What the header does not
+/// have is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Headline<'a> {
+    /// Subject, decoded.
+    pub subject: Option<Text<'a>>,
+    /// The From field, decoded.
+    pub from: Option<Text<'a>>,
+    /// Media type.
+    pub content_type: Option<Text<'a>>,
+}
+
+/// `smtp-message`: one mail.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mail<'a> {
+    /// The object `email`.
+    pub email: Box<Email<'a>>,
+    /// The object `smtp`.
+    pub smtp: Box<MailObject<'a>>,
+    /// The mail in a line.
+    #[serde(skip)]
+    pub headline: Headline<'a>,
+    /// `event.duration`, from MAIL to the final reply, and `event.outcome`.
+    #[serde(skip)]
+    pub common: Common,
+}
+
+/// The object `email`: the mail's header, decoded.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Email<'a> {
+    /// Authors.
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    pub from: Addresses<'a>,
+    /// Who sent it, if not the author.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Sender<'a>>,
+    /// Recipients.
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    pub to: Addresses<'a>,
+    /// Recipients of a copy.
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    pub cc: Addresses<'a>,
+    /// Recipients whom the header should not have named.
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    pub bcc: Addresses<'a>,
+    /// Where answers should go.
+    #[serde(skip_serializing_if = "Addresses::is_empty")]
+    pub reply_to: Addresses<'a>,
+    /// Subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Text<'a>>,
+    /// Message-ID without its angle brackets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<Text<'a>>,
+    /// The Date field, RFC 3339, in its own time zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origination_timestamp: Option<String>,
+    /// Media type, without parameters, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<Text<'a>>,
+    /// The X-Mailer field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub x_mailer: Option<Text<'a>>,
+}
+
+/// An object with a list `address`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Addresses<'a> {
+    /// Addresses without the names.
+    pub address: Vec<Text<'a>>,
+}
+
+impl Addresses<'_> {
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.address.is_empty()
+    }
+}
+
+/// The object `email.sender`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Sender<'a> {
+    /// Address without the name.
+    pub address: Text<'a>,
+}
+
+/// The object `smtp` of `smtp-message`: how the mail was handed over.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MailObject<'a> {
+    /// Name that the client gave in EHLO, HELO or LHLO.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helo: Option<Text<'a>>,
+    /// Reverse-path of MAIL; empty for the null sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_from: Option<Text<'a>>,
+    /// Recipients of RCPT, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rcpt_to: Vec<Recipient<'a>>,
+    /// The object `smtp.data`.
+    pub data: DataFields,
+    /// The object `smtp.auth`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<Auth<'a>>,
+    /// Set when STARTTLS was agreed upon and the flow went on readable.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub starttls: bool,
+    /// Whether the client sent commands without waiting for replies.
+    pub pipelined: bool,
+    /// The server's name for the mail, from its final reply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_id: Option<Text<'a>>,
+}
+
+/// An element of `smtp.rcpt_to`.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Recipient<'a> {
+    /// Forward-path of RCPT.
+    pub address: Text<'a>,
+    /// Code of the reply to RCPT; in LMTP that of the recipient's final reply,
+    /// once it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<u16>,
+}
+
+/// The object `smtp.data` of `smtp-message`.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct DataFields {
+    /// How the mail was sent.
+    pub mode: DataMode,
+    /// Bytes of the mail: header and body, the dots that DATA adds taken away,
+    /// without the line that ends it. Missing bytes are counted as well.
+    pub bytes: u64,
+    /// Set when bytes of the mail are missing, or its end.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub incomplete: bool,
+}
+
+/// How a mail is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataMode {
+    /// DATA, up to a line with a dot.
+    #[default]
+    Data,
+    /// BDAT, in chunks of known size (RFC 3030).
+    Bdat,
 }
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.line)
+        write!(formatter, "C: {}", self.line)
+    }
+}
+
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("S: ")?;
+        for (number, (code, text)) in self.smtp.reply.lines.iter().enumerate() {
+            if number > 0 {
+                formatter.write_str(" | ")?;
+            }
+            if let Some(code) = code {
+                write!(formatter, "{}", Text::from(code))?;
+                if !text.is_empty() {
+                    formatter.write_str(" ")?;
+                }
+            }
+            write!(formatter, "{}", Text::from(text))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Data<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.headline {
+            Some(headline) => write!(formatter, "{headline}"),
+            None => write!(formatter, "C: DATA fragment, {} bytes", self.smtp.data.bytes),
+        }
+    }
+}
+
+impl fmt::Display for Headline<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        if let Some(subject) = &self.subject {
+            write!(formatter, "subject: {subject}")?;
+            separator = ", ";
+        }
+        if let Some(from) = &self.from {
+            write!(formatter, "{separator}from: {from}")?;
+            separator = ", ";
+        }
+        match &self.content_type {
+            Some(content_type) => write!(formatter, "{separator}({content_type})"),
+            None if separator.is_empty() => formatter.write_str("mail without subject or author"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Mail<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.headline)
     }
 }
 
@@ -25,35 +346,13 @@ impl Describe for Command<'_> {
     }
 }
 
-/// `smtp-reply`
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Reply<'a> {
-    /// Placeholder.
-    pub line: Text<'a>,
-}
-
-impl fmt::Display for Reply<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.line)
-    }
-}
-
 impl Describe for Reply<'_> {
     fn action(&self) -> &'static str {
         "smtp-reply"
     }
-}
 
-/// `smtp-data`
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Data<'a> {
-    /// Placeholder.
-    pub line: Text<'a>,
-}
-
-impl fmt::Display for Data<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.line)
+    fn common(&self) -> Common {
+        Common { duration: self.duration, ..Common::default() }
     }
 }
 
@@ -67,19 +366,6 @@ impl Describe for Data<'_> {
     }
 }
 
-/// `smtp-message`
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Mail<'a> {
-    /// Placeholder.
-    pub line: Text<'a>,
-}
-
-impl fmt::Display for Mail<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.line)
-    }
-}
-
 impl Describe for Mail<'_> {
     fn action(&self) -> &'static str {
         "smtp-message"
@@ -87,5 +373,9 @@ impl Describe for Mail<'_> {
 
     fn place(&self) -> Place {
         Place::Summary
+    }
+
+    fn common(&self) -> Common {
+        self.common
     }
 }

@@ -1,30 +1,181 @@
-//! SMTP.
+//! SMTP (RFC 5321) with PIPELINING (2920), CHUNKING (3030), STARTTLS (3207)
+//! and AUTH (4954), and LMTP (2033); and the mail inside.
+//!
+//! The client's bytes are commands, mail data or SASL responses, and which of
+//! them only the server's answer tells; [`client`] waits for it. [`server`]
+//! matches replies to the commands that wait in [`pending`].
+//!
+//! Anomalies: `bare-lf`, `command-too-long`, `not-a-command`, `bdat-size`,
+//! `too-many-recipients`, `header-too-long`; `reply-too-long`, `not-a-reply`,
+//! `reply-codes-differ`. None shows the bytes, which could be secrets.
+
+mod auth;
+mod client;
+mod command;
+mod data;
+mod mail;
+mod pending;
+mod reply;
+mod server;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 use super::{Decoder, Input, Out, Progress, Protocol};
-use crate::event::{Side, Timestamp};
+use crate::event::{Message, Outcome, Side, Timestamp, tracer::Upgrade};
+
+use auth::Auth;
+use client::Client;
+use mail::{Mail, Mails, Told};
+use pending::Queue;
+use server::Server;
 
 /// SMTP in the clear.
 pub const PROTOCOL: Protocol =
     Protocol { name: "smtp", column: "SMTP", ports: &[25], decoder: || Box::new(Smtp::default()) };
 
+/// Longest command line: 512 bytes (RFC 5321 section 4.5.3.1.4), more with
+/// extensions, and 12,288 for AUTH and SASL responses (RFC 4954 section 4).
+const LINE_LIMIT: usize = 12_288;
+/// Longest HELO name that is kept: a domain has 255 bytes at most.
+const HELO_LIMIT: usize = 255;
+/// Length of a skip over all that is left of a stream.
+const REST: u64 = u64::MAX;
+
+/// Anomalies that are told of once for a flow, or a side.
+#[derive(Clone, Copy, Debug, Default)]
+struct Once {
+    bare_lf: [bool; 2],
+    not_a_command: bool,
+    not_a_reply: bool,
+}
+
 /// Decoder of one connection.
 #[derive(Debug, Default)]
-struct Smtp {}
+struct Smtp {
+    client: Client,
+    server: Server,
+    queue: Queue,
+    mails: Mails,
+    session: Session,
+    once: Once,
+    /// The flow is TLS from here on.
+    opaque: bool,
+}
 
-impl Decoder for Smtp {
-    fn data(&mut self, input: &Input<'_>, _out: &mut Out<'_>) -> Progress {
-        Progress::more(input.bytes.len())
+/// What lasts longer than a mail.
+#[derive(Clone, Debug, Default)]
+struct Session {
+    helo: Option<Box<[u8]>>,
+    lmtp: bool,
+    auth: Option<Auth>,
+    starttls: bool,
+}
+
+impl Smtp {
+    /// Tells of a mail.
+    fn tell(&self, mail: &Mail, end: &End<'_>, time: Timestamp, out: &mut Out<'_>) {
+        let told = Told {
+            helo: self.session.helo.as_deref(),
+            auth: self.session.auth.as_ref().map(|auth| auth.object(true)),
+            starttls: self.session.starttls,
+            queue_id: end.queue_id.map(Into::into),
+            replied: end.replied.then_some(time),
+            outcome: Some(end.outcome),
+        };
+        mail::with_event(mail, told, |event| {
+            out.emit(Side::Client, time, Message::SmtpMessage(event));
+        });
     }
 
-    fn skipped(&mut self, _side: Side, _bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {}
+    /// Tells of a mail that no final reply was seen for.
+    fn tell_unanswered(&self, mail: &Mail, time: Timestamp, out: &mut Out<'_>) {
+        // A mail that ended, or whose end may be missing, may well have been
+        // accepted; one that broke off was not.
+        let unknown = mail.ended || mail.incomplete;
+        let outcome = if unknown { Outcome::Unknown } else { Outcome::Failure };
+        self.tell(mail, &End { outcome, queue_id: None, replied: false }, time, out);
+    }
 
-    fn gap(&mut self, _side: Side, _bytes: Option<u64>, _time: Timestamp, _out: &mut Out<'_>) {}
+    /// The flow is TLS now.
+    fn upgrade(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        self.opaque = true;
+        self.client.starttls_open = false;
+        out.emit(side, time, Message::Upgrade(Upgrade::new("tls")));
+    }
 
-    fn close(&mut self, _side: Side, _time: Timestamp, _out: &mut Out<'_>) {}
+    /// Tells once that a side ends lines with a bare LF.
+    fn bare_lf(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        let [client, server] = &mut self.once.bare_lf;
+        let told = if side == Side::Client { client } else { server };
+        if !std::mem::replace(told, true) {
+            out.anomaly(side, time, "bare-lf", None);
+        }
+    }
+}
 
-    fn finish(&mut self, _time: Timestamp, _out: &mut Out<'_>) {}
+/// How a mail ended.
+struct End<'a> {
+    outcome: Outcome,
+    queue_id: Option<&'a [u8]>,
+    replied: bool,
+}
+
+/// Whether the bytes are the start of a TLS record with a handshake message;
+/// `None` while that cannot be said.
+fn is_tls(bytes: &[u8]) -> Option<bool> {
+    match bytes {
+        [0x16, 0x03, minor, ..] => Some(*minor <= 4),
+        [] | [0x16] | [0x16, 0x03] => None,
+        _ => Some(false),
+    }
+}
+
+impl Decoder for Smtp {
+    fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
+        if self.opaque {
+            return Progress::skip(input.bytes.len(), REST);
+        }
+        match input.side {
+            Side::Client => self.client_data(input, out),
+            Side::Server => self.server_data(input, out),
+        }
+    }
+
+    fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
+        if side == Side::Client && !self.opaque {
+            self.chunk_skipped(bytes);
+        }
+    }
+
+    fn gap(&mut self, side: Side, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
+        if self.opaque {
+            return;
+        }
+        match side {
+            Side::Client => self.client_gap(bytes, time, out),
+            Side::Server => self.server_gap(bytes),
+        }
+    }
+
+    fn close(&mut self, side: Side, _time: Timestamp, _out: &mut Out<'_>) {
+        if side == Side::Server {
+            self.client.server_closed = true;
+        }
+    }
+
+    fn finish(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        if self.client.starttls_open {
+            self.upgrade(Side::Client, time, out);
+        }
+        while let Some(mail) = self.mails.pop() {
+            self.tell_unanswered(&mail, time, out);
+        }
+    }
 
     fn held(&self) -> usize {
-        0
+        let auth = self.session.auth.as_ref().map_or(0, Auth::held);
+        let helo = self.session.helo.as_ref().map_or(0, |name| name.len());
+        self.queue.held() + self.mails.held() + self.client.held() + auth + helo
     }
 }

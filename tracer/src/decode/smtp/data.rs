@@ -1,0 +1,254 @@
+//! A mail's data: where it ends, how many bytes it has, and its header.
+
+use memchr::{memchr, memmem};
+
+/// Bytes of a mail's header that are looked at. Servers accept less (Postfix:
+/// `header_size_limit`, 100 KiB for all, much less in practice).
+pub(super) const HEADER_LIMIT: usize = 64 * 1024;
+
+/// Where in the data the scan stands (RFC 5321 section 4.5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum At {
+    /// Behind the end of a line, or at the start of all.
+    #[default]
+    LineStart,
+    /// Behind a dot at the start of a line.
+    Dot,
+    /// Behind a dot and CR at the start of a line.
+    DotCr,
+    /// Within a line.
+    Text,
+    /// Behind a CR within a line.
+    TextCr,
+}
+
+/// Finds the end of a mail that DATA sends, and undoes the dot-stuffing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Scan {
+    at: At,
+    /// The client ends lines with a bare LF, the mail's as well.
+    bare: bool,
+}
+
+impl Scan {
+    /// At the start of the data. `bare`: the DATA command ended with a bare
+    /// LF, so that lines of the data do as well.
+    pub(super) const fn new(bare: bool) -> Self {
+        Self { at: At::LineStart, bare }
+    }
+
+    /// Somewhere in the data, behind missing bytes.
+    pub(super) const fn disturbed(self) -> Self {
+        Self { at: At::Text, bare: self.bare }
+    }
+
+    /// Scans bytes and gives the mail's to `content`. Returns how many bytes
+    /// were scanned, and whether the mail ends behind them.
+    pub(super) fn scan(&mut self, bytes: &[u8], content: &mut Content) -> (usize, bool) {
+        let mut from = 0;
+        while let Some(byte) = bytes.get(from) {
+            match (self.at, *byte) {
+                (At::LineStart, b'.') => self.at = At::Dot,
+                (At::Dot, b'\r') => self.at = At::DotCr,
+                (At::DotCr, b'\n') => return (from + 1, true),
+                (At::Dot, b'\n') if self.bare => return (from + 1, true),
+                (At::TextCr, b'\n') => {
+                    content.push(b"\n");
+                    self.at = At::LineStart;
+                }
+                (At::DotCr, _) => {
+                    // The dot was stuffing, the CR is text; the byte is next.
+                    content.push(b"\r");
+                    self.at = At::TextCr;
+                    continue;
+                }
+                _ => {
+                    let rest = bytes.get(from..).unwrap_or_default();
+                    let run = self.line(rest);
+                    content.push(rest.get(..run).unwrap_or_default());
+                    from += run;
+                    continue;
+                }
+            }
+            from += 1;
+        }
+        (from, false)
+    }
+
+    /// Length of the run of text at the front, at least 1: up to the end of
+    /// the line that a dot follows, or all.
+    fn line(&mut self, bytes: &[u8]) -> usize {
+        let needle: &[u8] = if self.bare { b"\n." } else { b"\r\n." };
+        if let Some(at) = memmem::find(bytes, needle) {
+            self.at = At::LineStart;
+            return at + needle.len() - 1;
+        }
+        self.at = match bytes {
+            [.., b'\r', b'\n'] => At::LineStart,
+            [.., b'\n'] if self.bare => At::LineStart,
+            [.., b'\r'] => At::TextCr,
+            _ => At::Text,
+        };
+        bytes.len()
+    }
+}
+
+/// What is kept of a mail: its header; and its size.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Content {
+    /// Header so far, blank line included.
+    header: Vec<u8>,
+    /// Where its last line begins.
+    line: usize,
+    /// How much of it was searched for the end of that line.
+    searched: usize,
+    /// The header is complete, or nothing more of it will be kept.
+    closed: bool,
+    /// Bytes of the mail.
+    pub(super) bytes: u64,
+    /// The header went on beyond [`HEADER_LIMIT`].
+    pub(super) truncated: bool,
+}
+
+impl Content {
+    /// Takes bytes of the mail.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if self.closed {
+            return;
+        }
+        let room = HEADER_LIMIT.saturating_sub(self.header.len());
+        self.header.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if self.find_end() {
+            self.close();
+        } else if bytes.len() > room {
+            self.truncated = true;
+            self.close();
+        }
+    }
+
+    /// Cuts the header behind its blank line, once that is there.
+    fn find_end(&mut self) -> bool {
+        let mut from = self.searched;
+        while let Some(at) = self.header.get(from..).and_then(|rest| memchr(b'\n', rest)) {
+            let line = self.header.get(self.line..from + at).unwrap_or_default();
+            let blank = matches!(line, b"" | b"\r");
+            from += at + 1;
+            self.line = from;
+            if blank {
+                self.header.truncate(from);
+                return true;
+            }
+        }
+        self.searched = self.header.len();
+        false
+    }
+
+    /// Bytes of the mail are missing: a header that was not complete ends here.
+    pub(super) fn missing(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if !self.closed {
+            // The line that the gap cut is not to be trusted.
+            self.header.truncate(self.line);
+            self.close();
+        }
+    }
+
+    /// Counts bytes of the body that nobody looked at.
+    pub(super) const fn count(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    /// Whether nothing more of the mail is kept.
+    pub(super) const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The mail is over: what was kept ends as a header does.
+    pub(super) fn close(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.header.extend_from_slice(b"\r\n\r\n");
+            self.header.shrink_to_fit();
+        }
+    }
+
+    /// The header.
+    pub(super) fn header(&self) -> &[u8] {
+        &self.header
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn held(&self) -> usize {
+        self.header.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Scans in pieces of `size`; returns the content's size and header and
+    /// how many bytes stand before the end, if that was found.
+    fn scan(data: &[u8], size: usize, bare: bool) -> (u64, Vec<u8>, Option<usize>) {
+        let mut scan = Scan::new(bare);
+        let mut content = Content::default();
+        let mut before = 0;
+        for piece in data.chunks(size) {
+            let (scanned, ended) = scan.scan(piece, &mut content);
+            before += scanned;
+            if ended {
+                content.close();
+                return (content.bytes, content.header, Some(before));
+            }
+            assert_eq!(scanned, piece.len());
+        }
+        (content.bytes, content.header, None)
+    }
+
+    #[test]
+    fn the_end_of_data_is_exact_however_cut() {
+        for (data, bare, bytes, end) in [
+            (&b".\r\n"[..], false, 0, Some(3)),
+            (b"a\r\n.\r\n", false, 3, Some(6)),
+            (b"a\r\n..\r\n.\r\nQUIT\r\n", false, 6, Some(10)),
+            (b"a\r\n.b\r\n.\r\n", false, 6, Some(10)),
+            (b"a\n.\nb\r\n.\r\n", false, 7, Some(10)),
+            (b"a\n.\r\nb\r\n.\r\n", false, 8, Some(11)),
+            (b"a\r\n.\nb\r\n.\r\n", false, 7, Some(11)),
+            (b"a\r\n.\r\r\n.\r\n", false, 6, Some(10)),
+            (b"a\r.\r\n.\r\n", false, 5, Some(8)),
+            (b"a\r\n.\rb\r\n", false, 7, None),
+            (b"a\r\r\n.\r\n", false, 4, Some(7)),
+            (b"a\n.\nQUIT\n", true, 2, Some(4)),
+            (b"a\n..\n.\n", true, 4, Some(7)),
+            (b"a\r\n.\r\n", true, 3, Some(6)),
+        ] {
+            for size in 1..=data.len() {
+                let (counted, _, found) = scan(data, size, bare);
+                assert_eq!((counted, found), (bytes, end), "{data:?} in pieces of {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_header_ends_at_the_blank_line() {
+        let data = b"Subject: x\r\n..dot: y\r\n\r\nbody\r\n\r\nmore\r\n.\r\n";
+        for size in 1..=data.len() {
+            let (_, header, _) = scan(data, size, false);
+            assert!(header.starts_with(b"Subject: x\r\n.dot: y\r\n\r\n"), "pieces of {size}");
+            assert!(!header.windows(4).any(|part| part == b"body"));
+        }
+    }
+
+    #[test]
+    fn a_header_without_end_is_cut_at_the_limit() {
+        let mut content = Content::default();
+        for _ in 0..3 * HEADER_LIMIT / 10 {
+            content.push(b"X: 567890\r");
+        }
+        assert!(content.truncated && content.is_closed());
+        assert!(content.held() <= HEADER_LIMIT + 64);
+        assert_eq!(content.bytes, 3 * HEADER_LIMIT as u64 / 10 * 10);
+    }
+}

@@ -1,0 +1,145 @@
+//! Commands that wait for their replies (RFC 2920: replies come in order).
+
+use std::collections::VecDeque;
+
+use super::mail::MailId;
+use crate::event::Timestamp;
+
+/// Commands of one connection that may wait for a reply. More than a client
+/// can have in flight; it matters where the server's side was never seen.
+const PENDING_LIMIT: usize = 1024;
+
+/// What a reply would be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// RCPT, and the recipient's index if it is kept.
+    Rcpt(MailId, Option<usize>),
+    /// DATA
+    Data,
+    /// The end of a mail's data; BDAT … LAST.
+    Final(MailId),
+    /// AUTH, or a SASL response.
+    Auth,
+    /// STARTTLS
+    StartTls,
+    /// QUIT
+    Quit,
+    /// Any other command.
+    Other,
+    /// Bytes are missing here, and what commands stood in them is unknown.
+    Missing,
+}
+
+impl Kind {
+    /// Whether a reply with this code can be an answer.
+    const fn takes(self, code: u16) -> bool {
+        match self {
+            Self::Data => code == 354 || code >= 400,
+            Self::Auth => code == 235 || code == 334 || code >= 400,
+            Self::StartTls => code == 220 || code >= 400,
+            Self::Quit => code == 221 || code >= 400,
+            Self::Rcpt(..) | Self::Final(_) | Self::Other => {
+                code != 220 && code != 354 && code != 334
+            }
+            Self::Missing => false,
+        }
+    }
+}
+
+/// A command that waits for its reply.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub(super) kind: Kind,
+    /// When the command was complete.
+    pub(super) time: Timestamp,
+    /// What was redacted in it: the reply must not tell.
+    pub(super) secret: Option<Box<[u8]>>,
+}
+
+/// The commands in order.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Queue {
+    commands: VecDeque<Pending>,
+    /// Replies are missing: the next one need not belong to the first command.
+    unsure: bool,
+    /// Bytes of all secrets.
+    secrets: usize,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, kind: Kind, time: Timestamp, secret: Option<&[u8]>) {
+        if self.commands.len() >= PENDING_LIMIT {
+            self.pop(0);
+            self.missing_replies();
+        }
+        self.secrets += secret.map_or(0, <[u8]>::len);
+        self.commands.push_back(Pending { kind, time, secret: secret.map(Box::from) });
+    }
+
+    /// Commands may be missing behind those that are here.
+    pub(super) fn missing_commands(&mut self, time: Timestamp) {
+        if self.commands.back().is_none_or(|last| last.kind != Kind::Missing) {
+            self.push(Kind::Missing, time, None);
+        }
+    }
+
+    /// Replies to commands that are here may be missing.
+    pub(super) fn missing_replies(&mut self) {
+        self.unsure = !self.commands.is_empty();
+    }
+
+    /// The index of the command that a reply with this code answers.
+    pub(super) fn answered(&self, code: u16) -> Option<usize> {
+        let find = |kind| self.commands.iter().position(|command| command.kind == kind);
+        // These codes say themselves what they answer.
+        match code {
+            354 => return find(Kind::Data),
+            334 => return find(Kind::Auth),
+            221 => {
+                if let Some(quit) = find(Kind::Quit) {
+                    return Some(quit);
+                }
+            }
+            _ => {}
+        }
+        if self.unsure {
+            // Clients mostly wait, so it is the last command that is answered.
+            return self.commands.iter().rposition(|command| command.kind.takes(code));
+        }
+        let missing = self.commands.front().is_some_and(|first| first.kind == Kind::Missing);
+        let at = usize::from(missing);
+        (self.commands.len() > at).then_some(at)
+    }
+
+    /// The command at an index.
+    pub(super) fn peek(&self, at: usize) -> Option<&Pending> {
+        self.commands.get(at)
+    }
+
+    /// Takes the command at an index; those before it will get no answer.
+    pub(super) fn pop(&mut self, at: usize) -> Option<Pending> {
+        self.unsure = false;
+        let mut last = None;
+        for command in self.commands.drain(..=at.min(self.commands.len().checked_sub(1)?)) {
+            self.secrets -= command.secret.as_ref().map_or(0, |secret| secret.len());
+            last = Some(command);
+        }
+        last
+    }
+
+    /// All secrets that a reply might quote.
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &[u8]> {
+        let any = if self.secrets > 0 { self.commands.len() } else { 0 };
+        self.commands.iter().take(any).filter_map(|command| command.secret.as_deref())
+    }
+
+    /// Whether a command waits for its reply.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands.iter().all(|command| command.kind == Kind::Missing)
+    }
+
+    /// Bytes on the heap.
+    pub(super) fn held(&self) -> usize {
+        self.commands.capacity() * size_of::<Pending>() + self.secrets
+    }
+}

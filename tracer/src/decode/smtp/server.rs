@@ -1,0 +1,292 @@
+//! The server's stream: replies, matched to commands.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+
+use super::{
+    End, REST, Smtp,
+    auth::{self, Auth},
+    client::{Answer, Mode},
+    is_tls,
+    pending::{Kind, Pending},
+    reply::{self, Frame, Framer, REPLY_LIMIT, Whole},
+};
+use crate::{
+    decode::{End as Ended, Input, Out, Progress},
+    event::{
+        Message, Outcome, Side, Text, Timestamp,
+        smtp::{self, ReplyFields, ReplyLines, ReplyObject},
+    },
+};
+
+/// State of the server's stream.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Server {
+    framer: Framer,
+    /// Bytes are missing before what stands at the front.
+    lost: bool,
+    /// The rest of the line at the front is not looked at.
+    skip_line: bool,
+    /// The greeting has passed, or will never be seen.
+    greeted: bool,
+    /// Code of a reply that was told of without its last lines.
+    cut: Option<u16>,
+    /// Code of a reply that waits until more of the client's bytes have come.
+    pub(super) waiting: Option<u16>,
+}
+
+impl Smtp {
+    pub(super) fn server_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
+        self.server.waiting = None;
+        let mut at = 0;
+        loop {
+            let rest = input.bytes.get(at..).unwrap_or_default();
+            if rest.is_empty() {
+                return Progress::more(at);
+            }
+            if self.server.skip_line {
+                let end = memchr(b'\n', rest);
+                self.server.skip_line = end.is_none();
+                let len = end.map_or(rest.len(), |end| end + 1);
+                out.undecoded(len as u64);
+                at += len;
+                continue;
+            }
+            match is_tls(rest) {
+                Some(true) => {
+                    self.upgrade(Side::Server, input.time, out);
+                    return Progress::skip(input.bytes.len(), REST);
+                }
+                None if input.end.is_none() => return Progress::more(at),
+                _ => {}
+            }
+            let taken = match self.server.framer.frame(rest) {
+                Frame::Partial if input.end.is_none() || self.server.lost => 0,
+                Frame::Partial => self.cut_reply(rest, input, out),
+                Frame::TooLong => {
+                    let taken = rest.get(..REPLY_LIMIT).unwrap_or(rest);
+                    self.server.skip_line = !taken.ends_with(b"\n");
+                    if self.server.cut.is_none() {
+                        out.anomaly(Side::Server, input.time, "reply-too-long", None);
+                        self.cut_reply(taken, input, out)
+                    } else {
+                        out.undecoded(taken.len() as u64);
+                        taken.len()
+                    }
+                }
+                Frame::Other(len) => {
+                    if !self.server.lost && !std::mem::replace(&mut self.once.not_a_reply, true) {
+                        out.anomaly(Side::Server, input.time, "not-a-reply", None);
+                    }
+                    out.undecoded(len as u64);
+                    self.server.skip_line = rest.get(len.saturating_sub(1)) != Some(&b'\n');
+                    len
+                }
+                Frame::Reply(whole) => {
+                    let unseen = self.is_early(whole.code, input.started);
+                    // Bytes for which the client's stream was held back come first.
+                    let released =
+                        self.client.blocked && !matches!(self.client.mode, Mode::Await(_));
+                    if (unseen || released) && input.end.is_none() {
+                        self.server.framer.reset();
+                        self.server.waiting = Some(whole.code).filter(|_| !released);
+                        return Progress::peer(at);
+                    }
+                    self.whole_reply(&whole, rest, input, out);
+                    whole.len
+                }
+            };
+            if taken == 0 {
+                return Progress::more(at);
+            }
+            at += taken;
+            self.server.framer.reset();
+            if self.opaque {
+                return Progress::skip(input.bytes.len(), REST);
+            }
+        }
+    }
+
+    /// Whether a reply is about bytes of the client that did not come yet.
+    pub(super) fn is_early(&mut self, code: u16, time: Timestamp) -> bool {
+        if !self.server.greeted {
+            return false;
+        }
+        match self.queue.answered(code).and_then(|at| self.queue.peek(at)) {
+            Some(Pending { kind: Kind::Final(id), .. }) => {
+                let id = *id;
+                self.mails.find(id).is_some_and(|mail| !mail.ended && !mail.incomplete)
+            }
+            Some(_) => false,
+            None => match self.client.mode {
+                Mode::Data(_) if self.mails.current().is_some_and(|mail| mail.incomplete) => {
+                    self.data_ended_unseen(time);
+                    false
+                }
+                Mode::Data(_) | Mode::Chunk { .. } | Mode::Sasl | Mode::Tls => true,
+                _ => false,
+            },
+        }
+    }
+
+    fn whole_reply(&mut self, whole: &Whole, rest: &[u8], input: &Input<'_>, out: &mut Out<'_>) {
+        self.server.lost = false;
+        if let Some(code) = self.server.cut.take()
+            && reply::parse(rest)
+                .is_some_and(|(first, more)| first == code && (more || self.queue.is_empty()))
+        {
+            // The end of a reply that was told of.
+            out.undecoded(whole.len as u64);
+            return;
+        }
+        if whole.bare {
+            self.bare_lf(Side::Server, input.time, out);
+        }
+        if whole.codes_differ {
+            out.anomaly(Side::Server, input.time, "reply-codes-differ", None);
+        }
+        let raw = rest.get(..whole.len).unwrap_or_default();
+        self.reply(raw, whole.code, input.time, out);
+    }
+
+    /// A reply of which no more will come; returns how many bytes were taken.
+    fn cut_reply(&mut self, rest: &[u8], input: &Input<'_>, out: &mut Out<'_>) -> usize {
+        let Some((code, _)) = reply::parse(rest).filter(|_| rest.len() > 3) else { return 0 };
+        self.server.cut = Some(code);
+        self.server.skip_line |= input.end == Some(Ended::Limit);
+        self.reply(rest, code, input.time, out);
+        rest.len()
+    }
+
+    fn reply(&mut self, raw: &[u8], code: u16, time: Timestamp, out: &mut Out<'_>) {
+        let greeting =
+            !std::mem::replace(&mut self.server.greeted, true) && (code == 220 || code >= 400);
+        let answered = if greeting { None } else { self.queue.answered(code) };
+        let mut lines = Cow::Borrowed(raw);
+        if !out.settings.show_secrets {
+            lines = auth::redacted(lines, &self.client.hidden);
+            for secret in self.queue.secrets() {
+                lines = auth::redacted(lines, secret);
+            }
+        }
+        let lines = ReplyLines(lines);
+        let text = lines.iter().last().map_or(&b""[..], |(_, text)| text);
+        let kind = answered.and_then(|at| self.queue.peek(at)).map(|command| command.kind);
+        let duration =
+            answered.and_then(|at| self.queue.peek(at)).map(|command| time.since(command.time));
+        let last = self.about_mail(kind, code, text, time, out);
+        if let Some(at) = answered {
+            // All final replies of LMTP answer the same end of data.
+            let at = if last { Some(at) } else { at.checked_sub(1) };
+            at.and_then(|at| self.queue.pop(at));
+        }
+        let enhanced = reply::enhanced(text, code).map(Text::from);
+        let challenge = if code == 334 { text.to_vec() } else { Vec::new() };
+        let fields = ReplyFields { code, enhanced, lines: lines.clone() };
+        let reply = smtp::Reply { smtp: ReplyObject { reply: fields }, duration };
+        out.emit(Side::Server, time, Message::SmtpReply(reply));
+        self.answer(kind, code, &challenge, time, out);
+    }
+
+    /// What a reply means for a mail; false if more final replies will follow.
+    fn about_mail(
+        &mut self,
+        kind: Option<Kind>,
+        code: u16,
+        text: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> bool {
+        match kind {
+            Some(Kind::Rcpt(id, Some(index))) => {
+                if let Some(mail) = self.mails.find(id) {
+                    mail.recipient_reply(index, code);
+                }
+                true
+            }
+            Some(Kind::Final(id)) => {
+                let lmtp = self.session.lmtp;
+                let Some(mail) = self.mails.find(id) else { return true };
+                if !mail.final_reply(code, lmtp) {
+                    return false;
+                }
+                let Some(mail) = self.mails.take(id) else { return true };
+                let outcome = if mail.accepted { Outcome::Success } else { Outcome::Failure };
+                let queue_id = if code < 300 { reply::queue_id(text) } else { None };
+                self.tell(&mail, &End { outcome, queue_id, replied: true }, time, out);
+                true
+            }
+            _ => true,
+        }
+    }
+
+    /// What a reply means for the client's bytes that wait for it.
+    fn answer(
+        &mut self,
+        kind: Option<Kind>,
+        code: u16,
+        challenge: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        match (kind, self.client.mode) {
+            (Some(Kind::Data), Mode::Await(answer @ Answer::Data { .. })) => {
+                if code == 354 {
+                    self.agree(answer);
+                } else {
+                    self.refuse(answer, false);
+                }
+            }
+            (Some(Kind::StartTls), Mode::Await(Answer::Tls)) => {
+                if code == 220 {
+                    self.agree(Answer::Tls);
+                    self.client.starttls_open = true;
+                } else {
+                    self.refuse(Answer::Tls, false);
+                }
+            }
+            (Some(Kind::Auth), mode) => {
+                if let Some(auth) = &mut self.session.auth {
+                    match code {
+                        334 => auth.challenge(challenge),
+                        235 => auth.outcome = Some(Outcome::Success),
+                        _ => auth.outcome = Some(Outcome::Failure),
+                    }
+                }
+                if mode == Mode::Await(Answer::Auth) {
+                    if code == 334 {
+                        self.agree(Answer::Auth);
+                    } else {
+                        self.refuse(Answer::Auth, code >= 400);
+                    }
+                }
+            }
+            // Leave for something whose command is missing.
+            (None, Mode::Lost) if code == 354 => {
+                self.ensure_mail(false, time, out);
+                self.agree(Answer::Data { bare: false, gapped: false });
+            }
+            (None, Mode::Command) if code == 354 => self.client.go_ahead = true,
+            (None, Mode::Lost | Mode::Command) if code == 334 => {
+                let mut auth = Auth::default();
+                auth.disturbed();
+                self.session.auth = Some(auth);
+                self.client.suspect = true;
+                self.agree(Answer::Auth);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn server_gap(&mut self, bytes: Option<u64>) {
+        self.server.framer.reset();
+        self.server.lost = true;
+        self.server.skip_line = false;
+        self.server.greeted = true;
+        if bytes.is_some() {
+            self.queue.missing_replies();
+            self.client.answer_lost = true;
+        }
+    }
+}

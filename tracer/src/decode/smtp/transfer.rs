@@ -1,0 +1,188 @@
+//! A mail on its way: data and chunks, their ends, and gaps in them.
+
+use super::{
+    Smtp,
+    client::{Mode, Step},
+    data::Scan,
+    mail::{self, Mail},
+    pending::Kind,
+};
+use crate::{
+    decode::{Input, Out},
+    event::{
+        Message, Side, Timestamp,
+        smtp::{self, DataObject, PieceFields},
+    },
+};
+
+impl Smtp {
+    /// Begins a transaction.
+    pub(super) fn begin_mail(
+        &mut self,
+        from: Option<&[u8]>,
+        pipelined: bool,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        if let Some(oldest) = self.mails.begin(from, time) {
+            self.tell_unanswered(&oldest, time, out);
+        }
+        if let Some(mail) = self.mails.current() {
+            mail.pipelined = pipelined;
+        }
+    }
+
+    /// The transaction at hand; a new one if its MAIL was not seen.
+    pub(super) fn ensure_mail(
+        &mut self,
+        pipelined: bool,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<&mut Mail> {
+        if self.mails.current().is_none() {
+            self.begin_mail(None, pipelined, time, out);
+        }
+        let mail = self.mails.current()?;
+        mail.pipelined |= pipelined;
+        Some(mail)
+    }
+
+    /// Bytes of a mail that DATA sends.
+    pub(super) fn mail_data(
+        &mut self,
+        mut scan: Scan,
+        rest: &[u8],
+        input: &Input<'_>,
+        out: &mut Out<'_>,
+    ) -> Step {
+        let Some(mail) = self.mails.current() else {
+            self.client.mode = Mode::Lost;
+            return Step::Took(0);
+        };
+        let (scanned, ended) = scan.scan(rest, &mut mail.content);
+        self.client.mode = Mode::Data(scan);
+        self.header_limit(input.time, out);
+        if ended {
+            self.close_content();
+        }
+        self.piece(scanned, ended, input.time, out);
+        if ended {
+            self.end_data(input.time);
+        }
+        Step::Took(scanned)
+    }
+
+    /// Bytes of a chunk.
+    pub(super) fn chunk(
+        &mut self,
+        left: u64,
+        last: bool,
+        rest: &[u8],
+        input: &Input<'_>,
+        out: &mut Out<'_>,
+    ) -> Step {
+        let taken = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
+        let left = left - taken as u64;
+        self.client.mode = Mode::Chunk { left, last };
+        let mut closed = true;
+        if let Some(mail) = self.mails.current() {
+            mail.content.push(rest.get(..taken).unwrap_or_default());
+            closed = mail.content.is_closed();
+        }
+        self.header_limit(input.time, out);
+        let ended = left == 0 && last;
+        if ended {
+            self.close_content();
+        }
+        self.piece(taken, ended, input.time, out);
+        if left == 0 {
+            self.end_chunk(last);
+        } else if closed && !out.settings.pieces {
+            return Step::Skip(left);
+        }
+        Step::Took(taken)
+    }
+
+    /// Bytes of a chunk have passed that nobody looked at.
+    pub(super) fn chunk_skipped(&mut self, bytes: u64) {
+        let Mode::Chunk { left, last } = self.client.mode else { return };
+        let bytes = bytes.min(left);
+        if let Some(mail) = self.mails.current() {
+            mail.content.count(bytes);
+        }
+        self.client.mode = Mode::Chunk { left: left - bytes, last };
+        if bytes == left {
+            self.end_chunk(last);
+        }
+    }
+
+    /// A chunk has passed.
+    pub(super) fn end_chunk(&mut self, last: bool) {
+        self.client.mode = Mode::Command;
+        if last {
+            self.close_content();
+            self.end_mail();
+        }
+    }
+
+    /// The line with the dot has passed.
+    fn end_data(&mut self, time: Timestamp) {
+        self.client.mode = Mode::Command;
+        if let Some(id) = self.end_mail() {
+            self.queue.push(Kind::Final(id), time, None);
+        }
+    }
+
+    /// The data has ended in bytes that are missing: the server answered it.
+    pub(super) fn data_ended_unseen(&mut self, time: Timestamp) {
+        self.close_content();
+        self.end_data(time);
+        self.client.mode = Mode::Lost;
+    }
+
+    /// The mail's data is over.
+    fn end_mail(&mut self) -> Option<mail::MailId> {
+        let mail = self.mails.current()?;
+        mail.ended = true;
+        self.mails.current.take()
+    }
+
+    fn close_content(&mut self) {
+        if let Some(mail) = self.mails.current() {
+            mail.content.close();
+        }
+    }
+
+    /// Bytes of the mail at hand are missing.
+    pub(super) fn mail_gap(&mut self, bytes: u64) {
+        if let Some(mail) = self.mails.current() {
+            mail.incomplete = true;
+            mail.content.missing(bytes);
+        }
+    }
+
+    fn header_limit(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(mail) = self.mails.current()
+            && std::mem::take(&mut mail.content.truncated)
+        {
+            out.anomaly(Side::Client, time, "header-too-long", None);
+        }
+    }
+
+    /// Tells of a piece of a mail's data, for the segments view.
+    fn piece(&mut self, bytes: usize, ended: bool, time: Timestamp, out: &mut Out<'_>) {
+        if !out.settings.pieces || bytes == 0 {
+            return;
+        }
+        let smtp = DataObject { data: PieceFields { bytes: bytes as u64 } };
+        if let Some(mail) = self.mails.current().filter(|_| ended) {
+            mail::with_header(&mail.content, |headline, _| {
+                let data = smtp::Data { smtp, headline: Some(headline) };
+                out.emit(Side::Client, time, Message::SmtpData(data));
+            });
+        } else {
+            let data = smtp::Data { smtp, headline: None };
+            out.emit(Side::Client, time, Message::SmtpData(data));
+        }
+    }
+}
