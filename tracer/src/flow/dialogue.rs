@@ -122,10 +122,11 @@ impl Dialogue {
         }
     }
 
-    /// Gives up the first hole of a side, whether it is certain or not;
-    /// returns whether there was one.
+    /// Gives up the first hole of a side, whether it is certain or not, and
+    /// what was seen to pass behind it; returns whether there was anything.
     pub(super) fn force(&mut self, context: &mut Context<'_>, side: Side) -> bool {
-        let Some(hole) = self.streams.of(side).hole() else { return false };
+        let stream = self.streams.of(side);
+        let Some(hole) = stream.hole().or_else(|| stream.tail()) else { return false };
         self.give_up(context, side, hole);
         self.settle(context, side);
         true
@@ -173,9 +174,6 @@ impl Dialogue {
     pub(super) fn finish(&mut self, context: &mut Context<'_>) {
         for side in [Side::Client, Side::Server] {
             while self.force(context, side) {}
-            if let Some(tail) = self.streams.of(side).tail() {
-                self.give_up(context, side, tail);
-            }
         }
         for side in [Side::Client, Side::Server] {
             self.flush(context, side, End::Close);

@@ -187,3 +187,107 @@ impl Queue {
         self.fragments.insert(start, fragment);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Inserts pieces of equal letters and shows what the queue holds:
+    /// `start:bytes`, dots for bytes that were not captured.
+    fn held(pieces: &[(u64, &str)]) -> Vec<String> {
+        let mut queue = Queue::default();
+        for (start, bytes) in pieces {
+            let captured = !bytes.starts_with('.');
+            queue.insert(&Piece {
+                start: *start,
+                end: start + bytes.len() as u64,
+                origin: *start,
+                bytes: captured.then_some(bytes.as_bytes()),
+                lost: 0,
+                time: Timestamp(0),
+            });
+        }
+        let mut shown = Vec::new();
+        let mut sum = 0;
+        for (start, fragment) in queue.iter() {
+            let len = usize::try_from(fragment.end - start).expect("short");
+            let bytes = if fragment.has_bytes() {
+                String::from_utf8(fragment.bytes(start).to_vec()).expect("letters")
+            } else {
+                ".".repeat(len)
+            };
+            assert_eq!(bytes.len(), len);
+            sum += fragment.held();
+            shown.push(format!("{start}:{bytes}"));
+        }
+        assert_eq!(queue.held(), sum);
+        shown
+    }
+
+    #[test]
+    fn stretches_apart_stand_in_order() {
+        assert_eq!(held(&[(20, "bb"), (10, "aa"), (30, "cc")]), ["10:aa", "20:bb", "30:cc"]);
+    }
+
+    #[test]
+    fn a_segment_that_is_covered_is_dropped() {
+        assert_eq!(held(&[(10, "aaaa"), (11, "bb")]), ["10:aaaa"]);
+        assert_eq!(held(&[(10, "aaaa"), (10, "bb")]), ["10:aaaa"]);
+        assert_eq!(held(&[(10, "aaaa"), (10, "bbbb")]), ["10:aaaa"]);
+    }
+
+    #[test]
+    fn a_segment_that_covers_others_from_their_start_or_before_replaces_them() {
+        assert_eq!(held(&[(10, "aa"), (10, "bbbb")]), ["10:bbbb"]);
+        assert_eq!(held(&[(10, "aa"), (14, "cc"), (9, "bbbbbbbb")]), ["9:bbbbbbbb"]);
+    }
+
+    #[test]
+    fn of_two_that_overlap_the_one_that_begins_earlier_wins() {
+        assert_eq!(held(&[(10, "aaaa"), (12, "bbbb")]), ["10:aaaa", "14:bb"]);
+        assert_eq!(held(&[(12, "bbbb"), (10, "aaaa")]), ["10:aaaa", "14:bb"]);
+    }
+
+    #[test]
+    fn where_a_trimmed_segment_began_still_counts() {
+        assert_eq!(
+            held(&[(10, "aaaa"), (12, "bbbb"), (13, "cccccc")]),
+            ["10:aaaa", "14:bb", "16:ccc"]
+        );
+        assert_eq!(held(&[(10, "aaaa"), (12, "bbbb"), (11, "cccccc")]), ["10:aaaa", "14:ccc"]);
+    }
+
+    #[test]
+    fn a_segment_fills_the_holes_between_others() {
+        assert_eq!(
+            held(&[(10, "aa"), (9, "xx"), (15, "cc"), (9, "dddddd")]),
+            ["9:dddddd", "15:cc"]
+        );
+    }
+
+    #[test]
+    fn captured_bytes_win_over_those_that_only_passed() {
+        assert_eq!(held(&[(10, "......"), (12, "bb")]), ["10:..", "12:bb", "14:.."]);
+        assert_eq!(held(&[(12, "bb"), (10, "......")]), ["10:..", "12:bb", "14:.."]);
+    }
+
+    #[test]
+    fn what_passed_side_by_side_is_one_stretch() {
+        assert_eq!(held(&[(10, ".."), (12, "..."), (17, ".")]), ["10:.....", "17:."]);
+    }
+
+    #[test]
+    fn advancing_drops_and_cuts() {
+        let mut queue = Queue::default();
+        for start in [10, 20, 30] {
+            let (end, bytes) = (start + 4, Some(&b"abcd"[..]));
+            let time = Timestamp(0);
+            queue.insert(&Piece { start, end, origin: start, bytes, lost: 0, time });
+        }
+        queue.advance(22);
+        let (start, fragment) = queue.pop().expect("the second");
+        assert_eq!((start, fragment.bytes(start)), (22, &b"cd"[..]));
+        assert_eq!(queue.pop().map(|(start, _)| start), Some(30));
+        assert_eq!(queue.held(), 0);
+    }
+}
