@@ -48,7 +48,7 @@ impl Step {
         command.arg("--kill-after=10").arg(limit.as_secs().max(1).to_string());
         command.args(wrapper);
         // sudo resets the environment, hence by `env`.
-        command.args(["env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive"]);
+        command.args(["env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "RUST_BACKTRACE=0"]);
         command.arg(program).stdin(Stdio::null());
         let name = Path::new(program).file_name().unwrap_or(program);
         Self { name: name.to_string_lossy().into_owned(), command, limit }
