@@ -82,8 +82,8 @@ impl Tally {
         {
             let reason = reason.trim_start_matches(", ");
             self.reasons.push(match reason {
-                "" => name.to_owned(),
-                reason => format!("{name}: {reason}"),
+                "" => name.trim_end().to_owned(),
+                reason => format!("{}: {reason}", name.trim_end()),
             });
         }
     }
@@ -112,7 +112,7 @@ mod tests {
             "test decode::whole ... ok",
             "test decode::slow ... ignored, takes an hour",
             "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
-            "test live::nginx ... ignored",
+            "test live::nginx   ... ignored",
             "test result: FAILED. 1 passed; 4 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.10s",
         ] {
             tally.read(line);

@@ -65,5 +65,14 @@ pub(crate) const RUST_PACKAGES: &[RustPackages] = &[
 pub(crate) const ROOT_SUITE: &str = "bookworm";
 
 /// Servers and clients for the tests, with what they need to run.
-pub(crate) const ROOT_PACKAGES: &[&str] =
-    &["curl", "dovecot-imapd", "isync", "nginx-light", "postfix", "procps", "swaks", "wrk"];
+pub(crate) const ROOT_PACKAGES: &[&str] = &[
+    "curl",
+    "dovecot-imapd",
+    "isync",
+    "libio-socket-inet6-perl",
+    "nginx-light",
+    "postfix",
+    "procps",
+    "swaks",
+    "wrk",
+];
