@@ -1,0 +1,79 @@
+//! Network namespaces and the links in them.
+
+use std::{
+    ffi::OsStr,
+    process::{self, Command},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::wait;
+
+/// Limit of one call of `ip`.
+const IP: Duration = Duration::from_secs(10);
+
+/// A network namespace of its own, with `lo` up; it goes with the guard.
+#[derive(Debug)]
+pub struct Namespace {
+    name: String,
+}
+
+impl Namespace {
+    /// Makes one. The label helps who looks on; the name is unique.
+    pub fn new(label: &str) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("tracer-test-{}-{number}-{label}", process::id());
+        wait::success(Command::new("ip").args(["netns", "add", &name]), IP)?;
+        let namespace = Self { name };
+        namespace.ip("link set lo up")?;
+        Ok(namespace)
+    }
+
+    /// Its name, as `ip netns` knows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Runs `ip` in it; the arguments are separated by spaces.
+    pub fn ip(&self, arguments: &str) -> Result<String> {
+        let mut command = Command::new("ip");
+        command.args(["-n", &self.name]).args(arguments.split(' '));
+        wait::success(&mut command, IP).with_context(|| format!("ip {arguments}"))
+    }
+
+    /// A program in it. `ip` becomes that program, so the child is the program.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &self.name]).arg(program);
+        command
+    }
+
+    /// Makes a veth pair with one end here and one in another namespace; both
+    /// are up. Ends are named in the order given.
+    pub fn veth(&self, here: &str, other: &Self, there: &str) -> Result<()> {
+        let Self { name: peer } = other;
+        self.ip(&format!("link add {here} type veth peer name {there} netns {peer}"))?;
+        self.ip(&format!("link set {here} up"))?;
+        other.ip(&format!("link set {there} up"))?;
+        Ok(())
+    }
+
+    /// Gives a link addresses, usable at once.
+    pub fn address(&self, link: &str, addresses: &[&str]) -> Result<()> {
+        for address in addresses {
+            // IPv6 would first listen for a second whether another has it.
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            self.ip(&format!("address add {address} dev {link}{nodad}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = wait::output(Command::new("ip").args(["netns", "del", &self.name]), IP);
+    }
+}

@@ -1,0 +1,111 @@
+//! nginx, with a log that says of each request what a test can hold events
+//! against.
+
+use std::{process::Child, time::Duration};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::START;
+use crate::{
+    machine::{self, Machine},
+    wait,
+};
+
+const ACCESS_LOG: &str = "/var/log/nginx/requests.log";
+const ERROR_LOG: &str = "/var/log/nginx/error.log";
+const DOCUMENTS: &str = "/srv/www";
+
+const CONFIGURATION: &str = r#"
+daemon off;
+worker_processes 2;
+error_log /var/log/nginx/error.log warn;
+pid /run/nginx.pid;
+events { worker_connections 1024; }
+http {
+    log_format requests escape=json
+        '{"client":"$remote_addr","port":$remote_port,"method":"$request_method",'
+        '"target":"$request_uri","status":$status,"length":"$sent_http_content_length",'
+        '"agent":"$http_user_agent"}';
+    access_log /var/log/nginx/requests.log requests;
+    keepalive_requests 1000000;
+    client_max_body_size 64m;
+    server {
+        listen 80 reuseport;
+        listen [::]:80 reuseport;
+        root /srv/www;
+        location /posts { return 204; }
+        location /moved { return 301 /index.html; }
+    }
+}
+"#;
+
+/// A running nginx.
+#[derive(Debug)]
+pub struct Nginx<'a> {
+    machine: &'a Machine,
+    _process: Child,
+}
+
+/// One request as nginx logged it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Access {
+    /// Port of the client, which tells connections apart.
+    pub port: u64,
+    /// Method.
+    pub method: String,
+    /// Target as it came.
+    pub target: String,
+    /// Status of the answer.
+    pub status: u64,
+    /// Content-Length of the answer, if it had one.
+    pub length: Option<u64>,
+    /// User agent.
+    pub agent: String,
+}
+
+impl<'a> Nginx<'a> {
+    /// Starts it with an empty document root.
+    pub fn start(machine: &'a Machine) -> Result<Self> {
+        machine.write("/etc/nginx/nginx.conf", CONFIGURATION)?;
+        machine.write(&format!("{DOCUMENTS}/index.html"), "<p>It works.</p>\n")?;
+        let process = machine.start("nginx", &[], ERROR_LOG)?;
+        machine
+            .wait_for_port(80, START)
+            .or_else(|error| machine::failed(machine, ERROR_LOG, &error))?;
+        Ok(Self { machine, _process: process })
+    }
+
+    /// Lays a document down.
+    pub fn document(&self, name: &str, contents: &[u8]) -> Result<()> {
+        self.machine.write(&format!("{DOCUMENTS}/{name}"), contents)
+    }
+
+    /// Requests as logged, once the log has stopped growing: nginx writes a
+    /// line when it is done with the request, which the client need not await.
+    pub fn requests(&self) -> Result<Vec<Access>> {
+        let mut before = None;
+        let text = wait::until("nginx's log to be at rest", Duration::from_secs(10), || {
+            std::thread::sleep(Duration::from_millis(200));
+            let text = self.machine.read(ACCESS_LOG)?;
+            let rests = before.as_ref() == Some(&text);
+            before = Some(text);
+            Ok(before.clone().filter(|_| rests))
+        })?;
+        text.lines().map(access).collect()
+    }
+}
+
+fn access(line: &str) -> Result<Access> {
+    let value: Value = serde_json::from_str(line).with_context(|| format!("in {line}"))?;
+    let number = |name: &str| value.get(name).and_then(Value::as_u64).context("a number");
+    let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok(Access {
+        port: number("port")?,
+        method: text("method"),
+        target: text("target"),
+        status: number("status")?,
+        length: text("length").parse().ok(),
+        agent: text("agent"),
+    })
+}

@@ -1,0 +1,47 @@
+//! Live traffic of servers and clients that nobody here wrote, in network
+//! namespaces. A test that this host cannot run says what is missing.
+
+mod machines;
+mod traffic;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use libtest_mimic::{Arguments, Trial};
+use tests::host::{Host, Need};
+
+/// A test, with what it needs of the host.
+struct Test {
+    name: String,
+    needs: &'static [Need],
+    run: Box<dyn FnOnce() -> Result<()> + Send>,
+}
+
+impl Test {
+    fn new(
+        name: impl Into<String>,
+        needs: &'static [Need],
+        run: impl FnOnce() -> Result<()> + Send + 'static,
+    ) -> Self {
+        Self { name: name.into(), needs, run: Box::new(run) }
+    }
+
+    /// The test as the harness runs it. One that cannot run is ignored, and
+    /// its name tells why.
+    fn trial(self, host: &Host) -> Trial {
+        let Self { name, needs, run } = self;
+        let lacks = host.lacks(needs);
+        let name = lacks.map_or_else(|| name.clone(), |reason| format!("{name} ({reason})"));
+        Trial::test(name, move || run().map_err(|error| format!("{error:#}").into()))
+            .with_ignored_flag(lacks.is_some())
+    }
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // They load both cores by themselves, and time is part of what they test.
+    arguments.test_threads = Some(1);
+    let host = Host::look();
+    let trials = machines::tests().into_iter().map(|test| test.trial(&host)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
