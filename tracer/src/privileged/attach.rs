@@ -68,14 +68,17 @@ struct Attached {
     ways: Vec<(Direction, Way)>,
 }
 
+impl Attached {
+    /// How the programs are attached, for the operator.
+    fn ways(&self) -> String {
+        let ways = self.ways.iter().map(|(direction, way)| format!("{way} {}", direction.name()));
+        ways.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl fmt::Display for Attached {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} (", self.name)?;
-        for (index, (direction, way)) in self.ways.iter().enumerate() {
-            let comma = if index == 0 { "" } else { ", " };
-            write!(formatter, "{comma}{way} {}", direction.name())?;
-        }
-        formatter.write_str(")")
+        write!(formatter, "{} ({})", self.name, self.ways())
     }
 }
 
@@ -230,6 +233,18 @@ impl Attachments {
         let first = TcAttachOptions::TcxOrder(LinkOrder::first());
         let id = program.attach_with_options(name, kind, first)?;
         Ok(Way::Tcx(program.take_link(id)?))
+    }
+
+    /// Attaches to an interface for a moment, and says how.
+    ///
+    /// # Errors
+    ///
+    /// As [`Attachments::attach`].
+    pub(super) fn probe(&mut self, link: &Link) -> Result<String, Error> {
+        self.attach(link)?;
+        let ways = self.interfaces.get(&link.index).map(Attached::ways);
+        self.detach(link.index);
+        Ok(ways.unwrap_or_default())
     }
 
     /// Lets an interface go that is still there.

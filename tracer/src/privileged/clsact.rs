@@ -70,19 +70,17 @@ impl Owner {
         direction: Direction,
         program: BorrowedFd<'_>,
     ) -> Result<(), Error> {
-        let mut with_qdisc =
-            remove_leftovers(requests, index).map_err(failed("reading filters"))?;
-        match requests.add_clsact(index) {
-            Ok(()) => with_qdisc = true,
+        let with_qdisc = match requests.add_clsact(index) {
+            Ok(()) => true,
             Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-                let qdisc = requests.qdisc(index).map_err(failed("reading the qdisc"))?;
-                if qdisc == Qdisc::Ingress && direction == Direction::Egress {
+                let qdiscs = requests.qdiscs().map_err(failed("reading the qdiscs"))?;
+                if qdiscs.get(&index) == Some(&Qdisc::Ingress) && direction == Direction::Egress {
                     return Err(Error::IngressQdisc);
                 }
-                with_qdisc |= self.has_added_qdisc(requests, index);
+                self.has_added_qdisc(requests, index)
             }
             Err(error) => return Err(failed("adding the clsact qdisc")(error)),
-        }
+        };
         let suffix = if with_qdisc { WITH_QDISC } else { "" };
         let name = format!("{}{suffix}", self.name);
         requests.add_filter(index, direction, program, &name).map_err(failed("adding the filter"))
@@ -112,19 +110,22 @@ impl Owner {
     }
 }
 
-/// Removes the filters of tracers that are no more. True if one of them had
-/// added the qdisc, which then is for the caller to remove; where nobody uses
-/// it, it is gone already.
-pub(super) fn remove_leftovers(requests: &mut Requests, index: u32) -> io::Result<bool> {
-    let removed = remove(requests, index, |filter| owner(filter).is_some_and(|name| !lives(name)))?;
-    let with_qdisc = removed.iter().any(|filter| filter.name.ends_with(WITH_QDISC));
-    if !removed.is_empty() {
+/// Removes the filters of tracers that are no more, and the qdiscs that they
+/// added and that nobody else uses.
+pub(super) fn remove_leftovers(requests: &mut Requests) -> io::Result<()> {
+    for index in requests.qdiscs()?.into_keys() {
+        let left = |filter: &Filter| owner(filter).is_some_and(|name| !lives(name));
+        let removed = remove(requests, index, left)?;
+        if removed.is_empty() {
+            continue;
+        }
         log::info!("interface {index}: removed {} filters of a killed tracer", removed.len());
+        let with_qdisc = removed.iter().any(|filter| filter.name.ends_with(WITH_QDISC));
+        if with_qdisc && count(requests, index)? == 0 {
+            requests.remove_clsact(index)?;
+        }
     }
-    if with_qdisc && count(requests, index)? == 0 {
-        requests.remove_clsact(index)?;
-    }
-    Ok(with_qdisc)
+    Ok(())
 }
 
 fn count(requests: &mut Requests, index: u32) -> io::Result<usize> {

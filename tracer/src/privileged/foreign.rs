@@ -93,7 +93,7 @@ pub(super) fn before_ours(
         }
     }
     let egress = tc.iter().any(|(direction, _)| *direction == Direction::Egress);
-    if !egress && requests.qdisc(link.index).is_ok_and(|qdisc| qdisc == Qdisc::Ingress) {
+    if !egress && requests.qdiscs().is_ok_and(|all| all.get(&link.index) == Some(&Qdisc::Ingress)) {
         foreign.push(Foreign::IngressQdisc);
     }
     foreign

@@ -88,7 +88,13 @@ pub(super) enum Error {
     Program(#[from] ProgramError),
 }
 
-const OLDEST_KERNEL_TEXT: &str = "6.1";
+/// The same in words.
+pub(super) const OLDEST_KERNEL_TEXT: &str = "6.1";
+
+/// Whether the running kernel is older than that.
+pub(super) fn is_too_old() -> bool {
+    KernelVersion::current().is_ok_and(|version| version < OLDEST_KERNEL)
+}
 
 /// Says that the kernel is too old, if it is.
 #[derive(Debug)]
@@ -96,10 +102,7 @@ pub(super) struct TooOld;
 
 impl fmt::Display for TooOld {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match KernelVersion::current() {
-            Ok(version) if version < OLDEST_KERNEL => formatter.write_str("; this one is older"),
-            _ => Ok(()),
-        }
+        if is_too_old() { formatter.write_str("; this one is older") } else { Ok(()) }
     }
 }
 

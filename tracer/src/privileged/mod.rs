@@ -8,6 +8,7 @@
 
 mod attach;
 mod capabilities;
+mod check;
 mod clsact;
 mod foreign;
 mod interfaces;
@@ -19,6 +20,8 @@ mod tcx;
 use std::{io, process::ExitCode};
 
 use nix::unistd::{ForkResult, Pid, fork};
+
+pub use check::check;
 
 use crate::{config::Config, handover::Channel, worker};
 

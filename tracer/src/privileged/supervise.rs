@@ -21,7 +21,7 @@ use tokio::{
 use super::{
     Worker,
     attach::{self, Attachments},
-    capabilities,
+    capabilities, clsact,
     interfaces::{Selection, described},
     load::{self, Object},
     netlink::{Change, Link, Notifications, Requests},
@@ -189,6 +189,9 @@ impl Tracing {
             }
             _ => false,
         };
+        if let Err(error) = clsact::remove_leftovers(&mut requests) {
+            log::warn!("looking for filters of a killed tracer: {error}");
+        }
         let object = Object::load(config, !tcx, config.live.hook == Hook::Xdp)?;
         let attachments = Attachments::new(object, requests, config.live.hook, tcx)
             .map_err(system("taking a name for filters"))?;

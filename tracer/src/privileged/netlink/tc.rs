@@ -2,6 +2,7 @@
 //! where programs sit on kernels without TCX.
 
 use std::{
+    collections::HashMap,
     io,
     os::fd::{AsRawFd as _, BorrowedFd},
 };
@@ -72,8 +73,6 @@ impl Direction {
 /// The qdisc that sits where `clsact` would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::privileged) enum Qdisc {
-    /// None.
-    Absent,
     /// `clsact`: filters in both directions.
     Clsact,
     /// `ingress`, in whose place `clsact` would have to be.
@@ -111,6 +110,18 @@ fn every_protocol() -> u32 {
     PRIORITY << 16 | u32::from(every.to_be())
 }
 
+fn qdisc(payload: &[u8]) -> Option<(u32, Qdisc)> {
+    let index = u32_at(payload, 4)?;
+    let parent = u32_at(payload, 12)?;
+    let mut attributes = Attributes::new(payload.get(HEADER..)?);
+    let (_, kind) = attributes.find(|(kind, _)| *kind == TCA_KIND)?;
+    match text(kind).as_str() {
+        "clsact" if parent == CLSACT => Some((index, Qdisc::Clsact)),
+        "ingress" if parent == CLSACT => Some((index, Qdisc::Ingress)),
+        _ => None,
+    }
+}
+
 fn filter(payload: &[u8]) -> Option<Filter> {
     let mut filter = Filter {
         handle: u32_at(payload, 8)?,
@@ -139,21 +150,12 @@ fn filter(payload: &[u8]) -> Option<Filter> {
 }
 
 impl Requests {
-    /// The qdisc in the place of `clsact`.
-    pub(in crate::privileged) fn qdisc(&mut self, index: u32) -> io::Result<Qdisc> {
-        let request = Request::new(RTM_GETQDISC, libc::NLM_F_DUMP, &header(index, 0, 0, 0));
-        let mut qdisc = Qdisc::Absent;
-        self.ask(request, |_, payload| {
-            let here = u32_at(payload, 4) == Some(index) && u32_at(payload, 12) == Some(CLSACT);
-            let kind = Attributes::new(payload.get(HEADER..).unwrap_or_default())
-                .find(|(kind, _)| *kind == TCA_KIND);
-            match kind.map(|(_, value)| text(value)).as_deref() {
-                Some("clsact") if here => qdisc = Qdisc::Clsact,
-                Some("ingress") if here => qdisc = Qdisc::Ingress,
-                _ => {}
-            }
-        })?;
-        Ok(qdisc)
+    /// The interfaces that have a qdisc in the place of `clsact`.
+    pub(in crate::privileged) fn qdiscs(&mut self) -> io::Result<HashMap<u32, Qdisc>> {
+        let request = Request::new(RTM_GETQDISC, libc::NLM_F_DUMP, &header(0, 0, 0, 0));
+        let mut qdiscs = HashMap::new();
+        self.ask(request, |_, payload| qdiscs.extend(qdisc(payload)))?;
+        Ok(qdiscs)
     }
 
     /// Adds a `clsact` qdisc.
