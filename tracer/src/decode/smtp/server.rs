@@ -45,6 +45,11 @@ impl Smtp {
             if rest.is_empty() {
                 return Progress::more(at);
             }
+            // Bytes for which the client's stream was held back come first.
+            let released = self.client.blocked && !matches!(self.client.mode, Mode::Await(_));
+            if released && input.end.is_none() {
+                return Progress::peer(at);
+            }
             if self.server.skip_line {
                 let end = memchr(b'\n', rest);
                 self.server.skip_line = end.is_none();
@@ -84,13 +89,9 @@ impl Smtp {
                     len
                 }
                 Frame::Reply(whole) => {
-                    let unseen = self.is_early(whole.code, input.started);
-                    // Bytes for which the client's stream was held back come first.
-                    let released =
-                        self.client.blocked && !matches!(self.client.mode, Mode::Await(_));
-                    if (unseen || released) && input.end.is_none() {
+                    if self.is_early(whole.code, input.started) && input.end.is_none() {
                         self.server.framer.reset();
-                        self.server.waiting = Some(whole.code).filter(|_| !released);
+                        self.server.waiting = Some(whole.code);
                         return Progress::peer(at);
                     }
                     self.whole_reply(&whole, rest, input, out);

@@ -211,8 +211,8 @@ const WORDS: [&[u8]; 26] = [
 ];
 
 #[test]
-fn hostile_bytes_and_gaps_are_survived() {
-    for seed in 1..400u64 {
+fn hostile_bytes_and_gaps_say_the_same_however_cut() {
+    for seed in 1..=100u64 {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut steps = Vec::new();
         for _ in 0..random.below(24) {
@@ -230,7 +230,7 @@ fn hostile_bytes_and_gaps_are_survived() {
                 steps.push(Step::Gap(side, Some(random.below(10) as u64 + 1)));
             }
         }
-        run(&PROTOCOL, Settings::default(), &steps);
+        run_cut(&PROTOCOL, Settings::default(), &steps);
     }
 }
 
