@@ -148,7 +148,12 @@ impl Decoder for Imap {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         };
-        if let Some(bytes) = bytes.filter(|bytes| *bytes <= stream.lines.left()) {
+        let Some(bytes) = bytes else {
+            // What stood before the first byte answers nothing that was seen.
+            stream.lose();
+            return;
+        };
+        if bytes <= stream.lines.left() {
             stream.lines.pass(bytes);
             return;
         }

@@ -149,6 +149,44 @@ fn a_late_start_shows_nothing_before_a_known_command() {
 }
 
 #[test]
+fn a_late_start_before_an_answer() {
+    says(
+        &[
+            Step::Gap(Side::Client, None),
+            client("1 LOGIN bob {6}\r\n"),
+            Step::Gap(Side::Server, None),
+            server("+ OK\r\n"),
+            client("canary\r\n"),
+            server("1 NO [ALERT] canary is no password\r\n"),
+        ],
+        &[
+            "server: Response: + OK",
+            "client: Request: 1 LOGIN bob [redacted]",
+            "server: Response: 1 NO [ALERT] [redacted]",
+        ],
+    );
+}
+
+#[test]
+fn a_gap_that_may_hide_the_answer_leaves_what_follows_unread() {
+    let said = says(
+        &[
+            client("1 LOGIN bob {6}\r\n"),
+            server("* OK "),
+            Step::Gap(Side::Server, Some(10)),
+            client("canary\r\n2 NOOP\r\n"),
+            server("2 OK done\r\n"),
+        ],
+        &[
+            "client: Request: 1 LOGIN [redacted]",
+            "client: Request: 2 NOOP",
+            "server: Response: 2 OK done",
+        ],
+    );
+    assert_eq!(said.undecoded, [8, 5]);
+}
+
+#[test]
 fn a_gap_within_a_literal_keeps_the_step() {
     let said = says(
         &[
