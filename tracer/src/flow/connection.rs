@@ -3,6 +3,7 @@
 use super::{
     Settings,
     dialogue::{Context, Dialogue, Tally},
+    ending::Ending,
     half::Half,
     intake::{is_probe, limit, payload},
     pair::Pair,
@@ -18,36 +19,6 @@ use crate::{
         tracer::GapCause,
     },
 };
-
-/// How a flow ended, as `tcp.state` names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// FIN of both sides.
-    Closed,
-    /// RST of one side.
-    Reset,
-    /// Nothing came for the idle time-out.
-    Idle,
-    /// A new connection took its ports.
-    Reused,
-    /// Memory was needed.
-    Evicted,
-    /// The source ended.
-    End,
-}
-
-impl Ending {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Closed => "closed",
-            Self::Reset => "reset",
-            Self::Idle => "idle",
-            Self::Reused => "reused",
-            Self::Evicted => "evicted",
-            Self::End => "end",
-        }
-    }
-}
 
 /// What became of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,10 +121,10 @@ impl Flow {
     /// Whether the segment opens another connection between the same ends.
     pub(super) fn is_another(&self, segment: &Segment<'_>) -> bool {
         let flags = segment.tcp.flags;
-        if !flags.has(TcpFlags::SYN) {
-            return false;
-        }
         let side = self.sender(segment);
+        if !flags.has(TcpFlags::SYN) {
+            return segment.len > 0 && self.halves.of(side).is_foreign(segment);
+        }
         let (half, peer) = (self.halves.of(side), self.halves.of(side.other()));
         let sequence = segment.tcp.sequence;
         if flags.has(TcpFlags::ACK) {
@@ -362,9 +333,9 @@ impl Flow {
         }
         dialogue.stream(side).latest_lost = segment.lost;
         if flags.has(TcpFlags::ACK) && halves.of(side.other()).is_known() {
-            let offset = halves.of(side.other()).offset(segment.tcp.acknowledgement);
+            let acknowledged = halves.of(side.other()).acknowledged(segment.tcp.acknowledgement);
             let stream = dialogue.stream(side.other());
-            stream.acknowledged = stream.acknowledged.max(u64::try_from(offset).unwrap_or(0));
+            stream.acknowledged = stream.acknowledged.max(acknowledged);
             if stream.hole_since.is_some() {
                 dialogue.settle(&mut context, side.other());
             }

@@ -13,6 +13,10 @@ pub(super) const OWNER_SILENCE: u64 = 1_000_000_000;
 /// The largest shift of a window (RFC 7323 section 2.3).
 const MAX_SHIFT: u8 = 14;
 
+/// Bytes of the largest window (RFC 7323 section 2.3): what lies farther from
+/// the latest byte is not of the same connection.
+const MAX_WINDOW: i64 = 1 << 30;
+
 /// One direction of a connection: what its sender has shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half {
@@ -57,6 +61,23 @@ impl Half {
     /// Stream offset of a segment's first payload byte.
     pub(super) fn start(&self, segment: &Segment<'_>) -> i64 {
         self.offset(first_byte(segment))
+    }
+
+    /// Stream offset that an acknowledgement of the other side has reached; 0
+    /// for one that no window explains.
+    pub(super) fn acknowledged(&self, acknowledgement: u32) -> u64 {
+        let offset = self.offset(acknowledgement);
+        if offset - self.end.cast_signed() > MAX_WINDOW {
+            return 0;
+        }
+        u64::try_from(offset).unwrap_or(0)
+    }
+
+    /// Whether the segment is too far away to be of this connection, so that
+    /// another one has taken its ports unseen.
+    pub(super) fn is_foreign(&self, segment: &Segment<'_>) -> bool {
+        let distance = self.start(segment) - self.end.cast_signed();
+        self.is_known() && distance.abs() > MAX_WINDOW
     }
 
     /// Whether a segment with SYN is of the connection that this half knows:

@@ -9,6 +9,7 @@
 mod buffer;
 mod connection;
 mod dialogue;
+mod ending;
 mod half;
 mod intake;
 mod key;

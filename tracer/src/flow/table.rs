@@ -6,7 +6,8 @@ use hashbrown::HashMap;
 
 use super::{
     Settings,
-    connection::{Ending, Flow, Verdict},
+    connection::{Flow, Verdict},
+    ending::Ending,
     key::{self, Key},
     slots::{Entry, Line, Slot, Slots},
 };

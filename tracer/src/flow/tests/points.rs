@@ -83,6 +83,26 @@ fn a_new_connection_may_belong_to_another_capture_point() {
 }
 
 #[test]
+fn a_new_connection_whose_syn_nobody_saw() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 101, "one\n"));
+    rig.feed(&client(ACK, 0x6000_0000, "x\ntwo\n"));
+    assert_eq!(
+        rig.said(),
+        [
+            "client line one",
+            "client finish",
+            "flow end reused",
+            "flow 4+0 bytes, 0 again, 0 early, 0 gaps of 0, 0 passed",
+            "flow open midstream",
+            "client told ?",
+            "client line two",
+            "client gap 2 midstream",
+        ]
+    );
+}
+
+#[test]
 fn a_syn_again_is_no_new_connection() {
     let mut rig = opened();
     rig.feed(&client(SYN, 100, ""));
