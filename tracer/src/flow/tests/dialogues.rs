@@ -30,6 +30,10 @@ impl Talk {
         self.send(side, ACK, payload)
     }
 
+    pub(super) fn closes(self) -> Self {
+        self.send(Side::Client, FIN_ACK, "").send(Side::Server, FIN_ACK, "")
+    }
+
     pub(super) fn ends(self) -> Self {
         self.send(Side::Client, FIN_ACK, "last words").send(Side::Server, FIN_ACK, "").send(
             Side::Client,

@@ -4,6 +4,7 @@ mod dialogues;
 mod hostile;
 mod limits;
 mod points;
+mod protocols;
 mod rows;
 mod situations;
 
@@ -236,6 +237,7 @@ pub(super) struct Rig {
     pub(super) table: Table,
     pub(super) said: Said,
     pub(super) now: Timestamp,
+    pub(super) server_port: u16,
 }
 
 pub(super) fn settings() -> Settings {
@@ -252,14 +254,26 @@ pub(super) fn settings() -> Settings {
 
 impl Rig {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { table: Table::new(settings), said: Said::default(), now: Timestamp(SECOND) }
+        Self {
+            table: Table::new(settings),
+            said: Said::default(),
+            now: Timestamp(SECOND),
+            server_port: PORT,
+        }
     }
 
     /// Feeds a segment, a millisecond after the one before.
     pub(super) fn feed(&mut self, sent: &Sent) {
+        let mut said = std::mem::take(&mut self.said);
+        self.feed_to(sent, &mut said);
+        self.said = said;
+    }
+
+    /// The same, with what is said going elsewhere.
+    pub(super) fn feed_to(&mut self, sent: &Sent, sink: &mut dyn Sink) {
         self.now.0 += 1_000_000;
         let near = Endpoint { ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), port: sent.port };
-        let far = Endpoint { ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), port: PORT };
+        let far = Endpoint { ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)), port: self.server_port };
         let (source, destination) = match sent.side {
             Side::Client => (near, far),
             Side::Server => (far, near),
@@ -279,7 +293,7 @@ impl Rig {
             bytes: &sent.payload[from as usize..to as usize],
             lost: sent.lost,
         };
-        self.table.segment(&segment, &mut self.said);
+        self.table.segment(&segment, sink);
     }
 
     /// Lets packet time pass.
