@@ -99,6 +99,19 @@ fn the_header_in_all_its_fields() {
 }
 
 #[test]
+fn words_in_east_asian_charsets() {
+    for (word, expected) in [
+        ("=?gb2312?B?dGVzdCCy4srU?=", "test 测试"),
+        ("=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本"),
+        ("=?euc-kr?B?x9GxuQ==?=", "한국"),
+        ("=?koi8-r?B?8NLJ18XU?=", "Привет"),
+    ] {
+        let data = format!("Subject: {word}\r\n\r\n.\r\n");
+        assert_eq!(mail(&greeted(transfer(&data)))["email"]["subject"], expected, "{word}");
+    }
+}
+
+#[test]
 fn several_recipients_with_a_reply_each() {
     let steps = greeted([
         client("MAIL FROM:<>\r\n"),
