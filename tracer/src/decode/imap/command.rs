@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
+    arguments::{Arguments, word},
     mailbox,
     message::Parts,
     sasl::{self, Mechanism},
@@ -127,11 +128,6 @@ pub(super) fn is_tag(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().copied().all(is_tag_byte)
 }
 
-fn word(line: &[u8]) -> &[u8] {
-    let end = memchr::memchr(b' ', line).unwrap_or(line.len());
-    line.get(..end).unwrap_or_default()
-}
-
 impl<'a> Head<'a> {
     /// Reads `tag SP name` at the front of a line. Of a cut line the name must
     /// be whole, so that LOGIN is known for what it is.
@@ -174,83 +170,6 @@ pub(super) fn upper(bytes: &[u8]) -> Text<'_> {
     }
 }
 
-/// An argument of a command: an atom, a quoted string or a literal.
-#[derive(Clone, Debug)]
-struct Argument<'a> {
-    /// Its value, quotes and escapes undone.
-    value: Cow<'a, [u8]>,
-    /// Offset behind its last byte.
-    end: usize,
-}
-
-/// Reads the arguments of a message from left to right.
-#[derive(Clone, Copy, Debug)]
-struct Arguments<'a> {
-    parts: Parts<'a>,
-    at: usize,
-}
-
-impl<'a> Arguments<'a> {
-    /// The next argument; `None` when the rest is none, or not well formed.
-    fn next(&mut self) -> Option<Argument<'a>> {
-        let bytes = self.parts.bytes;
-        let rest = bytes.get(self.at..)?.strip_prefix(b" ")?;
-        let start = self.at + 1;
-        let argument = if let Some(inner) = rest.strip_prefix(b"\"") {
-            let (value, length) = unquote(inner)?;
-            Argument { value, end: start + 1 + length }
-        } else if rest.starts_with(b"{") || rest.starts_with(b"~{") {
-            self.literal(start)?
-        } else {
-            let atom = word(rest);
-            Argument { value: Cow::Borrowed(atom), end: start + atom.len() }
-        };
-        if argument.end == start || bytes.get(argument.end).is_some_and(|byte| *byte != b' ') {
-            return None;
-        }
-        self.at = argument.end;
-        Some(argument)
-    }
-
-    fn literal(&self, start: usize) -> Option<Argument<'a>> {
-        let literals = self.parts.literals;
-        let (number, literal) =
-            literals.iter().enumerate().find(|(_, literal)| literal.header == start)?;
-        let whole = *self.parts.sizes.get(number)? == literal.kept as u64;
-        let end = literal.start + literal.kept;
-        let value = self.parts.bytes.get(literal.start..end)?;
-        whole.then_some(Argument { value: Cow::Borrowed(value), end })
-    }
-
-    /// Whether nothing but spaces is left.
-    fn is_done(&self) -> bool {
-        self.parts.bytes.get(self.at..).unwrap_or_default().iter().all(|byte| *byte == b' ')
-    }
-}
-
-/// Reads a quoted string behind its opening quote; returns its value and how
-/// many bytes it took, the closing quote included.
-fn unquote(inner: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
-    let mut value = Cow::Borrowed(&[][..]);
-    let mut at = 0;
-    loop {
-        let rest = inner.get(at..)?;
-        let found = memchr::memchr2(b'"', b'\\', rest)?;
-        let plain = rest.get(..found)?;
-        if rest.get(found) == Some(&b'"') {
-            if value.is_empty() {
-                value = Cow::Borrowed(plain);
-            } else {
-                value.to_mut().extend_from_slice(plain);
-            }
-            return Some((value, at + found + 1));
-        }
-        value.to_mut().extend_from_slice(plain);
-        value.to_mut().push(*rest.get(found + 1)?);
-        at += found + 2;
-    }
-}
-
 /// A command as it may be shown, and what must not be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shown<'a> {
@@ -281,7 +200,7 @@ impl<'a> Shown<'a> {
         show_secrets: bool,
         trusted: bool,
     ) -> Self {
-        let mut arguments = Arguments { parts, at: head.end };
+        let mut arguments = Arguments::new(parts, head.end);
         let mut shown = Self::default();
         let public = match head.kind {
             Some(Kind::Login) => shown.login(head, arguments),
@@ -337,7 +256,7 @@ impl<'a> Shown<'a> {
 
     /// `LOGIN user {n}` whose literal never came.
     fn refused_password(&mut self, head: &Head<'a>, parts: Parts<'a>) -> Option<usize> {
-        let mut arguments = Arguments { parts, at: head.end };
+        let mut arguments = Arguments::new(parts, head.end);
         let user = arguments.next()?;
         let rest = parts.bytes.get(arguments.at..)?.strip_prefix(b" {")?.strip_suffix(b"}")?;
         if parts.cut || rest.is_empty() || !rest.iter().all(u8::is_ascii_digit) {
@@ -372,15 +291,6 @@ impl<'a> Shown<'a> {
             self.secrets.push(response);
         }
         if self.mechanism.is_some() { name.end } else { head.end }
-    }
-}
-
-impl<'a> Arguments<'a> {
-    fn nth(&mut self, number: usize) -> Option<Argument<'a>> {
-        for _ in 0..number {
-            self.next()?;
-        }
-        self.next()
     }
 }
 

@@ -11,6 +11,7 @@
 //! `malformed-command`, `malformed-response`. None has a detail: bytes that
 //! cannot be read may be a secret.
 
+mod arguments;
 mod client;
 mod command;
 mod line;
