@@ -9,8 +9,8 @@ use std::{
 
 use super::*;
 use crate::{
-    capture::{Direction, Vlan},
-    event::{Common, CommunityId, Connection, Endpoint, Event, Message, Side, tcp, tracer},
+    capture::{Direction, TcpFlags, TcpOptions, Timestamps, Vlan},
+    event::{Common, CommunityId, Connection, Endpoint, Event, Message, Side, smtp, tcp, tracer},
     stats::{FlowCounters, Outcomes, Stats},
 };
 
@@ -101,9 +101,53 @@ fn opened() -> Message<'static> {
     Message::TcpOpen(tcp::Open { tcp: tcp::OpenFields { state: "syn" } })
 }
 
+fn row() -> Message<'static> {
+    Message::TcpSegment(tcp::Row {
+        tcp: tcp::RowFields {
+            flags: TcpFlags(0x18),
+            seq: 1,
+            ack: Some(47),
+            window: 342,
+            len: 24,
+            tsval: Some(7),
+            tsecr: Some(6),
+        },
+        source_port: 34_855,
+        destination_port: 25,
+        options: TcpOptions {
+            timestamps: Some(Timestamps { value: 7, echo: 6 }),
+            ..TcpOptions::default()
+        },
+    })
+}
+
 fn stats() -> Message<'static> {
     let outcomes = Outcomes { copied: 3, pure_ack: 2, ..Outcomes::default() };
     Message::Stats(tracer::Stats { tracer: Stats::new(outcomes, FlowCounters::default(), 4) })
+}
+
+fn command(line: &str) -> Message<'_> {
+    Message::SmtpCommand(smtp::Command { line: line.into(), ..smtp::Command::default() })
+}
+
+fn reply(line: &str) -> Message<'_> {
+    let lines = smtp::ReplyLines(line.as_bytes().into());
+    let reply = smtp::ReplyFields { code: 354, enhanced: None, lines };
+    Message::SmtpReply(smtp::Reply { smtp: smtp::ReplyObject { reply }, duration: Some(7) })
+}
+
+fn piece() -> Message<'static> {
+    let smtp = smtp::DataObject { data: smtp::PieceFields { bytes: 57 } };
+    Message::SmtpData(smtp::Data { smtp, headline: None })
+}
+
+fn mail() -> Message<'static> {
+    Message::SmtpMessage(smtp::Mail {
+        email: Box::default(),
+        smtp: Box::default(),
+        headline: smtp::Headline { subject: Some("hello".into()), ..smtp::Headline::default() },
+        common: Common::default(),
+    })
 }
 
 /// What is written of `events`, each a millisecond after the one before.
@@ -138,8 +182,10 @@ fn rows_show_time_ends_and_protocol() {
         View::Messages,
         [
             (&four, None, opened()),
-            (&six, CLIENT, anomaly(b"what")),
+            (&four, SERVER, reply("220 hello")),
+            (&six, CLIENT, command("EHLO me")),
             (&four, SERVER, gap()),
+            (&four, CLIENT, row()),
             (&four, None, closed()),
             (&four, None, stats()),
         ],
@@ -147,8 +193,9 @@ fn rows_show_time_ends_and_protocol() {
     assert_eq!(
         lines,
         [
-            "0.002000  ::1  2001:db8::25  SMTP  [anomaly: line-end: what]",
-            "0.003000  192.168.1.25  192.168.1.9  SMTP  \
+            "0.002000  192.168.1.25  192.168.1.9  SMTP  S: 220 hello",
+            "0.003000  ::1  2001:db8::25  SMTP  C: EHLO me",
+            "0.004000  192.168.1.25  192.168.1.9  SMTP  \
              [1460 bytes from the server missing: not-captured]",
         ]
     );
@@ -164,7 +211,7 @@ fn time_counts_from_the_first_event_when_nobody_says_otherwise_and_may_go_back()
             time: Timestamp(BEGIN.0 + micros * 1000),
             connection: Some(&four),
             side: CLIENT,
-            message: gap(),
+            message: command("NOOP"),
         });
     }
     writer.flush().expect("a pipe that takes all");
@@ -240,11 +287,134 @@ fn the_network_object_says_which_way_and_which_vlan() {
 }
 
 #[test]
+fn the_first_message_of_the_sender_stands_in_the_row_of_its_segment() {
+    let four = ipv4();
+    let lines = written(
+        Format::Text,
+        View::Segments,
+        [
+            (&four, None, opened()),
+            (&four, CLIENT, row()),
+            (&four, CLIENT, gap()),
+            (&four, CLIENT, command("EHLO me")),
+            (&four, CLIENT, command("NOOP")),
+            (&four, CLIENT, row()),
+            (&four, None, closed()),
+        ],
+    );
+    assert_eq!(
+        lines,
+        [
+            "0.002000  192.168.1.9  192.168.1.25  TCP   \
+             34855 → 25 [PSH, ACK] Seq=1 Ack=47 Win=342 Len=24 TSval=7 TSecr=6",
+            "0.003000  192.168.1.9  192.168.1.25  SMTP  \
+             [1460 bytes from the server missing: not-captured]",
+            "0.006000  192.168.1.9  192.168.1.25  SMTP  C: EHLO me",
+        ]
+    );
+}
+
+#[test]
+fn what_a_segment_made_known_of_the_other_side_has_a_row_of_its_own() {
+    let four = ipv4();
+    let events = || {
+        [
+            (&four, SERVER, reply("354 go on")),
+            (&four, CLIENT, command("line that waited")),
+            (&four, SERVER, row()),
+            (&four, CLIENT, row()),
+        ]
+    };
+    assert_eq!(
+        written(Format::Text, View::Segments, events()),
+        [
+            "0.003000  192.168.1.25  192.168.1.9  SMTP  S: 354 go on",
+            "0.002000  192.168.1.9  192.168.1.25  SMTP  C: line that waited",
+            "0.004000  192.168.1.9  192.168.1.25  TCP   \
+             34855 → 25 [PSH, ACK] Seq=1 Ack=47 Win=342 Len=24 TSval=7 TSecr=6",
+        ]
+    );
+    let lines = written(Format::Json, View::Segments, events());
+    let objects: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let actions: Vec<_> = objects.iter().map(|object| &object["event"]["action"]).collect();
+    assert_eq!(actions, ["smtp-reply", "smtp-command", "tcp-segment"]);
+    assert_eq!(objects[0]["tcp"]["window"], 342);
+    assert_eq!(objects[0]["event"]["sequence"], 1);
+    assert_eq!(objects[0]["event"]["duration"], 7);
+    assert_eq!(objects[0]["@timestamp"], "2016-09-30T10:54:25.003000000Z");
+    assert!(objects[1].get("tcp").is_none());
+    assert_eq!(objects[1]["event"]["sequence"], 2);
+    assert_eq!(objects[2]["source"]["port"], 34_855);
+    assert_eq!(objects[2]["destination"]["ip"], "192.168.1.25");
+    assert_eq!(objects[2]["tcp"]["flags"], serde_json::json!(["PSH", "ACK"]));
+}
+
+#[test]
+fn a_message_whose_segment_never_comes_is_written_all_the_same() {
+    let (four, other) =
+        (ipv4(), connection(Ipv6Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()));
+    let lines = written(
+        Format::Text,
+        View::Segments,
+        [
+            (&four, CLIENT, command("of a flow that timed out")),
+            (&other, CLIENT, command("of another")),
+            (&other, CLIENT, row()),
+            (&other, CLIENT, command("cut by a new connection")),
+            (&other, None, opened()),
+            (&other, CLIENT, row()),
+            (&other, CLIENT, command("cut by the end")),
+        ],
+    );
+    let infos: Vec<&str> =
+        lines.iter().filter_map(|line| line.splitn(5, "  ").nth(4)).map(str::trim_start).collect();
+    assert_eq!(
+        infos,
+        [
+            "C: of a flow that timed out",
+            "C: of another",
+            "C: cut by a new connection",
+            "34855 → 25 [PSH, ACK] Seq=1 Ack=47 Win=342 Len=24 TSval=7 TSecr=6",
+            "C: cut by the end",
+        ]
+    );
+}
+
+#[test]
+fn pieces_of_mail_belong_to_segments_and_records_to_machines() {
+    let four = ipv4();
+    let events = || {
+        [
+            (&four, None, opened()),
+            (&four, CLIENT, piece()),
+            (&four, CLIENT, row()),
+            (&four, CLIENT, mail()),
+            (&four, None, stats()),
+        ]
+    };
+    let actions = |format, view| -> Vec<String> {
+        written(format, view, events())
+            .iter()
+            .map(|line| match serde_json::from_str::<serde_json::Value>(line) {
+                Ok(object) => object["event"]["action"].as_str().unwrap_or("?").to_owned(),
+                Err(_) => line.split("  ").nth(4).unwrap_or("?").to_owned(),
+            })
+            .collect()
+    };
+    assert_eq!(actions(Format::Text, View::Messages), ["subject: hello"]);
+    assert_eq!(actions(Format::Json, View::Messages), ["tcp-open", "smtp-message", "stats"]);
+    assert_eq!(actions(Format::Text, View::Segments), ["C: DATA fragment, 57 bytes"]);
+    assert_eq!(actions(Format::Json, View::Segments), ["smtp-data", "stats"]);
+}
+
+#[test]
 fn a_reader_that_went_away_is_remembered_and_nothing_more_is_written() {
     let pipe = Pipe::default();
     let mut writer = Writer::new(pipe.clone(), Format::Json, View::Messages);
     let four = ipv4();
-    let event = Event { time: BEGIN, connection: Some(&four), side: CLIENT, message: gap() };
+    let event =
+        Event { time: BEGIN, connection: Some(&four), side: CLIENT, message: command("NOOP") };
     writer.event(&event);
     writer.flush().expect("a pipe that takes all");
     let before = pipe.text();
@@ -267,7 +437,12 @@ fn a_full_pipe_and_a_signal_lose_nothing() {
     let four = ipv4();
     for _ in 0..5_000 {
         pipe.0.borrow_mut().errors = vec![io::ErrorKind::Interrupted, io::ErrorKind::WouldBlock];
-        writer.event(&Event { time: BEGIN, connection: Some(&four), side: CLIENT, message: gap() });
+        writer.event(&Event {
+            time: BEGIN,
+            connection: Some(&four),
+            side: CLIENT,
+            message: command("NOOP"),
+        });
     }
     writer.flush().expect("a pipe that takes all in the end");
     assert_eq!(pipe.text().lines().count(), 5_000);
