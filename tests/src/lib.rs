@@ -10,12 +10,14 @@
 pub mod annex;
 pub mod capture;
 pub mod conversation;
+pub mod dialogue;
 pub mod host;
 pub mod live;
 pub mod machine;
 pub mod namespace;
 pub mod packet;
 pub mod program;
+pub mod replay;
 pub mod server;
 pub mod topology;
 pub mod wait;
