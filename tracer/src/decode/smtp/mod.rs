@@ -2,8 +2,9 @@
 //! and AUTH (4954), and LMTP (2033); and the mail inside.
 //!
 //! The client's bytes are commands, mail data or SASL responses, and which of
-//! them only the server's answer tells; [`client`] waits for it. [`server`]
-//! matches replies to the commands that wait in [`pending`].
+//! them only the server's answer tells; [`client`] waits for it, [`follow`] says
+//! what a line means, [`transfer`] takes the mail. [`server`] matches replies to
+//! the commands that wait in [`pending`].
 //!
 //! Anomalies: `bare-lf`, `command-too-long`, `not-a-command`, `bdat-size`,
 //! `too-many-recipients`, `header-too-long`; `reply-too-long`, `not-a-reply`,
@@ -13,6 +14,7 @@ mod auth;
 mod client;
 mod command;
 mod data;
+mod follow;
 mod mail;
 mod pending;
 mod reply;

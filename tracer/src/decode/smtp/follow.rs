@@ -1,0 +1,206 @@
+//! What the client's lines mean: events, the transaction, and what the bytes
+//! behind a line will be.
+
+use std::borrow::Cow;
+
+use super::{
+    HELO_LIMIT, Smtp,
+    auth::Auth,
+    client::{Answer, Mode},
+    command::{self, Command, Verb},
+    pending::Kind,
+};
+use crate::{
+    decode::Out,
+    event::{
+        Message, Side, Text, Timestamp,
+        smtp::{self, CommandFields, CommandObject, DataMode},
+    },
+};
+
+impl Smtp {
+    /// A line that is or may be a SASL response.
+    pub(super) fn response(&mut self, line: &[u8], time: Timestamp, out: &mut Out<'_>) {
+        let sasl = self.client.mode == Mode::Sasl;
+        if sasl && let Some(auth) = &mut self.session.auth {
+            auth.response(line);
+        }
+        let shown = if out.settings.show_secrets || line == b"*" {
+            Text::from(line)
+        } else {
+            Text::REDACTED
+        };
+        let auth = self.session.auth.as_ref().filter(|_| sasl).map(|auth| auth.object(false));
+        let fields = CommandFields { verb: None, argument: Some(shown.clone()) };
+        let smtp = CommandObject { command: fields, auth };
+        out.emit(Side::Client, time, Message::SmtpCommand(smtp::Command { smtp, line: shown }));
+        let kind = if sasl { Kind::Auth } else { Kind::Other };
+        let secret = (!out.settings.show_secrets).then_some(line);
+        self.queue.push(kind, time, secret);
+        if sasl {
+            self.wait(Answer::Auth);
+        }
+    }
+
+    fn wait(&mut self, answer: Answer) {
+        self.client.mode = Mode::Await(answer);
+        self.client.answer_lost = false;
+    }
+
+    pub(super) fn command(
+        &mut self,
+        command: &Command<'_>,
+        bare: bool,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let unknown = command.verb == Verb::Unlike;
+        if unknown || (self.client.suspect && !command.known) {
+            if unknown && !std::mem::replace(&mut self.once.not_a_command, true) {
+                out.anomaly(Side::Client, time, "not-a-command", None);
+            }
+            self.client.mode = Mode::Command;
+            return self.response(command.line, time, out);
+        }
+        self.client.mode = Mode::Command;
+        self.client.suspect = false;
+        self.client.go_ahead = false;
+        let pipelined = !self.queue.is_empty();
+        let mut secret = None;
+        match command.verb {
+            Verb::Auth => {
+                self.session.auth = Some(Auth::begin(command.argument));
+                secret = Some(command.argument);
+            }
+            Verb::Pass => secret = Some(command.argument),
+            _ => {}
+        }
+        let secret = secret.filter(|secret| !secret.is_empty() && !out.settings.show_secrets);
+        let abandoned = match command.verb {
+            Verb::Mail | Verb::Rset | Verb::Hello | Verb::Lhlo => self.mails.drop_current(),
+            _ => None,
+        };
+        if let Some(mail) = abandoned {
+            self.tell_unanswered(&mail, time, out);
+        }
+        self.emit_command(command, secret.is_some(), time, out);
+        let mut pushed = secret;
+        if command.verb == Verb::Auth {
+            let name = Auth::mechanism_of(command.argument).map_or(0, <[u8]>::len);
+            pushed = secret.and_then(|all| all.get(name..)).map(<[u8]>::trim_ascii);
+        }
+        let kind = self.follow(command, pipelined, bare, time, out);
+        self.queue.push(kind, time, pushed.filter(|secret| !secret.is_empty()));
+    }
+
+    /// What a command changes; says what its reply will be about.
+    fn follow(
+        &mut self,
+        command: &Command<'_>,
+        pipelined: bool,
+        bare: bool,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Kind {
+        match command.verb {
+            Verb::Hello | Verb::Lhlo => {
+                let name = command.argument.get(..HELO_LIMIT).unwrap_or(command.argument);
+                self.session.helo = Some(Box::from(name));
+                self.session.lmtp = command.verb == Verb::Lhlo;
+                Kind::Other
+            }
+            Verb::Mail => {
+                self.begin_mail(command::path(command.argument, b"FROM:"), pipelined, time, out);
+                Kind::Other
+            }
+            Verb::Rcpt => {
+                let Some(address) = command::path(command.argument, b"TO:") else {
+                    return Kind::Other;
+                };
+                let Some(mail) = self.ensure_mail(pipelined, time, out) else {
+                    return Kind::Other;
+                };
+                let (id, index) = (mail.id, mail.recipient(address));
+                if index.is_none() && !std::mem::replace(&mut mail.full, true) {
+                    out.anomaly(Side::Client, time, "too-many-recipients", None);
+                }
+                Kind::Rcpt(id, index)
+            }
+            Verb::Data => {
+                self.ensure_mail(pipelined, time, out);
+                self.wait(Answer::Data { bare, gapped: false });
+                Kind::Data
+            }
+            Verb::Bdat => {
+                let Some((left, last)) = command::chunk(command.argument) else {
+                    out.anomaly(Side::Client, time, "bdat-size", None);
+                    self.client.mode = Mode::Lost;
+                    return Kind::Other;
+                };
+                self.client.mode = Mode::Chunk { left, last };
+                let id = self.ensure_mail(pipelined, time, out).map(|mail| {
+                    mail.mode = Some(DataMode::Bdat);
+                    mail.id
+                });
+                if left == 0 {
+                    self.end_chunk(last);
+                }
+                id.filter(|_| last).map_or(Kind::Other, Kind::Final)
+            }
+            Verb::Auth => {
+                self.wait(Answer::Auth);
+                Kind::Auth
+            }
+            Verb::StartTls => {
+                self.wait(Answer::Tls);
+                Kind::StartTls
+            }
+            Verb::Quit => Kind::Quit,
+            Verb::Rset | Verb::Other | Verb::Pass | Verb::Unlike => Kind::Other,
+        }
+    }
+
+    fn emit_command(
+        &self,
+        command: &Command<'_>,
+        redact: bool,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let verb = match command.verb {
+            // A word that only begins like AUTH may have the secret in it.
+            Verb::Auth => Cow::Borrowed(&b"AUTH"[..]),
+            _ if command.name.iter().all(u8::is_ascii_uppercase) => Cow::Borrowed(command.name),
+            _ => Cow::Owned(command.name.to_ascii_uppercase()),
+        };
+        let auth = match command.verb {
+            Verb::Auth => self.session.auth.as_ref().map(|auth| auth.object(false)),
+            _ => None,
+        };
+        let odd = command.verb == Verb::Auth && command.name.len() != 4;
+        let (line, argument) = if redact || (odd && !out.settings.show_secrets) {
+            let name = command.name.get(..4).unwrap_or(command.name);
+            let mut shown = Vec::new();
+            if command.verb == Verb::Auth
+                && let Some(mechanism) = Auth::mechanism_of(command.argument)
+            {
+                shown.extend_from_slice(mechanism);
+            }
+            let more = shown.len() < command.argument.len() || odd;
+            if more {
+                if !shown.is_empty() {
+                    shown.push(b' ');
+                }
+                shown.extend_from_slice(&Text::REDACTED.0);
+            }
+            let line = [name, b" ", &shown].concat();
+            (Text::from(line), Text::from(shown))
+        } else {
+            (Text::from(command.line), Text::from(command.argument))
+        };
+        let argument = Some(argument).filter(|argument| !argument.0.is_empty());
+        let fields = CommandFields { verb: Some(Text(verb)), argument };
+        let smtp = CommandObject { command: fields, auth };
+        out.emit(Side::Client, time, Message::SmtpCommand(smtp::Command { smtp, line }));
+    }
+}
