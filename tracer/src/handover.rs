@@ -98,8 +98,9 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` when the other end is gone; `WouldBlock` when it has not
-    /// read for so long that the socket is full.
+    /// `BrokenPipe` when the other end is gone; `WouldBlock`, on an end that
+    /// was made non-blocking, when the other one has not read for so long that
+    /// the socket is full.
     pub(crate) fn send<M: Serialize>(
         &self,
         message: &M,
@@ -109,7 +110,7 @@ impl Channel {
         let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let control: &[_] = if raw.is_empty() { &[] } else { &rights };
-        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let flags = MsgFlags::MSG_NOSIGNAL;
         let socket = self.socket.as_raw_fd();
         sendmsg::<()>(socket, &[IoSlice::new(&bytes)], control, flags, None)?;
         Ok(())

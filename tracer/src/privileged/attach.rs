@@ -8,9 +8,9 @@ use std::{
 
 use aya::programs::{
     LinkOrder, ProgramError, TcAttachType, XdpMode,
-    links::Link as _,
+    links::{FdLink, Link as _},
     tc::{SchedClassifierLink, TcAttachOptions},
-    xdp::{XdpError, XdpLink},
+    xdp::XdpError,
 };
 
 use super::{
@@ -28,7 +28,7 @@ enum Way {
     /// By a filter that has to be removed.
     Clsact,
     /// By a link that goes with this process.
-    Xdp(XdpLink, XdpMode),
+    Xdp(FdLink, XdpMode),
 }
 
 impl fmt::Display for Way {
@@ -160,7 +160,6 @@ impl Attachments {
         let attached = Attached { name: link.name.clone(), ways };
         log::debug!("attached to {attached}");
         self.interfaces.insert(link.index, attached);
-        self.warn(link);
         Ok(())
     }
 
@@ -193,7 +192,9 @@ impl Attachments {
         let Ok(program) = self.object.xdp() else { return Err(ProgramError::NotLoaded) };
         let mut attach = |mode| {
             let id = program.attach_to_if_index(link.index, mode)?;
-            program.take_link(id)
+            // aya has another way, for kernels before 5.9, which would leave
+            // the program there after a kill -9.
+            FdLink::try_from(program.take_link(id)?).map_err(|_| ProgramError::NotAttached)
         };
         let (attached, mode) = match attach(XdpMode::Driver) {
             Err(error) if matches!(errno(&error), Some(libc::EOPNOTSUPP | libc::EINVAL)) => {
@@ -272,10 +273,11 @@ impl Attachments {
         }
     }
 
-    /// Forgets an interface that is gone, and its programs with it.
-    pub(super) fn forget(&mut self, index: u32) -> bool {
+    /// Forgets an interface that is gone, and its programs with it. Its name,
+    /// if it was attached.
+    pub(super) fn forget(&mut self, index: u32) -> Option<String> {
         self.warned.retain(|(interface, _)| *interface != index);
-        self.interfaces.remove(&index).is_some()
+        self.interfaces.remove(&index).map(|attached| attached.name)
     }
 
     /// Takes a new name of an interface; whether it had another one.

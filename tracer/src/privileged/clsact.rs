@@ -77,7 +77,8 @@ impl Owner {
                 if qdiscs.get(&index) == Some(&Qdisc::Ingress) && direction == Direction::Egress {
                     return Err(Error::IngressQdisc);
                 }
-                self.has_added_qdisc(requests, index)
+                // The last tracer to leave takes the qdisc along.
+                is_by_tracer(requests, index)
             }
             Err(error) => return Err(failed("adding the clsact qdisc")(error)),
         };
@@ -89,7 +90,7 @@ impl Owner {
     /// Removes this owner's filters from an interface, and the qdisc if a
     /// tracer added it and nobody else uses it.
     pub(super) fn detach(&self, requests: &mut Requests, index: u32) -> io::Result<()> {
-        let with_qdisc = self.has_added_qdisc(requests, index);
+        let with_qdisc = is_by_tracer(requests, index);
         remove(requests, index, |filter| self.owns(filter))?;
         if with_qdisc && count(requests, index)? == 0 {
             requests.remove_clsact(index)?;
@@ -100,13 +101,6 @@ impl Owner {
     /// Whether the filter is this process's.
     pub(super) fn owns(&self, filter: &Filter) -> bool {
         owner(filter) == Some(self.name.as_str())
-    }
-
-    fn has_added_qdisc(&self, requests: &mut Requests, index: u32) -> bool {
-        Direction::ALL.into_iter().any(|direction| {
-            let filters = requests.filters(index, direction).unwrap_or_default();
-            filters.iter().any(|filter| self.owns(filter) && filter.name.ends_with(WITH_QDISC))
-        })
     }
 }
 
@@ -119,13 +113,23 @@ pub(super) fn remove_leftovers(requests: &mut Requests) -> io::Result<()> {
         if removed.is_empty() {
             continue;
         }
-        log::info!("interface {index}: removed {} filters of a killed tracer", removed.len());
+        let name = nix::net::if_::if_indextoname(index).unwrap_or_default();
+        let (name, removed_count) = (name.to_string_lossy(), removed.len());
+        log::info!("{name}: removed {removed_count} filters of a killed tracer");
         let with_qdisc = removed.iter().any(|filter| filter.name.ends_with(WITH_QDISC));
         if with_qdisc && count(requests, index)? == 0 {
             requests.remove_clsact(index)?;
         }
     }
     Ok(())
+}
+
+/// Whether a tracer, this one or another, has added the qdisc.
+fn is_by_tracer(requests: &mut Requests, index: u32) -> bool {
+    Direction::ALL.into_iter().any(|direction| {
+        let filters = requests.filters(index, direction).unwrap_or_default();
+        filters.iter().any(|filter| owner(filter).is_some() && filter.name.ends_with(WITH_QDISC))
+    })
 }
 
 fn count(requests: &mut Requests, index: u32) -> io::Result<usize> {

@@ -279,9 +279,12 @@ impl Tracing {
         chosen.sort_by_key(|link| link.index);
         let mut last = None;
         for link in chosen {
-            if let Err(error) = self.attachments.attach(&link) {
-                log::warn!("{} is not traced: {error}", link.name);
-                last = Some((link.name, error));
+            match self.attachments.attach(&link) {
+                Ok(()) => self.attachments.warn(&link),
+                Err(error) => {
+                    log::warn!("{} is not traced: {error}", link.name);
+                    last = Some((link.name, error));
+                }
             }
         }
         match last {
@@ -297,9 +300,9 @@ impl Tracing {
         match change {
             Change::Gone(index) => {
                 self.known.remove(&index);
-                if self.attachments.forget(index) {
+                if let Some(name) = self.attachments.forget(index) {
                     self.tell(&ToWorker::Gone { index });
-                    log::info!("interface {index} is gone");
+                    log::info!("{name} is gone");
                 }
             }
             Change::Is(link) => {
@@ -334,7 +337,10 @@ impl Tracing {
     fn attach(&mut self, link: &Link) {
         self.tell(&ToWorker::Interface(described(link, &self.known)));
         match self.attachments.attach(link) {
-            Ok(()) => log::info!("{} is traced from now on", link.name),
+            Ok(()) => {
+                log::info!("{} is traced from now on", link.name);
+                self.attachments.warn(link);
+            }
             Err(attach::Error::Gone) => {}
             Err(error) => log::warn!("{} is not traced: {error}", link.name),
         }
@@ -361,11 +367,11 @@ impl Tracing {
         }
     }
 
-    /// Tells the worker. If that fails, the worker is dead or as good as
-    /// that, which the loop sees.
+    /// Tells the worker. If that fails it is dead, which the loop sees, or
+    /// was stopped by somebody with hundreds of messages unread.
     fn tell(&self, message: &ToWorker) {
         if let Err(error) = self.worker.channel.send(message, &[]) {
-            log::debug!("telling the worker: {error}");
+            log::warn!("telling the worker: {error}");
         }
     }
 

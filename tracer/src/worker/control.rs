@@ -233,3 +233,57 @@ impl<W: io::Write> io::Write for Interruptible<W> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn started() -> (Channel, Arc<Control>) {
+        let (privileged, worker) = Channel::pair().unwrap();
+        (privileged, Control::start(worker).unwrap())
+    }
+
+    fn waited(condition: impl Fn() -> bool) -> bool {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(10) {
+            if condition() {
+                return true;
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        false
+    }
+
+    #[test]
+    fn interfaces_arrive_in_order_and_once() {
+        let (privileged, control) = started();
+        for index in 1..=3 {
+            privileged.send(&ToWorker::Gone { index }, &[]).unwrap();
+        }
+        let mut changes = Vec::new();
+        let start = Instant::now();
+        while changes.len() < 3 && start.elapsed() < Duration::from_secs(10) {
+            changes.extend(control.changes());
+        }
+        let expected: Vec<_> = (1..=3).map(|index| ToWorker::Gone { index }).collect();
+        assert_eq!(changes, expected);
+        assert_eq!(control.changes(), []);
+        assert!(!control.is_stopping());
+        // Left running: its end would end the test's process.
+        std::mem::forget(privileged);
+    }
+
+    #[test]
+    fn output_is_written_until_it_is_given_up() {
+        let (privileged, control) = started();
+        let mut out = Interruptible::new(Vec::new(), Arc::clone(&control));
+        out.write_all(b"line").unwrap();
+        assert_eq!(out.out, b"line");
+        assert!(waited(|| control.progress.load(Ordering::Relaxed) == 1));
+        control.given_up.store(true, Ordering::Release);
+        assert_eq!(out.write(b"more").unwrap_err().kind(), io::ErrorKind::TimedOut);
+        std::mem::forget(privileged);
+    }
+}
