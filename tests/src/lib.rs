@@ -11,6 +11,7 @@ pub mod annex;
 pub mod capture;
 pub mod conversation;
 pub mod dialogue;
+pub mod examples;
 pub mod host;
 pub mod live;
 pub mod machine;

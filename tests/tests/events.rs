@@ -1,0 +1,91 @@
+//! docs/EVENTS.md says what is true: its examples are lines that `tracer read`
+//! writes, and no kind of event is without one.
+//!
+//! With `BLESS=1` in the environment the captures behind the examples are
+//! written anew.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tests::{annex::DIALOGUES, examples, program};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The lines of all fenced examples in a language.
+fn examples(language: &str) -> Result<Vec<String>> {
+    let path = folder().join("../docs/EVENTS.md");
+    let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let fence = format!("```{language}\n");
+    let blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
+    Ok(blocks.flat_map(str::lines).map(str::to_owned).collect())
+}
+
+fn read(capture: &Path, format: &str, view: &str) -> Result<Vec<String>> {
+    let output = Command::new(program::tracer()?)
+        .args(["read", "--format", format, "--view", view])
+        .arg(capture)
+        .output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// Everything that the kept captures make the program write.
+fn written(format: &str) -> Result<BTreeSet<String>> {
+    let captures = folder().join("captures");
+    let annex = DIALOGUES.iter().map(|dialogue| format!("annex/{}.pcap", dialogue.name));
+    let short = examples::captures()?.map(|(name, _)| format!("examples/{name}.pcap"));
+    let mut lines = BTreeSet::new();
+    for capture in annex.chain(short) {
+        for view in ["messages", "segments"] {
+            lines.extend(read(&captures.join(&capture), format, view)?);
+        }
+    }
+    Ok(lines)
+}
+
+#[test]
+fn captures_are_the_examples() -> Result<()> {
+    for (name, capture) in examples::captures()? {
+        let path = folder().join(format!("captures/examples/{name}.pcap"));
+        let built = capture.pcap()?;
+        if env::var_os("BLESS").is_some() {
+            fs::write(&path, &built)?;
+        }
+        let kept = fs::read(&path).with_context(|| path.display().to_string())?;
+        ensure!(kept == built, "{} differs from what is built; see BLESS", path.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn every_example_is_a_line_that_is_written() -> Result<()> {
+    for (language, format) in [("json", "json"), ("text", "text")] {
+        let written = written(format)?;
+        let examples = examples(language)?;
+        ensure!(!examples.is_empty(), "no example of {format}");
+        for example in examples {
+            ensure!(written.contains(&example), "not written any more: {example}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_action_that_is_written_has_an_example() -> Result<()> {
+    let action = |line: &String| -> Result<String> {
+        let object: Value = serde_json::from_str(line)?;
+        Ok(object["event"]["action"].as_str().context("event.action")?.to_owned())
+    };
+    let written = written("json")?.iter().map(action).collect::<Result<BTreeSet<_>>>()?;
+    let shown = examples("json")?.iter().map(action).collect::<Result<BTreeSet<_>>>()?;
+    assert_eq!(written, shown);
+    Ok(())
+}
