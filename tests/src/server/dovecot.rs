@@ -1,5 +1,4 @@
-//! dovecot, with one user, mails laid into its folder, and its own record of
-//! what went over the wire.
+//! dovecot, with one user and mails laid into the user's inbox.
 
 use std::{fs, process::Child, time::Duration};
 
@@ -9,7 +8,6 @@ use super::START;
 use crate::machine::{self, Machine};
 
 const LOG: &str = "/var/log/dovecot.log";
-const RAW_LOGS: &str = "/srv/rawlog";
 
 const CONFIGURATION: &str = "\
 protocols = imap
@@ -27,15 +25,12 @@ userdb {
   driver = static
   args = uid=mail gid=mail home=/srv/mail/%u
 }
-protocol imap {
-  rawlog_dir = /srv/rawlog
-}
 ";
 
 /// A running dovecot.
 #[derive(Debug)]
 pub struct Dovecot<'a> {
-    machine: &'a Machine,
+    _machine: &'a Machine,
     _process: Child,
 }
 
@@ -56,35 +51,10 @@ impl<'a> Dovecot<'a> {
             machine
                 .write(&format!("{inbox}/new/{}.M{number}.host", 1_700_000_000 + number), mail)?;
         }
-        fs::create_dir_all(machine.path(RAW_LOGS))?;
-        let owner = ["-R", "mail:mail", &inbox, RAW_LOGS];
+        let owner = ["-R", "mail:mail", &inbox];
         machine.run("chown", &owner, Duration::from_secs(10))?;
         let process = machine.start("dovecot", &["-F"], LOG)?;
         machine.wait_for_port(143, START).or_else(|error| machine::failed(machine, LOG, &error))?;
-        Ok(Self { machine, _process: process })
-    }
-
-    /// What dovecot read from clients once they were logged in, connection by
-    /// connection, each line behind the time at which it came.
-    pub fn received(&self) -> Result<Vec<String>> {
-        self.raw_logs("in")
-    }
-
-    /// What dovecot wrote to clients once they were logged in.
-    pub fn sent(&self) -> Result<Vec<String>> {
-        self.raw_logs("out")
-    }
-
-    fn raw_logs(&self, extension: &str) -> Result<Vec<String>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(self.machine.path(RAW_LOGS))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|found| found == extension) {
-                files.push(path);
-            }
-        }
-        files.sort();
-        let read = |path| Ok(String::from_utf8_lossy(&fs::read(path)?).into_owned());
-        files.into_iter().map(read).collect()
+        Ok(Self { _machine: machine, _process: process })
     }
 }

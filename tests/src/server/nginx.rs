@@ -50,7 +50,9 @@ pub struct Nginx<'a> {
 /// One request as nginx logged it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
-    /// Port of the client, which tells connections apart.
+    /// Address of the client.
+    pub client: String,
+    /// Port of the client, which tells its connections apart.
     pub port: u64,
     /// Method.
     pub method: String,
@@ -101,6 +103,7 @@ fn access(line: &str) -> Result<Access> {
     let number = |name: &str| value.get(name).and_then(Value::as_u64).context("a number");
     let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     Ok(Access {
+        client: text("client"),
         port: number("port")?,
         method: text("method"),
         target: text("target"),

@@ -65,11 +65,11 @@ pub struct Postfix<'a> {
 pub struct Queued {
     /// Queue id.
     pub id: String,
-    /// Message id, with its angle brackets.
+    /// Message id, without its angle brackets.
     pub message_id: String,
     /// Envelope sender.
     pub from: String,
-    /// Recipients, in the order of the log.
+    /// Recipients, sorted: postfix delivers in an order of its own.
     pub to: Vec<String>,
 }
 
@@ -108,12 +108,13 @@ fn queued(log: &str) -> Vec<Queued> {
             continue;
         }
         let Some(mail) = mails.iter_mut().find(|mail| mail.id == id) else { continue };
-        if let Some(message_id) = rest.strip_prefix("message-id=") {
-            message_id.clone_into(&mut mail.message_id);
+        if let Some(message_id) = address(rest, "message-id=<") {
+            mail.message_id = message_id;
         } else if let Some(from) = address(rest, "from=<") {
             mail.from = from;
         } else if let Some(to) = address(rest, "to=<") {
             mail.to.push(to);
+            mail.to.sort();
         }
     }
     mails
@@ -135,13 +136,13 @@ Nov 23 06:00:00 vm postfix/smtpd[9]: connect from unknown[10.77.0.1]
 Nov 23 06:00:00 vm postfix/smtpd[9]: 4F1A: client=unknown[10.77.0.1]
 Nov 23 06:00:00 vm postfix/cleanup[10]: 4F1A: message-id=<1@example.test>
 Nov 23 06:00:00 vm postfix/qmgr[7]: 4F1A: from=<a@example.test>, size=300, nrcpt=2 (queue active)
-Nov 23 06:00:00 vm postfix/discard[11]: 4F1A: to=<b@example.test>, relay=none, status=sent (x)
 Nov 23 06:00:00 vm postfix/discard[11]: 4F1A: to=<c@example.test>, relay=none, status=sent (x)
+Nov 23 06:00:00 vm postfix/discard[11]: 4F1A: to=<b@example.test>, relay=none, status=sent (x)
 Nov 23 06:00:00 vm postfix/qmgr[7]: 4F1A: removed
 ";
         let mail = Queued {
             id: "4F1A".into(),
-            message_id: "<1@example.test>".into(),
+            message_id: "1@example.test".into(),
             from: "a@example.test".into(),
             to: vec!["b@example.test".into(), "c@example.test".into()],
         };

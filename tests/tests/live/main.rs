@@ -1,7 +1,12 @@
 //! Live traffic of servers and clients that nobody here wrote, in network
 //! namespaces. A test that this host cannot run says what is missing.
 
+mod check;
+mod http;
+mod imap;
+mod interfaces;
 mod machines;
+mod smtp;
 mod traffic;
 
 use std::process::ExitCode;
@@ -9,6 +14,9 @@ use std::process::ExitCode;
 use anyhow::Result;
 use libtest_mimic::{Arguments, Trial};
 use tests::host::{Host, Need};
+
+/// What a test of tracer with real servers needs.
+const LIVE: &[Need] = &[Need::Namespaces, Need::DebianRoot, Need::Tracer];
 
 /// A test, with what it needs of the host.
 struct Test {
@@ -42,6 +50,8 @@ fn main() -> ExitCode {
     // They load both cores by themselves, and time is part of what they test.
     arguments.test_threads = Some(1);
     let host = Host::look();
-    let trials = machines::tests().into_iter().map(|test| test.trial(&host)).collect();
+    let tests =
+        [machines::tests(), http::tests(), smtp::tests(), imap::tests(), interfaces::tests()];
+    let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

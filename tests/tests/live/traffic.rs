@@ -5,11 +5,24 @@ use std::time::Duration;
 use anyhow::Result;
 use tests::{
     server::Dovecot,
-    topology::{Ip, Topology},
+    topology::{Ip, Link, Topology},
 };
 
 /// Limit of what one client does.
 const LIMIT: Duration = Duration::from_mins(1);
+
+/// Where the tracer looks on: each link, and each hook on a veth pair, which
+/// alone has them all.
+pub(crate) fn places() -> impl Iterator<Item = (Link, &'static str)> {
+    let links = [Link::Loopback, Link::Veth, Link::Bridge].map(|link| (link, "tc"));
+    let hooks = ["xdp", "clsact"].map(|hook| (Link::Veth, hook));
+    links.into_iter().chain(hooks).chain([(Link::Bridge, "xdp")])
+}
+
+/// The name of such a place.
+pub(crate) fn place(link: Link, hook: &str) -> String {
+    format!("{link:?}::{hook}").to_lowercase()
+}
 
 /// Fetches paths of the server one after another over one connection.
 pub(crate) fn curl(topology: &Topology, ip: Ip, paths: &[&str]) -> Result<()> {

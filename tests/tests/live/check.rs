@@ -1,0 +1,38 @@
+//! What holds of every run.
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+use tests::live::Traced;
+
+/// The outcomes that a packet can have, as the event `stats` names them.
+const OUTCOMES: [&str; 10] = [
+    "not_selected",
+    "pure_ack",
+    "duplicate",
+    "fragment",
+    "malformed",
+    "shunted",
+    "copied",
+    "truncated",
+    "lost/ring_full",
+    "lost/unreadable",
+];
+
+/// tracer ended well, lost nothing, found nothing odd, and its counters add up.
+pub(crate) fn whole(traced: &Traced) -> Result<()> {
+    ensure!(traced.status.success(), "{}\n{}", traced.status, traced.log);
+    for odd in ["gap", "anomaly"] {
+        let events: Vec<&Value> = traced.of(odd).collect();
+        ensure!(events.is_empty(), "{events:#?}\n{}", traced.log);
+    }
+    let stats = traced.of("stats").last().context("no `stats` at the end")?;
+    let count = |name: &str| tests::live::number(stats, &format!("/tracer/{name}"));
+    let sum: u64 = OUTCOMES.iter().filter_map(|name| count(name)).sum();
+    ensure!(count("seen") == Some(sum), "{stats}");
+    for lost in ["truncated", "malformed", "lost/ring_full", "lost/unreadable"] {
+        ensure!(count(lost) == Some(0), "{lost}: {stats}\n{}", traced.log);
+    }
+    let events = u64::try_from(traced.events.len())? - 1;
+    ensure!(count("events") == Some(events), "{events} events, {stats}");
+    Ok(())
+}
