@@ -22,3 +22,4 @@ pub mod replay;
 pub mod server;
 pub mod topology;
 pub mod wait;
+pub mod wire;

@@ -2,6 +2,7 @@
 //! namespaces. A test that this host cannot run says what is missing.
 
 mod check;
+mod frames;
 mod http;
 mod imap;
 mod interfaces;
@@ -50,8 +51,14 @@ fn main() -> ExitCode {
     // They load both cores by themselves, and time is part of what they test.
     arguments.test_threads = Some(1);
     let host = Host::look();
-    let tests =
-        [machines::tests(), http::tests(), smtp::tests(), imap::tests(), interfaces::tests()];
+    let tests = [
+        machines::tests(),
+        frames::tests(),
+        http::tests(),
+        smtp::tests(),
+        imap::tests(),
+        interfaces::tests(),
+    ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
