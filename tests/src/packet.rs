@@ -109,3 +109,66 @@ impl Packet {
         Ok(header)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice, VlanSlice};
+
+    use super::*;
+
+    fn packet(source: &str, destination: &str, vlan: Vec<u16>) -> Packet {
+        let end = |end: &str| end.parse().expect("an address and a port");
+        Packet {
+            source: end(source),
+            destination: end(destination),
+            sequence: u32::MAX,
+            acknowledgement: 7,
+            flags: TcpFlags(TcpFlags::ACK.0 | TcpFlags::PSH.0),
+            window: 342,
+            options: vec![TcpOptionElement::Timestamp(1, 2)],
+            payload: b"an odd number of bytes!".to_vec(),
+            vlan,
+        }
+    }
+
+    /// The kernel would drop what has a wrong checksum.
+    #[test]
+    fn checksums_and_tags_are_right() {
+        for (source, destination) in
+            [("192.0.2.1:40001", "192.0.2.25:80"), ("[2001:db8::1]:40001", "[2001:db8::25]:80")]
+        {
+            for vlan in [vec![], vec![100], vec![100, 7]] {
+                let packet = packet(source, destination, vlan.clone());
+                let frame = packet.frame().expect("a frame");
+                let sliced = SlicedPacket::from_ethernet(&frame).expect("a whole packet");
+                let tags: Vec<u16> = match sliced.vlan() {
+                    None => vec![],
+                    Some(VlanSlice::SingleVlan(tag)) => vec![tag.vlan_identifier().value()],
+                    Some(VlanSlice::DoubleVlan(tags)) => {
+                        vec![
+                            tags.outer.vlan_identifier().value(),
+                            tags.inner.vlan_identifier().value(),
+                        ]
+                    }
+                };
+                assert_eq!(tags, vlan);
+                let Some(TransportSlice::Tcp(tcp)) = sliced.transport else { panic!("not TCP") };
+                assert_eq!(tcp.payload(), packet.payload);
+                let header = tcp.to_header();
+                let checksum = match sliced.net {
+                    Some(NetSlice::Ipv4(ip)) => {
+                        let ip = ip.header().to_header();
+                        assert_eq!(ip.header_checksum, ip.calc_header_checksum());
+                        header.calc_checksum_ipv4(&ip, tcp.payload())
+                    }
+                    Some(NetSlice::Ipv6(ip)) => {
+                        header.calc_checksum_ipv6(&ip.header().to_header(), tcp.payload())
+                    }
+                    other => panic!("not IP: {other:?}"),
+                };
+                assert_eq!(checksum, Ok(header.checksum));
+                assert!(frame.ends_with(&packet.ip_packet().expect("a packet")));
+            }
+        }
+    }
+}

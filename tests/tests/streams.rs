@@ -147,6 +147,20 @@ fn dialogues_have_the_events_that_they_are_made_of() -> Result<()> {
 }
 
 #[test]
+fn in_frames_with_vlan_tags() -> Result<()> {
+    for_all(|dialogue, ends, whole| {
+        for vlan in [vec![100], vec![100, 7]] {
+            let mut packets = connection(ends, dialogue.port, &steps(dialogue))?;
+            for packet in &mut packets {
+                packet.vlan.clone_from(&vlan);
+            }
+            ensure_same(&said(&packets)?, whole, || format!("{}: {vlan:?}", dialogue.name))?;
+        }
+        Ok(())
+    })
+}
+
+#[test]
 fn byte_by_byte() -> Result<()> {
     for_all(|dialogue, ends, whole| {
         let packets = connection(ends, dialogue.port, &bytes(dialogue))?;
