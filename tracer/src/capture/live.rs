@@ -11,7 +11,7 @@ use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
 use tracer_common::{CONTINUED, DIRECTION_INGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
 
 use super::{
-    Direction, Interface, Point, Segment, Source, Status, TcpFlags, Vlan,
+    Direction, Interface, Point, Segment, Source, Status, Vlan,
     packet::{Headers, Selection},
 };
 use crate::{event::Timestamp, stats::Outcomes};
@@ -167,9 +167,6 @@ impl Source for LiveSource {
 }
 
 /// Makes a segment of a record; `None` if the record contradicts itself.
-///
-/// A record that is one of several of its packet becomes a segment of its own:
-/// the part of the payload that stands in it, at its own sequence number.
 fn segment<'a>(
     record: &Record,
     bytes: &'a [u8],
@@ -180,25 +177,13 @@ fn segment<'a>(
     let headers_len = usize::from(record.headers_len);
     let (packet, rest) = bytes.split_at_checked(headers_len)?;
     let payload = rest.get(..usize::try_from(record.copied_len).ok()?)?;
+    let shown = record.copied_offset.checked_add(record.copied_len)?;
+    if shown > record.payload_len {
+        return None;
+    }
     let wire_len = record.payload_len.checked_add(u32::from(record.headers_len))?;
     let headers = Headers::parse(packet, wire_len, selection).ok()?;
 
-    let mut tcp = headers.tcp;
-    let (first, last) = (record.copied_offset == 0, record.flags & CONTINUED == 0);
-    let (len, offset) = if first && last {
-        (record.payload_len, 0)
-    } else {
-        let syn = u32::from(tcp.flags.has(TcpFlags::SYN));
-        if !first {
-            tcp.sequence = tcp.sequence.wrapping_add(syn).wrapping_add(record.copied_offset);
-            tcp.flags.0 &= !TcpFlags::SYN.0;
-        }
-        if !last {
-            tcp.flags.0 &= !TcpFlags::FIN.0;
-        }
-        let rest = record.payload_len.checked_sub(record.copied_offset)?;
-        (if last { rest } else { record.copied_len }, 0)
-    };
     let direction =
         if record.direction == DIRECTION_INGRESS { Direction::Ingress } else { Direction::Egress };
     Some(Segment {
@@ -208,10 +193,11 @@ fn segment<'a>(
         vlan: vlan(&known.vlans, record),
         source: headers.source,
         destination: headers.destination,
-        tcp,
-        len,
-        offset,
+        tcp: headers.tcp,
+        len: record.payload_len,
+        offset: record.copied_offset,
         bytes: payload,
+        more: record.flags & CONTINUED != 0,
         lost: record.lost,
     })
 }
@@ -226,6 +212,7 @@ fn vlan(device: &[u16], record: &Record) -> Vlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::TcpFlags;
 
     /// IPv4 and TCP headers without options, from 10.0.0.1:40000 to
     /// 10.0.0.2:80, with sequence number 1000 and the flags ACK and FIN.
@@ -269,25 +256,16 @@ mod tests {
     }
 
     #[test]
-    fn records_of_a_big_packet_become_segments_in_sequence() {
+    fn records_of_a_big_packet_say_which_part_they_carry() {
         let known = known(&[]);
         let (head, tail) = (bytes(b"012345"), bytes(b"6789"));
         let first = Record { copied_len: 6, flags: CONTINUED, ..record() };
         let last = Record { copied_offset: 6, copied_len: 4, ..record() };
         let first = segment(&first, &head, &known, 0, &Selection::all()).unwrap();
         let last = segment(&last, &tail, &known, 0, &Selection::all()).unwrap();
-        assert_eq!((first.tcp.sequence, first.len, first.bytes), (1000, 6, &b"012345"[..]));
-        assert!(!first.tcp.flags.has(TcpFlags::FIN), "the FIN stands behind the last byte");
-        assert_eq!((last.tcp.sequence, last.len, last.bytes), (1006, 4, &b"6789"[..]));
-        assert!(last.tcp.flags.has(TcpFlags::FIN));
-    }
-
-    #[test]
-    fn a_truncated_last_record_keeps_the_true_length() {
-        let (known, bytes) = (known(&[]), bytes(b"6"));
-        let last = Record { copied_offset: 6, copied_len: 1, ..record() };
-        let segment = segment(&last, &bytes, &known, 0, &Selection::all()).unwrap();
-        assert_eq!((segment.len, segment.bytes), (4, &b"6"[..]));
+        assert_eq!((first.offset, first.bytes, first.more), (0, &b"012345"[..], true));
+        assert_eq!((last.offset, last.bytes, last.more), (6, &b"6789"[..], false));
+        assert_eq!((first.len, last.len), (10, 10));
     }
 
     #[test]
@@ -296,7 +274,7 @@ mod tests {
         for record in [
             Record { copied_len: 5, payload_len: 5, ..record() },
             Record { headers_len: 60, ..record() },
-            Record { copied_offset: 11, copied_len: 0, ..record() },
+            Record { copied_offset: 7, copied_len: 4, ..record() },
         ] {
             assert!(segment(&record, &bytes, &known, 0, &Selection::all()).is_none());
         }

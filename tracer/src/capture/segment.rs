@@ -70,6 +70,9 @@ pub struct Segment<'a> {
     /// The captured payload bytes: at most `len - offset`; fewer when the
     /// capture cut the packet.
     pub bytes: &'a [u8],
+    /// Whether the rest of the payload follows in another segment with the same
+    /// header: the packet was too large for one record.
+    pub more: bool,
     /// Records that the ring had lost when this one was written; 0 for files.
     pub lost: u64,
 }

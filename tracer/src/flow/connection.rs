@@ -156,16 +156,15 @@ impl Flow {
             self.note_interface(segment);
         }
         let first = self.halves.of_mut(side).note(segment);
-        let goes_on = self.halves.of(side).continues(segment);
         if segment.tcp.flags.has(TcpFlags::ACK) {
             self.halves.of_mut(side.other()).note_acknowledged(segment.tcp.acknowledgement);
         }
         self.open(segment, settings, sink);
-        let ending = self.take(segment, side, first, goes_on, settings, sink);
+        let ending = self.take(segment, side, first, settings, sink);
         if let Some(ending) = ending {
             self.end(ending, segment.time, settings, sink);
         }
-        if settings.rows && !goes_on {
+        if settings.rows && !segment.more {
             let row = row(segment, side, &self.halves);
             self.context(segment.time, settings, sink).emit(Some(side), Message::TcpSegment(row));
         }
@@ -315,7 +314,6 @@ impl Flow {
         segment: &Segment<'_>,
         side: Side,
         first: bool,
-        goes_on: bool,
         settings: &Settings,
         sink: &mut dyn Sink,
     ) -> Option<Ending> {
@@ -352,9 +350,9 @@ impl Flow {
                 dialogue.stream(side).forget_probe();
             }
             let new = payload(dialogue, &mut context, side, segment, start);
-            half.note_payload(segment, start, new, goes_on);
+            half.note_payload(segment, start, new);
         }
-        if flags.has(TcpFlags::FIN) {
+        if flags.has(TcpFlags::FIN) && !segment.more {
             half.fin = true;
             let stream = dialogue.stream(side);
             let fin = u64::try_from(start.saturating_add(i64::from(segment.len))).unwrap_or(0);

@@ -38,9 +38,6 @@ pub(super) struct Half {
     pub(super) end: u64,
     /// A FIN was shown.
     pub(super) fin: bool,
-    /// The latest segment with payload: sequence number, payload length, and
-    /// offset into the payload behind what was captured.
-    latest: (u32, u32, u32),
     /// Segments that carried only bytes seen before.
     pub(super) retransmissions: u64,
     /// Segments that came before an earlier one.
@@ -144,30 +141,17 @@ impl Half {
         sequence.wrapping_sub(self.row_base.unwrap_or_default())
     }
 
-    /// Whether the segment only goes on with the payload of the packet before
-    /// it, whose bytes took several records.
-    pub(super) fn continues(&self, segment: &Segment<'_>) -> bool {
-        segment.offset > 0
-            && self.latest == (segment.tcp.sequence, segment.len, segment.offset)
-            && segment.len > 0
-    }
-
     /// Takes down how far the payload went, and how it came.
-    pub(super) fn note_payload(
-        &mut self,
-        segment: &Segment<'_>,
-        start: i64,
-        new: u64,
-        goes_on: bool,
-    ) {
+    pub(super) fn note_payload(&mut self, segment: &Segment<'_>, start: i64, new: u64) {
         let captured = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
-        self.latest = (segment.tcp.sequence, segment.len, segment.offset.saturating_add(captured));
-        let end = u64::try_from(start.saturating_add(i64::from(segment.len))).unwrap_or(0);
+        let shown =
+            if segment.more { segment.offset.saturating_add(captured) } else { segment.len };
+        let end = u64::try_from(start.saturating_add(i64::from(shown))).unwrap_or(0);
         if end > self.end {
             self.end = end;
-        } else if !goes_on && new == 0 {
+        } else if !segment.more && new == 0 {
             self.retransmissions += 1;
-        } else if !goes_on {
+        } else if !segment.more {
             self.out_of_order += 1;
         }
     }

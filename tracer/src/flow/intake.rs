@@ -45,7 +45,9 @@ pub(super) fn payload(
     };
     piece(0, from, None);
     piece(from, to, Some(segment.bytes));
-    piece(to, segment.len, None);
+    if !segment.more {
+        piece(to, segment.len, None);
+    }
     new
 }
 

@@ -63,7 +63,7 @@ impl Table {
         let mut verdict = Verdict::Duplicate;
         self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
         if verdict == Verdict::Duplicate {
-            self.counters.duplicate += 1;
+            self.counters.duplicate += u64::from(!segment.more);
         }
         if self.held > self.settings.total_limit {
             self.account(slot, |flow, settings| flow.relieve(segment.time, settings, sink));

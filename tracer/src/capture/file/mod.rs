@@ -188,6 +188,7 @@ impl FileSource {
             len: headers.payload_len,
             offset: 0,
             bytes: payload,
+            more: false,
             lost: 0,
         });
     }

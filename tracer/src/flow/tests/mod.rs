@@ -134,6 +134,7 @@ pub(super) struct Sent {
     pub(super) payload: Vec<u8>,
     /// What of the payload was captured.
     pub(super) captured: (u32, u32),
+    pub(super) more: bool,
     pub(super) interface: u32,
     pub(super) lost: u64,
     pub(super) port: u16,
@@ -146,6 +147,7 @@ pub(super) fn sent(side: Side, flags: TcpFlags, sequence: u32, payload: &str) ->
         tcp: TcpHeader { sequence, flags, window: 1000, ..TcpHeader::default() },
         captured: (0, u32::try_from(payload.len()).expect("short")),
         payload: payload.as_bytes().to_vec(),
+        more: false,
         interface: 1,
         lost: 0,
         port: 40_000,
@@ -180,6 +182,12 @@ impl Sent {
 
     pub(super) fn captured(mut self, from: u32, to: u32) -> Self {
         self.captured = (from, to);
+        self
+    }
+
+    /// The rest of the payload comes in another record.
+    pub(super) fn more(mut self) -> Self {
+        self.more = true;
         self
     }
 
@@ -291,6 +299,7 @@ impl Rig {
             len: u32::try_from(sent.payload.len()).expect("short"),
             offset: from,
             bytes: &sent.payload[from as usize..to as usize],
+            more: sent.more,
             lost: sent.lost,
         };
         self.table.segment(&segment, sink);

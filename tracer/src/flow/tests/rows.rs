@@ -95,10 +95,35 @@ fn a_flow_without_syn_and_payload_has_rows_only() {
 fn a_row_for_each_segment_and_none_for_duplicates() {
     let mut rig = rig();
     let packet = client(SYN, 100, "one\ntwo\n");
-    rig.feed(&packet.clone().captured(0, 5));
+    rig.feed(&packet.clone().captured(0, 5).more());
     rig.feed(&packet.clone().captured(5, 8));
     rig.feed(&packet.clone().at(2));
     rig.feed(&packet);
     let rows = rig.said().into_iter().filter(|line| line.contains("Seq=")).count();
     assert_eq!(rows, 2, "the packet and its repetition");
+}
+
+#[test]
+fn a_packet_of_several_records_ends_the_stream_with_its_last() {
+    let mut rig = Rig::new(settings());
+    for segment in handshake() {
+        rig.feed(&segment);
+    }
+    let packet = client(FIN_ACK, 101, "one\ntwo\nthree\n").ack(501);
+    for interface in [1, 2] {
+        rig.feed(&packet.clone().at(interface).captured(0, 6).more());
+        rig.feed(&packet.clone().at(interface).captured(6, 10).more());
+        rig.feed(&packet.clone().at(interface).captured(10, 14));
+    }
+    assert_eq!(
+        rig.said(),
+        [
+            "flow open syn",
+            "client line one",
+            "client line two",
+            "client line three",
+            "client close"
+        ]
+    );
+    assert_eq!(rig.table.counters().duplicate, 1, "one packet, however many records");
 }

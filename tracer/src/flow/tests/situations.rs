@@ -343,8 +343,8 @@ fn bytes_before_the_captured_ones_are_missing_unless_they_are_there_already() {
 fn a_packet_in_several_records() {
     let mut rig = opened();
     let packet = client(ACK, 101, "one\ntwo\nthree\n");
-    rig.feed(&packet.clone().captured(0, 5));
-    rig.feed(&packet.clone().captured(5, 10));
+    rig.feed(&packet.clone().captured(0, 5).more());
+    rig.feed(&packet.clone().captured(5, 10).more());
     rig.feed(&packet.captured(10, 14));
     assert_eq!(rig.said(), ["client line one", "client line two", "client line three"]);
     assert_eq!(rig.finish()[2], "flow 14+0 bytes, 0 again, 0 early, 0 gaps of 0, 0 passed");
