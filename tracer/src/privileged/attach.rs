@@ -130,22 +130,29 @@ impl Attachments {
         self.interfaces.contains_key(&index)
     }
 
+    /// Whether an interface is attached by XDP.
+    pub(super) fn is_xdp(&self, index: u32) -> bool {
+        let ways = self.interfaces.get(&index).map_or(&[][..], |attached| &attached.ways);
+        ways.iter().any(|(_, way)| matches!(way, Way::Xdp(..)))
+    }
+
     /// Indices of the attached interfaces.
     pub(super) fn indices(&self) -> Vec<u32> {
         self.interfaces.keys().copied().collect()
     }
 
-    /// Attaches the programs to an interface.
+    /// Attaches the programs to an interface. `carries_vlans` says whether
+    /// there are VLAN devices above it.
     ///
     /// # Errors
     ///
     /// When a direction could not be attached; then none is.
-    pub(super) fn attach(&mut self, link: &Link) -> Result<(), Error> {
+    pub(super) fn attach(&mut self, link: &Link, carries_vlans: bool) -> Result<(), Error> {
         let framing = link.framing().ok_or(Error::Hardware(link.hardware))?;
         let mut ways = Vec::new();
         // A packet on the loopback goes out and comes in; once is enough.
         if !link.loopback {
-            ways.push((Direction::Ingress, self.attach_ingress(link, framing)?));
+            ways.push((Direction::Ingress, self.attach_ingress(link, framing, carries_vlans)?));
         }
         match self.attach_tc(link, Direction::Egress, framing) {
             Ok(way) => ways.push((Direction::Egress, way)),
@@ -163,13 +170,26 @@ impl Attachments {
         Ok(())
     }
 
-    fn attach_ingress(&mut self, link: &Link, framing: Framing) -> Result<Way, Error> {
+    fn attach_ingress(
+        &mut self,
+        link: &Link,
+        framing: Framing,
+        carries_vlans: bool,
+    ) -> Result<Way, Error> {
         if self.hook != Hook::Xdp {
             return self.attach_tc(link, Direction::Ingress, framing);
         }
         let Link { name, .. } = link;
         if framing != Framing::Ethernet {
             log::info!("{name}: no XDP without an Ethernet header; TC ingress instead");
+            return self.attach_tc(link, Direction::Ingress, framing);
+        }
+        if carries_vlans {
+            // Without the tag a packet would be of another flow here than on
+            // the VLAN device, and every event would come twice.
+            log::info!(
+                "{name}: XDP does not see VLAN tags that the device takes off; TC ingress instead"
+            );
             return self.attach_tc(link, Direction::Ingress, framing);
         }
         match self.attach_xdp(link) {
@@ -242,7 +262,7 @@ impl Attachments {
     ///
     /// As [`Attachments::attach`].
     pub(super) fn probe(&mut self, link: &Link) -> Result<String, Error> {
-        self.attach(link)?;
+        self.attach(link, false)?;
         let ways = self.interfaces.get(&link.index).map(Attached::ways);
         self.detach(link.index);
         Ok(ways.unwrap_or_default())

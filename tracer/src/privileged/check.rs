@@ -239,7 +239,7 @@ fn interface(
             false
         }
         None => {
-            page.say(Answer::Note, &subject, format_args!("not tried; {xdp}{down}"));
+            page.say(Answer::Note, &subject, format_args!("TC not tried; {xdp}{down}"));
             true
         }
     };

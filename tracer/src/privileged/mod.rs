@@ -27,8 +27,17 @@ use crate::{config::Config, handover::Channel, worker};
 
 /// Why live tracing did not work, or came to an end.
 #[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct Error(#[from] Side);
+#[error("{side}")]
+pub struct Error {
+    // Says it all by itself: its causes would only be said twice.
+    side: Side,
+}
+
+impl From<Side> for Error {
+    fn from(side: Side) -> Self {
+        Self { side }
+    }
+}
 
 /// The process whose error it is.
 #[derive(Debug, thiserror::Error)]

@@ -279,7 +279,8 @@ impl Tracing {
         chosen.sort_by_key(|link| link.index);
         let mut last = None;
         for link in chosen {
-            match self.attachments.attach(&link) {
+            let carries_vlans = carries_vlans(&self.known, link.index);
+            match self.attachments.attach(&link, carries_vlans) {
                 Ok(()) => self.attachments.warn(&link),
                 Err(error) => {
                     log::warn!("{} is not traced: {error}", link.name);
@@ -307,6 +308,15 @@ impl Tracing {
             }
             Change::Is(link) => {
                 self.known.insert(link.index, link.clone());
+                // The device below may have been attached in a way that does
+                // not go together with VLAN devices.
+                let below = link.vlan.and_then(|vlan| vlan.parent);
+                if let Some(below) = below.and_then(|index| self.known.get(&index)).cloned()
+                    && self.attachments.is_xdp(below.index)
+                {
+                    self.attachments.detach(below.index);
+                    self.attach(&below);
+                }
                 self.follow(&link);
             }
         }
@@ -336,7 +346,8 @@ impl Tracing {
 
     fn attach(&mut self, link: &Link) {
         self.tell(&ToWorker::Interface(described(link, &self.known)));
-        match self.attachments.attach(link) {
+        let carries_vlans = carries_vlans(&self.known, link.index);
+        match self.attachments.attach(link, carries_vlans) {
             Ok(()) => {
                 log::info!("{} is traced from now on", link.name);
                 self.attachments.warn(link);
@@ -415,6 +426,11 @@ impl Tracing {
         let _ = kill(self.worker.pid, Signal::SIGKILL);
         waitpid(self.worker.pid, None).map_or_else(|error| error.to_string(), words)
     }
+}
+
+/// Whether there are VLAN devices above an interface.
+fn carries_vlans(known: &HashMap<u32, Link>, index: u32) -> bool {
+    known.values().filter_map(|link| link.vlan).any(|vlan| vlan.parent == Some(index))
 }
 
 /// How a process ended.

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     io,
+    ops::RangeInclusive,
     os::fd::{AsRawFd as _, BorrowedFd},
 };
 
@@ -35,8 +36,9 @@ const CLSACT_HANDLE: u32 = 0xffff_0000;
 const CLSACT_INGRESS: u32 = 0xffff_fff2;
 const CLSACT_EGRESS: u32 = 0xffff_fff3;
 
-/// Our filters' priority: the first.
-const PRIORITY: u32 = 1;
+/// Our filters' priority: the first; the next ones where somebody has a filter
+/// of another kind there.
+const PRIORITIES: RangeInclusive<u32> = 1..=8;
 
 /// `struct tcmsg`, which stands before the attributes.
 const HEADER: usize = 20;
@@ -104,10 +106,10 @@ fn header(index: u32, handle: u32, parent: u32, info: u32) -> Vec<u8> {
     [0, index, handle, parent, info].map(u32::to_ne_bytes).concat()
 }
 
-/// Every protocol, at our priority.
-fn every_protocol() -> u32 {
+/// Every protocol, at a priority.
+fn every_protocol(priority: u32) -> u32 {
     let every = u16::try_from(libc::ETH_P_ALL).unwrap_or(3);
-    PRIORITY << 16 | u32::from(every.to_be())
+    priority << 16 | u32::from(every.to_be())
 }
 
 fn qdisc(payload: &[u8]) -> Option<(u32, Qdisc)> {
@@ -186,7 +188,7 @@ impl Requests {
         Ok(filters)
     }
 
-    /// Adds a program as a filter, before the others of the first priority.
+    /// Adds a program as a filter, before all others if it can be.
     pub(in crate::privileged) fn add_filter(
         &mut self,
         index: u32,
@@ -199,11 +201,20 @@ impl Requests {
         put(&mut options, TCA_BPF_NAME, format!("{name}\0").as_bytes());
         put(&mut options, TCA_BPF_FLAGS, &TCA_BPF_FLAG_ACT_DIRECT.to_ne_bytes());
         let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-        let header = header(index, 0, direction.parent(), every_protocol());
-        let request = Request::new(RTM_NEWTFILTER, flags, &header)
-            .attribute(TCA_KIND, b"bpf\0")
-            .attribute(TCA_OPTIONS, &options);
-        self.ask(request, |_, _| {})
+        let mut added = Ok(());
+        for priority in PRIORITIES {
+            let header = header(index, 0, direction.parent(), every_protocol(priority));
+            let request = Request::new(RTM_NEWTFILTER, flags, &header)
+                .attribute(TCA_KIND, b"bpf\0")
+                .attribute(TCA_OPTIONS, &options);
+            added = self.ask(request, |_, _| {});
+            match &added {
+                // What the kernel says to a second kind or protocol.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {}
+                _ => break,
+            }
+        }
+        added
     }
 
     /// Removes a filter.
