@@ -34,7 +34,9 @@ pub(crate) fn lint() -> Result<ExitCode> {
     clippy.arg("clippy").args(host).args(["--all-targets", "--", "-D", "warnings"]);
 
     let mut documentation = Command::new(&cargo);
-    documentation.arg("doc").args(host).arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings");
+    // Its readers are developers: what is private is documented, and linked to.
+    documentation.arg("doc").args(host).args(["--no-deps", "--document-private-items"]);
+    documentation.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
 
     let mut failed = Vec::new();
     for (name, mut command) in [
