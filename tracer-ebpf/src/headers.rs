@@ -97,12 +97,12 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
     if !maps::traced(source, destination) {
         return Err(Outcome::NotSelected);
     }
-    let header_len = u32::from(tcp[12] >> 4) * 4;
-    let headers_len = transport.offset - network.offset + header_len;
-    if header_len < 20 || header_len > transport.len || headers_len > MAX_HEADERS {
+    let tcp_len = u32::from(tcp[12] >> 4) * 4;
+    let headers_len = transport.offset - network.offset + tcp_len;
+    if tcp_len < 20 || tcp_len > transport.len || headers_len > MAX_HEADERS {
         return Err(Outcome::Malformed);
     }
-    let payload_len = transport.len - header_len;
+    let payload_len = transport.len - tcp_len;
     if payload_len == 0 && tcp[13] & (SYN | FIN | RST) == 0 {
         let wanted = maps::settings().is_some_and(|settings| settings.flags & COPY_PURE_ACKS != 0);
         if !wanted {
@@ -255,6 +255,7 @@ fn opaque(value: u32) -> u32 {
 
 /// Four bytes of a header, for the hash only.
 #[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "inlined with a constant that is within the header")]
 fn word<const N: usize>(header: &[u8; N], at: usize) -> u32 {
     u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
 }

@@ -13,6 +13,15 @@
     unsafe_code,
     reason = "packet and map memory is reached by pointers that the verifier checks"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "sizes are constants and fields as wide as the kernel fills them; a checked conversion is a panic's code"
+)]
+#![expect(
+    clippy::inline_always,
+    reason = "the verifier follows a packet pointer within a function"
+)]
+#![expect(clippy::needless_pass_by_value, reason = "aya's macros hand the context over by value")]
 
 mod emit;
 mod headers;
