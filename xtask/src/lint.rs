@@ -69,13 +69,18 @@ pub(crate) fn lint() -> Result<ExitCode> {
 fn kernel_side() -> Result<Command> {
     let (cargo, rustc) = toolchain::programs().context("the BPF tool chain has gone")?;
     let clippy = cargo.with_file_name("cargo-clippy");
+    if !clippy.is_file()
+        && let Err(error) = toolchain::provide_clippy(&cargo)
+    {
+        println!("lint: no clippy for {}: {error:#}", cargo.display());
+    }
     let mut command = if clippy.is_file() {
         let mut command = Command::new(&clippy);
         // It calls the cargo beside it rather than the one that runs us.
         command.args(["clippy"]).env("CARGO", &cargo);
         command
     } else {
-        println!("lint: {} has no clippy, its compiler's warnings must do", cargo.display());
+        println!("lint: kernel side: the compiler's own warnings must do");
         let mut command = Command::new(&cargo);
         command.arg("check");
         command.env_remove("CARGO");

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use super::{apt, linker, log, say};
 use crate::{
     process::Step,
-    versions::{NIGHTLY, RUST_MINIMUM, RUST_PACKAGES},
+    versions::{NIGHTLY, RUST_MINIMUM, RUST_PACKAGES, RustPackages},
     workspace,
 };
 
@@ -91,6 +91,19 @@ pub(crate) fn programs() -> Option<(PathBuf, PathBuf)> {
 
 /// A way to a tool chain.
 type Way = fn() -> Result<Toolchain>;
+
+/// Installs the lints of a compiler that came as a package without them.
+pub(crate) fn provide_clippy(cargo: &Path) -> Result<()> {
+    let ours = |packages: &&RustPackages| cargo.starts_with(packages.bin);
+    for packages in RUST_PACKAGES.iter().filter(ours) {
+        // The package of the compiler that is installed, not of its namesakes.
+        let installed = Step::new("dpkg-query", ASK).args(["--show", packages.rustc]).output();
+        if installed.is_ok_and(|line| !line.trim().ends_with(packages.rustc)) {
+            return apt::install(&[packages.clippy]);
+        }
+    }
+    bail!("it came without, and no package has them")
+}
 
 /// Tries the ways to a tool chain in their order.
 pub(super) fn find_or_install() -> Result<Toolchain> {
