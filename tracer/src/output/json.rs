@@ -56,7 +56,7 @@ pub(super) fn line(
 ///
 /// # Errors
 ///
-/// As for [`line`].
+/// As for [`line()`].
 pub(super) fn object(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()> {
     write(buffer, message)
 }
