@@ -16,6 +16,7 @@ mod load;
 mod netlink;
 mod supervise;
 mod tcx;
+mod tracing;
 
 use std::{io, process::ExitCode};
 
