@@ -56,8 +56,9 @@ impl Clock {
     /// Reads the clocks anew, when the last time was a second ago or the clock
     /// was stepped. True if a second has passed.
     pub(super) fn update(&mut self) -> bool {
-        // The timer's only event is its cancellation, and reading takes it.
-        if self.steps.wait() == Err(Errno::ECANCELED) {
+        // The timer's only event is its cancellation, and reading takes it; nix
+        // tells of it by Ok.
+        if self.steps.wait() != Err(Errno::EAGAIN) {
             let _ = self.watch();
             self.derive();
             return false;
