@@ -78,7 +78,7 @@ impl LiveSource {
         let outcomes = MapData::from_fd(outcomes)
             .and_then(|data| PerCpuArray::try_from(Map::PerCpuArray(data)))
             .map_err(|error| Error::Map { map: "counters", error })?;
-        let unnamed = Interface { name: Arc::from("unknown"), loopback: false };
+        let unnamed = Interface { name: Arc::default(), loopback: false };
         Ok(Self {
             ring,
             outcomes,

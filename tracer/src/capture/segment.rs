@@ -28,7 +28,7 @@ pub struct Point {
 /// An interface that packets are seen on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interface {
-    /// Its name; for a file that names none, `file`.
+    /// Its name; empty for a file that names none.
     pub name: Arc<str>,
     /// Whether it is the loopback: both ends of its flows are this host.
     pub loopback: bool,

@@ -87,7 +87,8 @@ pub struct Connection {
     pub vlan: Vlan,
     /// Name of its protocol as in `network.protocol`: `http`, `smtp`, `imap`.
     pub protocol: &'static str,
-    /// Interface that owns the client's direction of the flow.
+    /// Name of the interface that owns the client's direction of the flow; empty
+    /// where a file names none.
     pub interface: Arc<str>,
     /// How the client's packets cross that interface.
     pub direction: Direction,

@@ -110,7 +110,8 @@ struct ConnectionObjects<'a> {
     source: Option<EndObject>,
     #[serde(skip_serializing_if = "Option::is_none")]
     destination: Option<EndObject>,
-    observer: ObserverObject<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observer: Option<ObserverObject<'a>>,
 }
 
 #[derive(Serialize)]
@@ -190,11 +191,11 @@ impl<'a> ConnectionObjects<'a> {
             server: end(&connection.server, head.common.server_bytes),
             source: speaker.map(speaking),
             destination: speaker.map(Side::other).map(speaking),
-            observer: ObserverObject {
+            observer: (!connection.interface.is_empty()).then(|| ObserverObject {
                 ingress: IngressObject {
                     interface: InterfaceObject { name: &connection.interface },
                 },
-            },
+            }),
         }
     }
 }

@@ -11,9 +11,6 @@ pub(super) const MAX_INTERFACES: usize = 65_536;
 /// devices, about 60.
 const MAX_NAME: usize = 256;
 
-/// Name of an interface that has none in its file.
-const UNNAMED: &str = "file";
-
 /// What tells interfaces apart. The same name stands for the same interface in
 /// each section and each file, so that a flow goes on over the parts of a
 /// capture; so does the same number where there is no name.
@@ -67,8 +64,7 @@ impl Interfaces {
         if index >= MAX_INTERFACES {
             return Err(Damage::Interfaces(MAX_INTERFACES));
         }
-        let interface =
-            Interface { name: name.unwrap_or_else(|| Arc::from(UNNAMED)), loopback: false };
+        let interface = Interface { name: name.unwrap_or_default(), loopback: false };
         self.known.push(Known {
             number,
             link_number,

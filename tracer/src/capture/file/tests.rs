@@ -188,7 +188,7 @@ fn classic_files_in_both_byte_orders_and_units() {
             let point = Point::default();
             let expected = Seen {
                 time: 3_000_000_000 + nanoseconds,
-                name: "file".to_owned(),
+                name: String::new(),
                 loopback: false,
                 point,
                 sequence: 7,
@@ -379,7 +379,7 @@ fn interfaces_with_names_directions_and_link_types_of_their_own() {
         points,
         [
             ("tun0", Point { interface: 0, direction: Direction::Ingress }),
-            ("file", Point { interface: 1, direction: Direction::Egress }),
+            ("", Point { interface: 1, direction: Direction::Egress }),
         ]
     );
 }
