@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod dialogue;
 pub mod examples;
 pub mod host;
+pub mod kernel;
 pub mod live;
 pub mod machine;
 pub mod namespace;

@@ -1,8 +1,9 @@
 //! tracer, as an operator runs it.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Read},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -53,10 +54,13 @@ impl Tracer {
     /// Starts it in a namespace, with JSON on stdout, and waits until it sees
     /// traffic.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        let mut child = namespace
-            .command(host::tracer())
+        Self::run(namespace.command(host::tracer()).args(arguments))
+    }
+
+    /// Starts it by a command that becomes tracer, and waits likewise.
+    pub fn run(command: &mut Command) -> Result<Self> {
+        let mut child = command
             .args(["--format", "json"])
-            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -80,6 +84,25 @@ impl Tracer {
     /// Number of the process that was started: the privileged one.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Number of the process that it started: the worker.
+    pub fn worker(&self) -> Result<u32> {
+        let parent = format!("PPid:\t{}", self.pid());
+        for entry in fs::read_dir("/proc")? {
+            let path = entry?.path();
+            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
+            if status.lines().any(|line| line == parent) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                return Ok(name.parse()?);
+            }
+        }
+        bail!("no process has {parent}")
+    }
+
+    /// Waits until it ends by itself.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        wait::end(&mut self.child, limit)?.context("tracer goes on")
     }
 
     /// What it wrote on stderr so far.

@@ -7,6 +7,7 @@ mod http;
 mod imap;
 mod interfaces;
 mod machines;
+mod processes;
 mod smtp;
 mod traffic;
 
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         smtp::tests(),
         imap::tests(),
         interfaces::tests(),
+        processes::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
