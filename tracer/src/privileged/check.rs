@@ -13,6 +13,7 @@ use aya::programs::loaded_programs;
 use super::{
     attach::Attachments,
     capabilities::{self, HOW_TO_GET_THEM, NEEDED},
+    clsact,
     load::{OLDEST_KERNEL_TEXT, Object, is_too_old},
     netlink::{Direction, Link, Requests},
     tcx,
@@ -226,7 +227,7 @@ fn interface(
     }
     let down = if link.up { "" } else { "; it is down, and traced only when named by -i" };
     let xdp = xdp(link);
-    let others = attachments.as_ref().map_or_else(Vec::new, |_| others(link));
+    let others = attachments.as_ref().map_or_else(Vec::new, |_| others(link, tcx));
     // A moment on TCX disturbs nobody; a qdisc would be seen by others.
     let tried = attachments.filter(|_| tcx).map(|attachments| attachments.probe(link));
     let traceable = match tried {
@@ -272,7 +273,7 @@ fn xdp(link: &Link) -> String {
 }
 
 /// Programs and filters of others on an interface.
-fn others(link: &Link) -> Vec<String> {
+fn others(link: &Link, tcx: bool) -> Vec<String> {
     let mut others = Vec::new();
     if let Some(program) = link.xdp {
         let name = name(program);
@@ -290,10 +291,16 @@ fn others(link: &Link) -> Vec<String> {
         let filters = requests.as_mut().map(|requests| requests.filters(link.index, direction));
         for filter in filters.and_then(Result::ok).unwrap_or_default() {
             let (kind, priority) = (&filter.kind, filter.priority());
-            let name = if filter.name.is_empty() { "" } else { " " };
-            let name = format!("{name}{}", filter.name);
+            let words = if clsact::is_tracers(&filter) {
+                "another tracer's, or left by one that was killed, which the next start removes"
+            } else if tcx || priority > 1 || kind == "bpf" {
+                "tracer goes before it"
+            } else {
+                "goes before tracer: what it drops or redirects is not seen"
+            };
             others.push(format!(
-                "clsact {where_} filter {kind}{name}, priority {priority}: TCX goes before it"
+                "clsact {where_} filter ({kind}, priority {priority}) {}: {words}",
+                filter.name
             ));
         }
     }

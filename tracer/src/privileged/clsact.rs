@@ -128,7 +128,7 @@ pub(super) fn remove_leftovers(requests: &mut Requests) -> io::Result<()> {
 fn is_by_tracer(requests: &mut Requests, index: u32) -> bool {
     Direction::ALL.into_iter().any(|direction| {
         let filters = requests.filters(index, direction).unwrap_or_default();
-        filters.iter().any(|filter| owner(filter).is_some() && filter.name.ends_with(WITH_QDISC))
+        filters.iter().any(|filter| is_tracers(filter) && filter.name.ends_with(WITH_QDISC))
     })
 }
 
@@ -162,6 +162,11 @@ fn remove(
 fn owner(filter: &Filter) -> Option<&str> {
     let name = filter.name.strip_suffix(WITH_QDISC).unwrap_or(&filter.name);
     (filter.kind == "bpf" && name.starts_with(PREFIX)).then_some(name)
+}
+
+/// Whether a tracer added the filter, be it this one or another.
+pub(super) fn is_tracers(filter: &Filter) -> bool {
+    owner(filter).is_some()
 }
 
 /// Whether the owner of that name is there still.
