@@ -1,6 +1,7 @@
 //! Live traffic of servers and clients that nobody here wrote, in network
 //! namespaces. A test that this host cannot run says what is missing.
 
+mod annex;
 mod check;
 mod frames;
 mod http;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
     let host = Host::look();
     let tests = [
         machines::tests(),
+        annex::tests(),
         frames::tests(),
         http::tests(),
         smtp::tests(),
