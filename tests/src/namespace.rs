@@ -2,6 +2,7 @@
 
 use std::{
     ffi::OsStr,
+    path::Path,
     process::{self, Command},
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -14,6 +15,10 @@ use crate::wait;
 /// Limit of one call of `ip`.
 const IP: Duration = Duration::from_secs(10);
 
+/// What the names of all of them begin with; the number of the process that
+/// made it follows.
+const PREFIX: &str = "tracer-test-";
+
 /// A network namespace of its own, with `lo` up; it goes with the guard.
 #[derive(Debug)]
 pub struct Namespace {
@@ -25,11 +30,24 @@ impl Namespace {
     pub fn new(label: &str) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("tracer-test-{}-{number}-{label}", process::id());
+        let name = format!("{PREFIX}{}-{number}-{label}", process::id());
         wait::success(Command::new("ip").args(["netns", "add", &name]), IP)?;
         let namespace = Self { name };
         namespace.ip("link set lo up")?;
         Ok(namespace)
+    }
+
+    /// Removes what test programs left that were killed.
+    pub fn sweep() {
+        let list = wait::success(Command::new("ip").args(["netns", "list"]), IP);
+        for line in list.unwrap_or_default().lines() {
+            let name = line.split(' ').next().unwrap_or_default();
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let owner = rest.split('-').next().unwrap_or_default();
+            if !Path::new("/proc").join(owner).exists() {
+                drop(Self { name: name.to_owned() });
+            }
+        }
     }
 
     /// Its name, as `ip netns` knows it.

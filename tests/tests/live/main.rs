@@ -12,11 +12,18 @@ mod processes;
 mod smtp;
 mod traffic;
 
-use std::process::ExitCode;
+use std::{
+    env,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode, Stdio},
+};
 
 use anyhow::Result;
 use libtest_mimic::{Arguments, Trial};
-use tests::host::{Host, Need};
+use tests::{
+    host::{self, Host, Need},
+    namespace::Namespace,
+};
 
 /// What a test of tracer with real servers needs.
 const LIVE: &[Need] = &[Need::Namespaces, Need::DebianRoot, Need::Tracer];
@@ -52,6 +59,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // They load both cores by themselves, and time is part of what they test.
     arguments.test_threads = Some(1);
+    if !host::is_root() {
+        become_root();
+    }
+    Namespace::sweep();
     let host = Host::look();
     let tests = [
         machines::tests(),
@@ -65,4 +76,19 @@ fn main() -> ExitCode {
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// Becomes the same program as root, where sudo asks for no password. Else it
+/// goes on, and most tests say that they need root.
+fn become_root() {
+    let asked = Command::new("sudo").args(["-n", "true"]).stderr(Stdio::null()).status();
+    if !asked.is_ok_and(|status| status.success()) {
+        return;
+    }
+    if let Ok(program) = env::current_exe() {
+        let tracer = format!("TRACER={}", host::tracer().display());
+        let mut sudo = Command::new("sudo");
+        let _failed =
+            sudo.args(["-n", "env", &tracer]).arg(program).args(env::args_os().skip(1)).exec();
+    }
 }
