@@ -15,6 +15,9 @@ use crate::{
     workspace,
 };
 
+/// Limit of asking it for its version.
+const ASK: Duration = Duration::from_secs(20);
+
 /// Limit of building it: 50 s on two cores, and some machines are slow.
 const INSTALL: Duration = Duration::from_mins(20);
 
@@ -29,9 +32,16 @@ pub(super) fn present() -> Vec<PathBuf> {
     let home = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo/bin"));
     let folders = [tools().join("bin")].into_iter().chain(env::split_paths(&path)).chain(home);
     let mut linkers: Vec<PathBuf> =
-        folders.map(|folder| folder.join("bpf-linker")).filter(|file| file.is_file()).collect();
+        folders.map(|folder| folder.join("bpf-linker")).filter(|file| is_current(file)).collect();
     linkers.dedup();
     linkers
+}
+
+/// Whether a linker runs, and is the pinned one where set-up has built it.
+pub(super) fn is_current(linker: &Path) -> bool {
+    let version = Step::new(linker, ASK).args(["--version"]).output();
+    let ours = linker.starts_with(tools());
+    version.is_ok_and(|version| !ours || version.trim().ends_with(BPF_LINKER))
 }
 
 /// LLVM's development files that can read what a compiler with `llvm` writes:

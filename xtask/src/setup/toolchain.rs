@@ -71,26 +71,17 @@ impl Toolchain {
 /// The tool chain that was proved before, if its programs are still the same.
 pub(crate) fn recorded() -> Option<Toolchain> {
     let text = fs::read_to_string(Toolchain::file()).ok()?;
-    let value = |key: &str| {
-        text.lines().find_map(|line| line.split_once('=').filter(|(name, _)| *name == key))
-    };
-    let (_, linker) = value("linker")?;
-    let (_, rustc) = value("rustc")?;
-    let (_, cargo) = value("cargo")?;
-    let (_, version) = value("version")?;
-    let compiler = Compiler::ask(cargo.into(), rustc.into()).ok()?;
-    let linker = PathBuf::from(linker);
-    let runs = Step::new(&linker, ASK).args(["--version"]).output().is_ok();
-    (runs && compiler.version == version).then_some(Toolchain { compiler, linker })
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let compiler = Compiler::ask(value("cargo")?.into(), value("rustc")?.into()).ok()?;
+    let linker = PathBuf::from(value("linker")?);
+    let same = compiler.version == value("version")? && linker::is_current(&linker);
+    same.then_some(Toolchain { compiler, linker })
 }
 
 /// Cargo of the recorded tool chain, and its compiler.
 pub(crate) fn programs() -> Option<(PathBuf, PathBuf)> {
     recorded().map(|toolchain| (toolchain.compiler.cargo, toolchain.compiler.rustc))
 }
-
-/// A way to a tool chain.
-type Way = fn() -> Result<Toolchain>;
 
 /// Installs the lints of a compiler that came as a package without them.
 pub(crate) fn provide_clippy(cargo: &Path) -> Result<()> {
@@ -104,6 +95,9 @@ pub(crate) fn provide_clippy(cargo: &Path) -> Result<()> {
     }
     bail!("it came without, and no package has them")
 }
+
+/// A way to a tool chain.
+type Way = fn() -> Result<Toolchain>;
 
 /// Tries the ways to a tool chain in their order.
 pub(super) fn find_or_install() -> Result<Toolchain> {
