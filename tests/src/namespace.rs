@@ -2,13 +2,16 @@
 
 use std::{
     ffi::OsStr,
+    fs::File,
     path::Path,
     process::{self, Command},
     sync::atomic::{AtomicU32, Ordering},
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result};
+use nix::sched::{CloneFlags, setns};
 
 use crate::wait;
 
@@ -67,6 +70,27 @@ impl Namespace {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(program);
         command
+    }
+
+    /// Starts a thread in it.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<JoinHandle<Result<T>>> {
+        let path = Path::new("/run/netns").join(&self.name);
+        let namespace = File::open(&path).with_context(|| path.display().to_string())?;
+        Ok(thread::spawn(move || {
+            setns(namespace, CloneFlags::CLONE_NEWNET)?;
+            act()
+        }))
+    }
+
+    /// Does something in it. Sockets that are made there stay there.
+    pub fn within<T: Send + 'static>(
+        &self,
+        act: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        wait::join(self.spawn(act)?)
     }
 
     /// Makes a veth pair with one end here and one in another namespace; both

@@ -2,7 +2,7 @@
 
 use std::{
     process::{Child, Command, ExitStatus, Output, Stdio},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -27,6 +27,11 @@ pub fn until<T>(
         }
         thread::sleep(PACE);
     }
+}
+
+/// Waits for a thread's end; its panic is an error.
+pub fn join<T>(thread: JoinHandle<Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|_| bail!("a thread panicked"))
 }
 
 /// Waits for a program's end; `None` when it has not ended after `limit`.

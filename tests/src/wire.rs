@@ -10,12 +10,9 @@ use std::{
     fs::File,
     io::{self, Write as _},
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
-    path::Path,
-    thread,
 };
 
 use anyhow::{Context as _, Result};
-use nix::sched::{CloneFlags, setns};
 
 use crate::namespace::Namespace;
 
@@ -30,15 +27,15 @@ impl Wire {
     /// on.
     pub fn ethernet(namespace: &Namespace, device: &str) -> Result<Self> {
         let device = device.to_owned();
-        within(namespace, move || packet_socket(&device))
-            .map(|socket| Self { file: File::from(socket) })
+        let socket = namespace.within(move || Ok(packet_socket(&device)?))?;
+        Ok(Self { file: File::from(socket) })
     }
 
     /// Makes a device without a link header in the namespace; what is sent
     /// comes in through it, from the IP header on. It goes with the guard.
     pub fn tun(namespace: &Namespace, device: &str) -> Result<Self> {
         let name = device.to_owned();
-        let file = within(namespace, move || tun(&name))?;
+        let file = namespace.within(move || Ok(tun(&name)?))?;
         namespace.ip(&format!("link set {device} up"))?;
         Ok(Self { file })
     }
@@ -46,23 +43,6 @@ impl Wire {
     /// Puts one frame or packet on it.
     pub fn send(&mut self, bytes: &[u8]) -> Result<()> {
         self.file.write_all(bytes).with_context(|| format!("sending {} bytes", bytes.len()))
-    }
-}
-
-/// Runs something in a namespace, in a thread of its own, which stays there.
-fn within<T: Send + 'static>(
-    namespace: &Namespace,
-    act: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T> {
-    let path = Path::new("/run/netns").join(namespace.name());
-    let namespace = File::open(&path).with_context(|| path.display().to_string())?;
-    let done = thread::spawn(move || {
-        setns(namespace, CloneFlags::CLONE_NEWNET)?;
-        act()
-    });
-    match done.join() {
-        Ok(result) => result.context("in a network namespace"),
-        Err(_) => anyhow::bail!("a thread in a network namespace panicked"),
     }
 }
 

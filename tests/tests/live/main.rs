@@ -7,6 +7,7 @@ mod frames;
 mod http;
 mod imap;
 mod interfaces;
+mod large;
 mod machines;
 mod processes;
 mod smtp;
@@ -68,6 +69,7 @@ fn main() -> ExitCode {
         machines::tests(),
         annex::tests(),
         frames::tests(),
+        large::tests(),
         http::tests(),
         smtp::tests(),
         imap::tests(),
