@@ -49,6 +49,7 @@ pub(super) struct Control {
     changed: AtomicBool,
     stop: AtomicBool,
     orphaned: AtomicBool,
+    unread: AtomicBool,
     given_up: AtomicBool,
     progress: AtomicU64,
     wake: EventFd,
@@ -72,6 +73,7 @@ impl Control {
             changed: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             orphaned: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             progress: AtomicU64::new(0),
             wake: EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
@@ -87,15 +89,24 @@ impl Control {
 
     /// Hears until the end is near.
     fn listen(&self, channel: &Channel, signals: &SignalFd) {
+        let out = io::stdout();
+        // On a quiet host nothing would be written for long, and only a write
+        // tells the main thread that its reader has gone. It will not come
+        // back: once it is known, the output is not looked at any more.
         loop {
             let mut ready = [
                 PollFd::new(channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(out.as_fd(), PollFlags::empty()),
             ];
+            let watched = if self.is_unread() { 2 } else { 3 };
             // Interrupted at worst, and then nothing is ready.
-            let _ = poll(&mut ready, PollTimeout::NONE);
-            let [from_parent, from_signals] = ready.map(|one| one.any().unwrap_or(false));
-            if from_signals && signals.read_signal().is_ok() {
+            let _ = poll(ready.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE);
+            let [from_parent, from_signals, from_out] = ready.map(|one| one.any().unwrap_or(false));
+            if from_out {
+                self.unread.store(true, Ordering::Relaxed);
+            }
+            if from_out || from_signals && signals.read_signal().is_ok() {
                 // The other side detaches first, so that the counts are exact.
                 let _ = channel.send(&FromWorker::Stop, &[]);
             }
@@ -160,6 +171,11 @@ impl Control {
     /// Whether the privileged process died.
     pub(super) fn is_orphaned(&self) -> bool {
         self.orphaned.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody can read the output any more.
+    pub(super) fn is_unread(&self) -> bool {
+        self.unread.load(Ordering::Relaxed)
     }
 
     /// Tells that the main thread is not stuck.

@@ -165,7 +165,7 @@ fn trace(mut pipeline: Live, control: &Control, config: &Config) -> Result<(), E
         Ok(())
     });
     let is_gone = result.as_ref().is_err_and(pipeline::Error::is_output_gone);
-    if config.log >= log::LevelFilter::Warn && !is_gone {
+    if config.log >= log::LevelFilter::Warn && !is_gone && !control.is_unread() {
         // A closed stderr leaves nobody to tell.
         let _ = writeln!(io::stderr(), "{}", pipeline.stats());
     }
