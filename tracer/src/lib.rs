@@ -16,6 +16,8 @@ pub mod logger;
 pub mod output;
 pub mod pipeline;
 pub mod privileged;
+#[cfg(test)]
+mod random;
 pub mod read;
 pub mod stats;
 mod worker;

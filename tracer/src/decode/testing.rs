@@ -206,11 +206,9 @@ pub(crate) fn run(protocol: &Protocol, settings: Settings, steps: &[Step]) -> Sa
     driver.finish()
 }
 
-/// Feeds the dialogue whole, byte by byte, and with each step cut in two at
-/// each position; all must say the same, which is returned.
-pub(crate) fn run_cut(protocol: &Protocol, settings: Settings, steps: &[Step]) -> Said {
-    let whole = run(protocol, settings, steps);
-    let single: Vec<Step> = steps
+/// The dialogue with each byte in a step of its own.
+pub(crate) fn byte_by_byte(steps: &[Step]) -> Vec<Step> {
+    steps
         .iter()
         .flat_map(|step| match step {
             Step::Bytes(side, bytes) => {
@@ -218,8 +216,14 @@ pub(crate) fn run_cut(protocol: &Protocol, settings: Settings, steps: &[Step]) -
             }
             other => vec![other.clone()],
         })
-        .collect();
-    assert_eq!(run(protocol, settings, &single), whole, "byte by byte");
+        .collect()
+}
+
+/// Feeds the dialogue whole, byte by byte, and with each step cut in two at
+/// each position; all must say the same, which is returned.
+pub(crate) fn run_cut(protocol: &Protocol, settings: Settings, steps: &[Step]) -> Said {
+    let whole = run(protocol, settings, steps);
+    assert_eq!(run(protocol, settings, &byte_by_byte(steps)), whole, "byte by byte");
     for (number, step) in steps.iter().enumerate() {
         let Step::Bytes(side, bytes) = step else { continue };
         for at in 1..bytes.len() {

@@ -9,7 +9,10 @@ use std::{
 };
 
 use super::*;
-use crate::capture::packet::tests::{packet, packet6};
+use crate::{
+    capture::packet::tests::{packet, packet6},
+    random::Random,
+};
 
 /// Writes a file of either format in either byte order.
 struct Builder {
@@ -239,17 +242,13 @@ fn cut_at_every_byte_tells_once_and_gives_what_came_before() {
 
 #[test]
 fn random_bytes_never_panic_and_end() {
-    let mut state = 42_u64;
-    let mut random = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) as usize
-    };
+    let mut random = Random(42);
     for (file, _) in samples() {
         for _ in 0..3000 {
             let mut file = file.clone();
-            for _ in 0..=random() % 4 {
-                let at = random() % file.len();
-                file[at] = [random() as u8, 0, 0xff, 0x80][random() % 4];
+            for _ in 0..=random.below(4) {
+                let at = random.below(file.len());
+                file[at] = [random.byte(), 0, 0xff, 0x80][random.below(4)];
             }
             let read = read(vec![file]);
             assert!(read.errors.len() <= 1 && read.seen.len() <= 2, "{:?}", read.errors);

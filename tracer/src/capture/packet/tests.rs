@@ -8,6 +8,7 @@ use etherparse::{
 };
 
 use super::*;
+use crate::random::Random;
 
 /// A TCP segment from port 40000 to 80 with ACK and PSH.
 fn tcp(sequence: u32, options: &[TcpOptionElement], payload: &[u8]) -> Vec<u8> {
@@ -233,12 +234,11 @@ fn packets_cut_anywhere_or_of_random_bytes_have_an_outcome() {
         let parsed = parse(&whole[..len]);
         assert_eq!(parsed.is_ok(), len >= 60, "{len}: {parsed:?}");
     }
-    let mut state = 1_u64;
+    let mut random = Random(1);
     for round in 0..20_000 {
         let mut packet = [0_u8; 96];
         for byte in &mut packet {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            *byte = state.to_be_bytes()[0];
+            *byte = random.byte();
         }
         packet[0] = if round % 2 == 0 { 0x45 } else { 0x60 };
         packet[if round % 2 == 0 { 9 } else { 6 }] = [6, 0, 43, 44, 51, 60][round % 6];

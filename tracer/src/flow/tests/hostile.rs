@@ -1,27 +1,8 @@
 //! Segments that mean harm, or nothing.
 
 use super::*;
+use crate::random::Random;
 use dialogues::{Talk, part};
-
-/// Marsaglia's xorshift64: the same numbers in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    fn small(&mut self, bound: u32) -> u32 {
-        u32::try_from(self.below(u64::from(bound))).expect("below a u32")
-    }
-}
 
 /// Both sides' bytes in pieces of random sizes that overlap, repeat, and come
 /// in any order within a window, from two capture points.
@@ -41,8 +22,8 @@ fn any_order_repetition_and_overlap_says_the_same() {
             segment.tcp.flags = TcpFlags::PSH;
             let mut at = 0;
             while at < segment.payload.len() {
-                let to = (at + 1 + random.small(40) as usize).min(segment.payload.len());
-                let from = at.saturating_sub(random.small(20) as usize);
+                let to = (at + 1 + random.below(40)).min(segment.payload.len());
+                let from = at.saturating_sub(random.below(20));
                 let point = 1 + random.small(2);
                 pieces.push(part(&segment, from, to).at(point));
                 if random.below(4) == 0 {
@@ -52,7 +33,7 @@ fn any_order_repetition_and_overlap_says_the_same() {
             }
         }
         for at in 0..pieces.len() {
-            let other = (at + random.small(8) as usize).min(pieces.len() - 1);
+            let other = (at + random.below(8)).min(pieces.len() - 1);
             pieces.swap(at, other);
         }
         let mut rig = Rig::new(settings());
@@ -99,8 +80,7 @@ fn random_segments_respect_the_limits() {
             let base = if random.below(2) == 0 { 1000 } else { u32::MAX - 500 };
             let reach = if random.below(8) == 0 { u32::MAX } else { 4000 };
             let sequence = base.wrapping_add(random.small(reach));
-            let payload: String =
-                (0..random.below(20)).map(|_| WORDS[random.small(8) as usize]).collect();
+            let payload: String = (0..random.below(20)).map(|_| WORDS[random.below(8)]).collect();
             let len = u32::try_from(payload.len()).expect("short");
             let from = if random.below(3) == 0 { random.small(len + 1) } else { 0 };
             let to = if random.below(3) == 0 { from + random.small(len - from + 1) } else { len };
@@ -108,12 +88,12 @@ fn random_segments_respect_the_limits() {
             segment.tcp.acknowledgement = base.wrapping_add(random.small(reach));
             segment.port = 1000 + u16::try_from(random.below(20)).expect("few");
             segment.interface = random.small(3);
-            segment.lost = random.below(5);
+            segment.lost = u64::from(random.small(5));
             rig.feed(&segment);
             let memory = rig.table.counters().memory;
             assert!(memory <= 30_000, "held {memory}, seed {seed}");
             if random.below(50) == 0 {
-                rig.wait(random.below(8) * SECOND);
+                rig.wait(u64::from(random.small(8)) * SECOND);
             }
         }
         rig.finish();

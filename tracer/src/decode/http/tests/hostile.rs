@@ -7,6 +7,7 @@ use crate::{
         testing::{Said, client, connection, run, run_cut, server},
     },
     event::{Side, Timestamp},
+    random::Random,
 };
 
 /// Offers the bytes in order; those offered with an end are dropped where they
@@ -112,22 +113,6 @@ fn more_requests_than_are_remembered() {
     assert_eq!(said.text.iter().filter(|line| line.contains("pipeline-too-long")).count(), 2);
 }
 
-/// Numbers that look random and are the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
-    }
-}
-
 const PIECES: [&str; 25] = [
     "HTTP/1.1 200\rX\r\n",
     "HTTP/1.1 200\n",
@@ -175,8 +160,7 @@ fn random_dialogues_say_the_same_however_cut() {
 fn random_bytes_do_no_harm() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     for _ in 0..200 {
-        let bytes: Vec<u8> =
-            (0..random.below(2000)).map(|_| u8::try_from(random.below(256)).unwrap()).collect();
+        let bytes: Vec<u8> = (0..random.below(2000)).map(|_| random.byte()).collect();
         let said = run(&PROTOCOL, Settings::default(), &[client(&bytes), server(&bytes)]);
         assert!(said.text.len() <= 2, "{:?}", said.text);
     }

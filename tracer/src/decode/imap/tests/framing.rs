@@ -2,8 +2,12 @@
 
 use super::{super::Imap, *};
 use crate::{
-    decode::{Decoder as _, End, Input, Out, Progress, testing::connection},
+    decode::{
+        Decoder as _, End, Input, Out, Progress,
+        testing::{byte_by_byte, connection},
+    },
     event::Timestamp,
+    random::Random,
 };
 
 #[test]
@@ -366,44 +370,31 @@ fn hostile_bytes_neither_panic_nor_fill_memory() {
         b"SELECT &",
         b" ",
     ];
-    let mut state = 0x2545_f491_4f6c_dd1d_u64;
-    let mut random = move |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state % below as u64).expect("small")
-    };
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
     for _ in 0..3_000 {
-        let steps: Vec<_> = (0..random(30))
+        let steps: Vec<_> = (0..random.below(30))
             .map(|_| {
-                let side = [Side::Client, Side::Server][random(2)];
-                match random(12) {
-                    0 => Step::Gap(side, Some(random(20) as u64 + 1)),
+                let side = [Side::Client, Side::Server][random.below(2)];
+                match random.below(12) {
+                    0 => Step::Gap(side, Some(random.below(20) as u64 + 1)),
                     1 => Step::Gap(side, None),
                     _ => {
-                        let words = (0..random(8)).map(|_| words[random(words.len())]);
+                        let words = (0..random.below(8)).map(|_| words[random.below(words.len())]);
                         Step::Bytes(side, words.flatten().copied().collect())
                     }
                 }
             })
             .collect();
         let whole = run(&PROTOCOL, CLOSED, &steps);
-        let single: Vec<_> = steps
-            .iter()
-            .flat_map(|step| match step {
-                Step::Bytes(side, bytes) => {
-                    bytes.iter().map(|byte| Step::Bytes(*side, vec![*byte])).collect()
-                }
-                other => vec![other.clone()],
-            })
-            .collect();
-        assert_eq!(run(&PROTOCOL, CLOSED, &single), whole, "{steps:?}");
+        assert_eq!(run(&PROTOCOL, CLOSED, &byte_by_byte(&steps)), whole, "{steps:?}");
     }
     let mut bench = Bench::new();
     for _ in 0..2_000 {
         for side in [Side::Client, Side::Server] {
-            let bytes: Vec<_> =
-                (0..random(400)).flat_map(|_| words[random(words.len())]).copied().collect();
+            let bytes: Vec<_> = (0..random.below(400))
+                .flat_map(|_| words[random.below(words.len())])
+                .copied()
+                .collect();
             bench.offer(side, &bytes, Some(End::Limit));
             assert!(bench.decoder.held() < 512 * 1024, "holds {}", bench.decoder.held());
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::decode::{Decoder as _, Input, Out, testing::connection};
 use crate::event::{Side, Timestamp};
+use crate::random::Random;
 
 #[test]
 fn a_start_within_a_mail() {
@@ -163,22 +164,6 @@ fn a_gap_that_hides_replies() {
             {"address": "e@f", "reply": 250},
         ])
     );
-}
-
-/// A generator of bytes (xorshift), so that failures can be repeated.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).expect("fits")
-    }
 }
 
 const WORDS: [&[u8]; 26] = [
