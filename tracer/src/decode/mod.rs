@@ -6,7 +6,9 @@
 
 pub mod http;
 pub mod imap;
+mod quote;
 pub mod redact;
+mod sasl;
 pub mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;

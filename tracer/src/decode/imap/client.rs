@@ -7,10 +7,9 @@ use super::{
     line::{Ending, Header, LINE_LIMIT, Piece},
     memory::Tag,
     message::Parts,
-    sasl,
 };
 use crate::{
-    decode::{Input, Out, Progress},
+    decode::{Input, Out, Progress, sasl},
     event::{Message, Side, Text, Timestamp, imap},
 };
 
@@ -164,7 +163,12 @@ impl Imap {
                 self.client_literal(header, self.client.message.time, out);
             }
             Question::Literal(_) => self.gathered_command(false, out),
-            Question::Sasl if !is_command => self.expect = Expect::Sasl,
+            Question::Sasl if !is_command => {
+                self.expect = Expect::Sasl;
+                if let Some(authentication) = &mut self.authentication {
+                    authentication.exchange.disturbed();
+                }
+            }
             Question::Sasl | Question::Upgrade => {}
         }
         self.client.synced = false;
@@ -198,10 +202,9 @@ impl Imap {
             self.secrets.remember(secret);
         }
         self.secrets.vague |= shown.vague;
-        let auth = (shown.user.is_some() || shown.mechanism.is_some()).then_some(imap::Auth {
-            mechanism: shown.mechanism.map(|mechanism| mechanism.name),
-            user: shown.user,
-        });
+        let mechanism = shown.exchange.mechanism.map(|mechanism| mechanism.name);
+        let auth = (shown.user.is_some() || mechanism.is_some())
+            .then_some(imap::Auth { mechanism, user: shown.user });
         let tag = Tag::new(head.tag);
         let command = imap::Command {
             imap: imap::CommandObject {
@@ -226,9 +229,7 @@ impl Imap {
         self.pending.begin(tag, kind);
         match kind {
             Kind::Authenticate => {
-                let responses = usize::from(shown.initial_response);
-                self.authentication =
-                    Some(Authentication { tag, mechanism: shown.mechanism, responses });
+                self.authentication = Some(Authentication { tag, exchange: shown.exchange });
                 self.expect = Expect::Answer(tag, Question::Sasl);
             }
             Kind::StartTls | Kind::Compress => {
@@ -266,14 +267,11 @@ impl Imap {
     fn sasl_response(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) {
         self.expect = Expect::Command;
         let Some(authentication) = self.authentication.as_mut() else { return };
-        let (tag, mechanism) = (authentication.tag, authentication.mechanism);
-        let response = match mechanism {
-            Some(mechanism) if !parts.cut => {
-                sasl::Response::read(mechanism, authentication.responses, parts.line)
-            }
-            _ => sasl::Response::default(),
-        };
-        authentication.responses += 1;
+        let (tag, mechanism) = (authentication.tag, authentication.exchange.mechanism);
+        let mut response = authentication.exchange.response(parts.line);
+        if parts.cut {
+            response = sasl::Response::default();
+        }
         self.secrets.remember(parts.line);
         self.secrets.vague |= parts.cut;
         if let Some(secret) = &response.secret {

@@ -6,9 +6,11 @@ use super::{
     arguments::{Arguments, word},
     mailbox,
     message::Parts,
-    sasl::{self, Mechanism},
 };
-use crate::event::Text;
+use crate::{
+    decode::sasl::{Exchange, Mechanism},
+    event::Text,
+};
 
 /// Words of a malformed LOGIN that are taken for secrets.
 const WORDS_LIMIT: usize = 12;
@@ -179,10 +181,8 @@ pub(super) struct Shown<'a> {
     pub(super) arguments: Option<Text<'a>>,
     /// The mailbox it names.
     pub(super) mailbox: Option<Text<'a>>,
-    /// SASL mechanism.
-    pub(super) mechanism: Option<&'static Mechanism>,
-    /// Whether AUTHENTICATE carries the first response.
-    pub(super) initial_response: bool,
+    /// The exchange that AUTHENTICATE begins.
+    pub(super) exchange: Exchange,
     /// User name.
     pub(super) user: Option<Text<'a>>,
     /// Values that the server must not be shown to quote.
@@ -270,27 +270,23 @@ impl<'a> Shown<'a> {
     /// nobody knows may be a response whose mechanism was forgotten.
     fn authenticate(&mut self, head: &Head<'a>, mut arguments: Arguments<'a>) -> usize {
         let Some(name) = arguments.next() else { return head.end };
-        self.mechanism = Mechanism::named(&name.value);
-        if self.mechanism.is_none()
-            || (arguments.parts.cut && name.end == arguments.parts.bytes.len())
-        {
+        let mechanism = Mechanism::named(&name.value);
+        self.exchange = Exchange::new(mechanism);
+        if mechanism.is_none() || (arguments.parts.cut && name.end == arguments.parts.bytes.len()) {
             self.secrets.push(name.value);
         }
         let start = arguments.at + 1;
         let response = arguments.next().map(|argument| argument.value);
         let rest = arguments.parts.bytes.get(start..).unwrap_or_default();
         let response = response.unwrap_or(Cow::Borrowed(rest));
-        if let Some(mechanism) = self.mechanism.filter(|_| !response.is_empty()) {
-            let said = sasl::Response::read(mechanism, 0, &response);
+        if !response.is_empty() {
+            let said = self.exchange.initial_response(&response);
             self.user = said.user.filter(|_| !arguments.parts.cut).map(Text::from);
             self.secrets.extend(said.secret.map(Cow::Owned));
-        }
-        self.vague |= arguments.parts.cut;
-        self.initial_response = !response.is_empty();
-        if self.initial_response {
             self.secrets.push(response);
         }
-        if self.mechanism.is_some() { name.end } else { head.end }
+        self.vague |= arguments.parts.cut;
+        if mechanism.is_some() { name.end } else { head.end }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::command::Kind;
+use crate::decode::quote;
 
 /// Commands in progress that are remembered, the oldest being forgotten first;
 /// clients rarely pipeline more than a dozen.
@@ -14,9 +15,6 @@ const SECRETS_LIMIT: usize = 16;
 /// Bytes of a secret that are remembered: a server's text that quotes so much
 /// of it gives it away.
 const SECRET_LIMIT: usize = 256;
-/// Secrets shorter than this only count where they stand as a word of their
-/// own.
-const SHORT_SECRET: usize = 4;
 
 /// A tag, as much of it as tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,15 +96,7 @@ impl Secrets {
 
     /// Whether a text quotes one of them.
     pub(super) fn quoted_in(&self, text: &[u8]) -> bool {
-        self.values.iter().any(|secret| {
-            memchr::memmem::find_iter(text, secret).any(|at| {
-                let before = at.checked_sub(1).and_then(|before| text.get(before));
-                let behind = text.get(at + secret.len());
-                let within_word =
-                    [before, behind].into_iter().flatten().any(u8::is_ascii_alphanumeric);
-                secret.len() >= SHORT_SECRET || !within_word
-            })
-        })
+        self.values.iter().any(|secret| quote::find(text, secret).next().is_some())
     }
 
     /// Bytes held on the heap.

@@ -19,7 +19,6 @@ mod mailbox;
 mod memory;
 mod message;
 mod response;
-mod sasl;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -29,9 +28,8 @@ use self::{
     line::Lines,
     memory::{Pending, Secrets, Tag},
     message::Message,
-    sasl::Mechanism,
 };
-use super::{Decoder, Input, Out, Progress, Protocol};
+use super::{Decoder, Input, Out, Progress, Protocol, sasl::Exchange};
 use crate::event::{Side, Timestamp};
 
 /// IMAP in the clear.
@@ -83,9 +81,7 @@ impl Stream {
 #[derive(Clone, Copy, Debug)]
 struct Authentication {
     tag: Tag,
-    mechanism: Option<&'static Mechanism>,
-    /// Responses sent so far.
-    responses: usize,
+    exchange: Exchange,
 }
 
 /// An IDLE in progress.

@@ -142,7 +142,9 @@ impl Imap {
         let tag = Tag::new(line.tag);
         let waited = matches!(self.expect, Expect::Answer(..));
         match line.kind {
-            Kind::Continuation => self.continued(time, out),
+            Kind::Continuation => {
+                self.continued(parts.line.get(line.text..).unwrap_or_default(), time, out);
+            }
             Kind::Tagged => self.completing(tag, line.status, out),
             Kind::Untagged => {
                 self.authenticated |= line.number.is_some() || line.status == Some("PREAUTH");
@@ -206,8 +208,8 @@ impl Imap {
         }
     }
 
-    /// The server says `+`.
-    fn continued(&mut self, time: Timestamp, out: &mut Out<'_>) {
+    /// The server says `+`, and what stands behind it.
+    fn continued(&mut self, text: &[u8], time: Timestamp, out: &mut Out<'_>) {
         if let Some(idle) = self.idle.as_mut().filter(|idle| idle.unanswered) {
             idle.unanswered = false;
             return;
@@ -217,7 +219,12 @@ impl Imap {
                 self.expect = Expect::Command;
                 self.client_literal(header, time, out);
             }
-            Expect::Answer(_, Question::Sasl) => self.expect = Expect::Sasl,
+            Expect::Answer(_, Question::Sasl) => {
+                self.expect = Expect::Sasl;
+                if let Some(authentication) = &mut self.authentication {
+                    authentication.exchange.challenge(text);
+                }
+            }
             Expect::Answer(_, Question::Upgrade) | Expect::Command | Expect::Sasl => {}
         }
     }

@@ -174,7 +174,7 @@ fn authenticate_with_responses() {
 #[test]
 fn secrets_of_other_mechanisms() {
     for (mechanism, response, user) in [
-        ("CRAM-MD5", "Ym9iIGM0bmFyeQ==", json!("bob")),
+        ("CRAM-MD5", "Ym9iIGM0bmFyeQ==", json!(null)),
         ("XOAUTH2", "dXNlcj1ib2IBYXV0aD1CZWFyZXIgYzRuYXJ5AQE=", json!("bob")),
         ("PLAIN", "YzRuYXJ5", json!(null)),
         ("SCRAM-SHA-256", "YzRuYXJ5", json!(null)),
@@ -188,6 +188,26 @@ fn secrets_of_other_mechanisms() {
         assert_eq!(said.text[2], "client: Request: [redacted]");
         assert_eq!(said.json[2]["imap"]["auth"]["user"], user, "{mechanism}");
     }
+}
+
+#[test]
+fn login_that_asks_for_the_password_first() {
+    let said = hides(&[
+        client("1 AUTHENTICATE LOGIN\r\n"),
+        server("+ UGFzc3dvcmQ6\r\n"),
+        client("YzRuYXJ5\r\n"),
+        server("1 NO c4nary\r\n"),
+    ]);
+    assert_eq!(said.json[2]["imap"]["auth"], json!({"mechanism": "LOGIN"}));
+}
+
+#[test]
+fn a_quote_that_is_cut_short() {
+    let said = hides(&[
+        client("1 LOGIN bob c4nary-of-many-words\r\n"),
+        server("1 BAD no c4nary-of...\r\n"),
+    ]);
+    assert_eq!(said.text[1], "server: Response: 1 BAD [redacted]");
 }
 
 #[test]

@@ -1,0 +1,69 @@
+//! Secrets in a server's own words: servers quote what they did not understand.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+/// Bytes of a secret by which it is recognised; servers may quote a line cut
+/// short.
+const PREFIX: usize = 8;
+/// Secrets shorter than this only count where they stand as a word of their
+/// own.
+const SHORT: usize = 4;
+
+/// Where a text quotes a secret, wholly or from its start.
+pub(super) fn find<'a>(text: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item = Range<usize>> {
+    let secret = secret.trim_ascii();
+    let prefix = secret.get(..PREFIX).unwrap_or(secret);
+    let finder = memmem::Finder::new(prefix);
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            if prefix.is_empty() {
+                return None;
+            }
+            let start = at + finder.find(text.get(at..)?)?;
+            let quote = text.get(start..)?.iter().zip(secret);
+            at = start + quote.take_while(|(one, other)| one == other).count();
+            if prefix.len() >= SHORT || is_word(text, start, at) {
+                return Some(start..at);
+            }
+        }
+    })
+}
+
+fn is_word(text: &[u8], start: usize, end: usize) -> bool {
+    let before = start.checked_sub(1).and_then(|before| text.get(before));
+    ![before, text.get(end)].into_iter().flatten().any(u8::is_ascii_alphanumeric)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Begin and end of each quote.
+    fn found(text: &str, secret: &str) -> Vec<(usize, usize)> {
+        find(text.as_bytes(), secret.as_bytes()).map(|quote| (quote.start, quote.end)).collect()
+    }
+
+    #[test]
+    fn a_quote_may_be_cut_short() {
+        assert_eq!(found("no \"0123456789\"", "0123456789"), [(4, 14)]);
+        assert_eq!(found("01234567 0123456 012345678", "0123456789"), [(0, 8), (17, 26)]);
+        assert_eq!(found("what is pass?", " pass "), [(8, 12)]);
+        assert_eq!(found("aaaaaaaaaaaaaaaaaaaa", "aaaaaaaaaaaaaaaa"), [(0, 16)]);
+    }
+
+    #[test]
+    fn a_short_secret_is_a_word_of_its_own() {
+        assert_eq!(found("abc, xabc abcx 'abc'", "abc"), [(0, 3), (16, 19)]);
+        assert_eq!(found("xabcd", "abcd"), [(1, 5)]);
+    }
+
+    #[test]
+    fn nothing_is_no_secret() {
+        assert_eq!(found("a text", ""), []);
+        assert_eq!(found("a  text", "  "), []);
+        assert_eq!(found("", "secret"), []);
+    }
+}
