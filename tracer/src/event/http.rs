@@ -25,8 +25,9 @@ pub struct Request<'a> {
 /// The object `http` of `http-request`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RequestHttp<'a> {
-    /// Version, as `1.1`.
-    pub version: &'static str,
+    /// Version as sent, as `1.1`; empty where the request line has none.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub version: &'a str,
     /// The object `http.request`.
     pub request: RequestFields<'a>,
 }
@@ -104,8 +105,8 @@ pub struct Response<'a> {
 /// The object `http` of `http-response`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ResponseHttp<'a> {
-    /// Version, as `1.1`.
-    pub version: &'static str,
+    /// Version as sent, as `1.1`.
+    pub version: &'a str,
     /// The object `http.response`.
     pub response: ResponseFields<'a>,
 }
@@ -205,7 +206,9 @@ impl fmt::Display for Request<'_> {
         if let Some(target) = &self.url.original {
             write!(formatter, " {target}")?;
         }
-        write!(formatter, " HTTP/{version}")?;
+        if !version.is_empty() {
+            write!(formatter, " HTTP/{version}")?;
+        }
         write_mime_type(formatter, self.has_body, request.mime_type.as_ref())
     }
 }

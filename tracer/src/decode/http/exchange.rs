@@ -19,6 +19,9 @@ use crate::{
     event::{Message, Side, Timestamp},
 };
 
+/// The version of a request line whose end was never seen.
+const ASSUMED: &str = "1.1";
+
 impl Http {
     /// Tells of a whole head.
     pub(super) fn whole_head(
@@ -102,6 +105,10 @@ impl Http {
             None
         };
         if end != End::Limit {
+            if head.is_none() && self.cut_start_line(side, bytes, time, out) {
+                *self.state(side) = State::Lost(Resync::default());
+                return Step::Wait(bytes.len(), Want::More);
+            }
             *self.state(side) = State::Lost(Resync::default());
             return Step::Wait(lines, Want::More);
         }
@@ -109,9 +116,9 @@ impl Http {
         // Of a request line without end the method is enough to keep the step.
         let head = head.or_else(|| {
             let framing = Framing::default();
-            let asked = framing.asked(head::method(bytes)?);
+            let asked = framing.asked(head::method(bytes)?, ASSUMED);
             self.ask(asked, side, time, out);
-            Some(Head { framing, minor: 1, kind: Kind::Request })
+            Some(Head { framing, old: false, kind: Kind::Request })
         });
         let Some(mut head) =
             head.filter(|head| (side == Side::Client) == (head.kind == Kind::Request))
@@ -129,6 +136,43 @@ impl Http {
         Step::Next(lines)
     }
 
+    /// Tells of a start line whose end is missing, where what matters of it is
+    /// whole; returns whether it is.
+    fn cut_start_line(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let framing = Framing::default();
+        match side {
+            Side::Client => head::cut_request_line(bytes)
+                .map(|line| self.request(line, &mut [], framing, time, out)),
+            Side::Server => head::status_line(bytes).map(|line| {
+                let line = StatusLine { reason: &[], ..line };
+                self.response(line, &mut [], framing, time, out)
+            }),
+        }
+        .is_some()
+    }
+
+    /// Tells of a request without a version, which servers answer before any
+    /// header field: those that follow nonetheless are not told of.
+    pub(super) fn simple_request(
+        &mut self,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Step {
+        let (line, rest) = head::split_start_line(bytes);
+        let Some(line) = head::request_line(line) else { return Step::Next(0) };
+        let mut head = self.request(line, &mut [], Framing::default(), time, out);
+        tell(std::mem::take(&mut head.framing.odd), Side::Client, time, out);
+        self.client = State::Rest(Rest::new(head, Line::Empty));
+        Step::Next(bytes.len() - rest.len())
+    }
+
     /// Goes on behind a head.
     pub(super) fn head_ends(
         &mut self,
@@ -137,11 +181,11 @@ impl Http {
         time: Timestamp,
         out: &mut Out<'_>,
     ) {
-        let Some(&Head { mut framing, minor, kind }) = head else {
+        let Some(&Head { mut framing, old, kind }) = head else {
             self.lose(side);
             return;
         };
-        framing.check(side, minor);
+        framing.check(side, old);
         tell(framing.odd, side, time, out);
         let body = match kind {
             Kind::Request => framing.request_body(),
@@ -150,7 +194,9 @@ impl Http {
                     self.become_opaque(to, side, time, out);
                     return;
                 }
-                if status >= 200 && !matches!(asked, Some(Asked::Plain | Asked::Head)) {
+                if status >= 200
+                    && !matches!(asked, Some(Asked::Plain | Asked::Simple | Asked::Head))
+                {
                     self.decide();
                 }
                 framing.response_body(status, asked)
@@ -170,10 +216,11 @@ impl Http {
         &mut self,
         line: RequestLine<'_>,
         headers: &mut [Header<'_>],
-        framing: Framing,
+        mut framing: Framing,
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> Head {
+        framing.version(line.version);
         let (target, rewritten) = if out.settings.show_secrets {
             (Cow::Borrowed(line.target), Rewritten::default())
         } else {
@@ -184,18 +231,19 @@ impl Http {
         let body = framing.request_body();
         let event = message::request(shown, &headers, body, framing.announced(body));
         out.emit(Side::Client, time, Message::HttpRequest(event));
-        self.ask(framing.asked(line.method), Side::Client, time, out);
-        Head { framing, minor: line.minor, kind: Kind::Request }
+        self.ask(framing.asked(line.method, line.version), Side::Client, time, out);
+        Head { framing, old: is_old(line.version), kind: Kind::Request }
     }
 
     fn response(
         &mut self,
         line: StatusLine<'_>,
         headers: &mut [Header<'_>],
-        framing: Framing,
+        mut framing: Framing,
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> Head {
+        framing.version(line.version);
         // Interim responses answer nothing yet (RFC 9110 section 15.2).
         let asked = match line.status {
             100..=199 => self.asked.front().copied(),
@@ -214,7 +262,8 @@ impl Http {
         };
         let event = message::response(shown, &headers, body, framing.announced(body));
         out.emit(Side::Server, time, Message::HttpResponse(event));
-        Head { framing, minor: line.minor, kind: Kind::Response { status: line.status, asked } }
+        let kind = Kind::Response { status: line.status, asked };
+        Head { framing, old: is_old(line.version), kind }
     }
 
     /// Remembers what a response will have to be read in the light of.
@@ -226,6 +275,11 @@ impl Http {
         self.asked.push_back(asked);
         self.undecided = matches!(asked, Asked::Connect | Asked::Upgrade);
     }
+}
+
+/// Whether a version is older than HTTP/1.1, or none was sent.
+fn is_old(version: &str) -> bool {
+    version == "1.0" || version.is_empty() || version.starts_with('0')
 }
 
 fn tell(odd: Oddities, side: Side, time: Timestamp, out: &mut Out<'_>) {

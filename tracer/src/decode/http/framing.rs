@@ -36,6 +36,8 @@ enum Transfer {
 pub(super) enum Asked {
     /// A request after which nothing is special.
     Plain,
+    /// A request without a version: a body may follow at once, without a head.
+    Simple,
     /// HEAD: no body, whatever the fields say.
     Head,
     /// CONNECT: success makes a tunnel.
@@ -101,14 +103,24 @@ impl Framing {
         self.upgrade = Some(to.unwrap_or("tunnel"));
     }
 
+    /// Notes what is wrong with the version.
+    pub(super) fn version(&mut self, version: &str) {
+        match version {
+            "1.0" | "1.1" => {}
+            "" => self.odd.insert(Odd::NoVersion),
+            _ => self.odd.insert(Odd::UnknownVersion),
+        }
+    }
+
     /// The length that was announced for this body.
     pub(super) fn announced(&self, body: Option<Body>) -> Option<u64> {
         self.length.filter(|length| body == Some(Body::Length(*length)))
     }
 
     /// Whether a request asks for what makes its connection something else.
-    pub(super) fn asked(&self, method: &str) -> Asked {
+    pub(super) fn asked(&self, method: &str, version: &str) -> Asked {
         match method {
+            _ if version.is_empty() => Asked::Simple,
             "HEAD" => Asked::Head,
             "CONNECT" => Asked::Connect,
             _ if self.upgrade.is_some() => Asked::Upgrade,
@@ -126,14 +138,14 @@ impl Framing {
     }
 
     /// Notes what is wrong with the fields as a whole, when all were read.
-    pub(super) fn check(&mut self, side: Side, minor: u8) {
+    pub(super) fn check(&mut self, side: Side, old: bool) {
         if self.transfer == Transfer::None {
             return;
         }
         if self.has_length {
             self.odd.insert(Odd::ContentLengthWithTransferEncoding);
         }
-        if minor == 0 {
+        if old {
             self.odd.insert(Odd::TransferEncodingInOldVersion);
         }
         if side == Side::Client && self.transfer == Transfer::Other {

@@ -4,7 +4,7 @@
 use std::{mem::MaybeUninit, ops::Range};
 
 use httparse::{EMPTY_HEADER, Header};
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memmem, memrchr};
 
 use super::odd::{Odd, Oddities};
 use crate::event::Side;
@@ -17,6 +17,10 @@ pub(super) const HEADERS_LIMIT: usize = 128;
 /// Bytes of a method. The longest registered one has 17
 /// (`UPDATEREDIRECTREF`); what has no space by then is no request.
 const METHOD_LIMIT: usize = 32;
+
+/// Bytes of a version's number. Two digits on either side of the point are
+/// more than anybody means, and come from those who test parsers.
+const VERSION_LIMIT: usize = 5;
 
 /// Finds the end of a head that arrives in pieces, looking at each byte once.
 #[derive(Debug, Default)]
@@ -63,6 +67,9 @@ pub(super) enum Begins {
     No,
     /// The first line is not whole, and nothing speaks against it.
     Maybe,
+    /// The first line is a request without a version, as HTTP/0.9 had them:
+    /// servers answer it at once.
+    Simple,
     /// The preface of HTTP/2 with prior knowledge (RFC 9113 section 3.4).
     Http2,
 }
@@ -73,7 +80,10 @@ pub(super) fn begins(side: Side, bytes: &[u8]) -> Begins {
     let line = memchr(b'\n', bytes).and_then(|end| bytes.get(..end)).map(without_cr);
     match (side, line) {
         (Side::Client, Some(line)) if line == b"PRI * HTTP/2.0" => Begins::Http2,
-        (Side::Client, Some(line)) => yes_or_no(request_line(line).is_some()),
+        (Side::Client, Some(line)) => match request_line(line) {
+            Some(line) if line.version.is_empty() => Begins::Simple,
+            line => yes_or_no(line.is_some()),
+        },
         (Side::Server, Some(line)) => {
             yes_or_no(status_begins(bytes) == Begins::Yes && status_line(line).is_some())
         }
@@ -94,9 +104,22 @@ pub(super) fn begins(side: Side, bytes: &[u8]) -> Begins {
     }
 }
 
-/// Whether `bytes` begin a status line, judged by its first 13 bytes at most.
+/// Whether `bytes` begin a status line, judged by its first 15 bytes at most.
 pub(super) fn status_begins(bytes: &[u8]) -> Begins {
-    const PATTERN: &[u8] = b"HTTP/1.d ddd ";
+    const PATTERN: &[u8] = b" ddd ";
+    let name = bytes.get(..VERSION_NAME.len()).unwrap_or(bytes);
+    let number = bytes.get(VERSION_NAME.len()..).unwrap_or_default();
+    if !VERSION_NAME.starts_with(name) || number.first().is_some_and(|byte| !byte.is_ascii_digit())
+    {
+        return Begins::No;
+    }
+    let Some(end) = number.iter().position(|byte| !is_version_byte(*byte)) else {
+        return if number.len() > VERSION_LIMIT { Begins::No } else { Begins::Maybe };
+    };
+    if end > VERSION_LIMIT {
+        return Begins::No;
+    }
+    let bytes = number.get(end..).unwrap_or_default();
     let fits = bytes.iter().zip(PATTERN).enumerate().all(|(at, (byte, pattern))| match pattern {
         b'd' => byte.is_ascii_digit(),
         // Some servers leave out the reason with the space before it.
@@ -121,15 +144,15 @@ pub(super) struct RequestLine<'a> {
     pub(super) method: &'a str,
     /// Request target as sent.
     pub(super) target: &'a [u8],
-    /// Minor version.
-    pub(super) minor: u8,
+    /// Number of the version as sent; empty where the line has none.
+    pub(super) version: &'a str,
 }
 
 /// The first line of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct StatusLine<'a> {
-    /// Minor version.
-    pub(super) minor: u8,
+    /// Number of the version as sent.
+    pub(super) version: &'a str,
     /// Status code.
     pub(super) status: u16,
     /// Reason phrase; may be empty.
@@ -138,12 +161,31 @@ pub(super) struct StatusLine<'a> {
 
 /// Reads a request line. Spaces inside the target are taken as part of it:
 /// servers do (RFC 9112 section 3.2), so the rest of the head would be read.
+/// Without a version it has to be beyond doubt that this is a target.
 pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-    let (target, version) =
-        rest.trim_ascii_end().split_at_checked(memrchr(b' ', rest.trim_ascii_end())?)?;
-    let target = target.trim_ascii();
-    let minor = minor_version(version.trim_ascii())?;
+    let rest = rest.trim_ascii();
+    let last = memrchr(b' ', rest).and_then(|space| rest.split_at_checked(space));
+    let (target, version) = match last {
+        Some((target, word)) => (target.trim_ascii(), version(word.trim_ascii())?),
+        None if matches!(rest, [b'/', ..]) || memmem::find(rest, b"://").is_some() => (rest, ""),
+        None => return None,
+    };
+    request_to(method, target, version)
+}
+
+/// Reads a request line that ends before its version does, where its target
+/// is whole.
+pub(super) fn cut_request_line(line: &[u8]) -> Option<RequestLine<'_>> {
+    let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    let rest = rest.trim_ascii_start();
+    let (target, cut) = rest.split_at_checked(memrchr(b' ', rest)?)?;
+    let cut = cut.trim_ascii();
+    let cut = cut.get(..VERSION_NAME.len()).unwrap_or(cut);
+    if VERSION_NAME.starts_with(cut) { request_to(method, target, "") } else { None }
+}
+
+fn request_to<'a>(method: &'a [u8], target: &'a [u8], version: &'a str) -> Option<RequestLine<'a>> {
     if !is_token(method) || method.len() > METHOD_LIMIT || target.is_empty() {
         return None;
     }
@@ -151,7 +193,7 @@ pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
     if memchr(b'\r', target).is_some() {
         return None;
     }
-    Some(RequestLine { method: str::from_utf8(method).ok()?, target, minor })
+    Some(RequestLine { method: str::from_utf8(method).ok()?, target, version })
 }
 
 /// The method of a request line whose end is not known.
@@ -162,21 +204,35 @@ pub(super) fn method(bytes: &[u8]) -> Option<&str> {
 
 /// Reads a status line.
 pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
-    let (version, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-    let minor = minor_version(version)?;
+    let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    let version = version(word)?;
     let (status, reason) = rest.trim_ascii_start().split_at_checked(3)?;
     if !status.iter().all(u8::is_ascii_digit) || !matches!(reason, [] | [b' ' | b'\r', ..]) {
         return None;
     }
     let status = str::from_utf8(status).ok()?.parse().ok()?;
-    Some(StatusLine { minor, status, reason: before_bare_cr(reason).trim_ascii() })
+    Some(StatusLine { version, status, reason: before_bare_cr(reason).trim_ascii() })
 }
 
-fn minor_version(version: &[u8]) -> Option<u8> {
-    match version {
-        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', minor @ b'0'..=b'9'] => Some(minor - b'0'),
-        _ => None,
-    }
+/// What stands before a version's number.
+const VERSION_NAME: &[u8] = b"HTTP/";
+
+const fn is_version_byte(byte: u8) -> bool {
+    byte.is_ascii_digit() || byte == b'.'
+}
+
+/// The number of a version, whether anybody speaks it or not.
+fn version(word: &[u8]) -> Option<&str> {
+    let number = word.strip_prefix(VERSION_NAME)?;
+    let fits = number.len() <= VERSION_LIMIT
+        && number.first().is_some_and(u8::is_ascii_digit)
+        && number.iter().all(|byte| is_version_byte(*byte));
+    fits.then(|| str::from_utf8(number).ok())?
+}
+
+/// A version's number, as the parser crate names it.
+const fn known_version(minor: u8) -> &'static str {
+    if minor == 0 { "1.0" } else { "1.1" }
 }
 
 /// Whether the bytes are a token (RFC 9110 section 5.6.2).
@@ -292,7 +348,7 @@ pub(super) fn request<'h, 'b>(
     let mut request = httparse::Request::new(&mut []);
     let status = request.parse_with_uninit_headers(bytes, room).ok()?;
     let (method, target) = (request.method?, request.path?.as_bytes());
-    let line = RequestLine { method, target, minor: request.version? };
+    let line = RequestLine { method, target, version: known_version(request.version?) };
     (status.is_complete() && method.len() <= METHOD_LIMIT).then_some((line, request.headers))
 }
 
@@ -307,7 +363,8 @@ pub(super) fn response<'h, 'b>(
         .ok()?;
     let reason =
         memchr(b'\n', bytes).and_then(|end| status_line(without_cr(bytes.get(..end)?)))?.reason;
-    let line = StatusLine { minor: response.version?, status: response.code?, reason };
+    let version = known_version(response.version?);
+    let line = StatusLine { version, status: response.code?, reason };
     status.is_complete().then_some((line, response.headers))
 }
 

@@ -20,13 +20,6 @@ use crate::{
     },
 };
 
-/// Versions by minor number; a start line with another does not begin a message.
-const VERSIONS: [&str; 10] = ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7", "1.8", "1.9"];
-
-fn version(minor: u8) -> &'static str {
-    VERSIONS.get(usize::from(minor)).copied().unwrap_or("1.1")
-}
-
 /// Values that had to be written anew to hide a part of them, by the number of
 /// their field.
 #[derive(Debug, Default)]
@@ -111,7 +104,7 @@ pub(super) fn request<'a>(
     let known = Known::new(headers);
     Request {
         http: RequestHttp {
-            version: version(line.minor),
+            version: line.version,
             request: RequestFields {
                 method: line.method,
                 mime_type: known.mime_type(),
@@ -135,7 +128,7 @@ pub(super) fn response<'a>(
 ) -> Response<'a> {
     Response {
         http: ResponseHttp {
-            version: version(line.minor),
+            version: line.version,
             response: ResponseFields {
                 status_code: line.status,
                 reason: (!line.reason.is_empty()).then(|| line.reason.into()),

@@ -260,6 +260,14 @@ impl Http {
                     self.become_opaque("h2c", side, time, out);
                     return Step::Next(0);
                 }
+                Begins::Simple => return self.simple_request(bytes, time, out),
+                Begins::No
+                    if side == Side::Server && self.asked.front() == Some(&Asked::Simple) =>
+                {
+                    self.asked.pop_front();
+                    self.server = State::Body(Body::UntilClose);
+                    return Step::Next(0);
+                }
                 Begins::No => {
                     out.anomaly(side, time, Odd::NotHttp.code(), None);
                     self.lose(side);

@@ -38,12 +38,16 @@ pub(super) enum Odd {
     ChunkLineTooLong,
     /// The bytes begin no message of HTTP/1.
     NotHttp,
+    /// A request line without a version, as HTTP/0.9 had them.
+    NoVersion,
+    /// A version other than HTTP/1.0 and HTTP/1.1.
+    UnknownVersion,
     /// More requests wait for their responses than are remembered.
     PipelineTooLong,
 }
 
 impl Odd {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 19] = [
         Self::HeadTooLong,
         Self::TooManyHeaders,
         Self::InvalidHeader,
@@ -60,6 +64,8 @@ impl Odd {
         Self::InvalidChunkEnd,
         Self::ChunkLineTooLong,
         Self::NotHttp,
+        Self::NoVersion,
+        Self::UnknownVersion,
         Self::PipelineTooLong,
     ];
 
@@ -82,6 +88,8 @@ impl Odd {
             Self::InvalidChunkEnd => "invalid-chunk-end",
             Self::ChunkLineTooLong => "chunk-line-too-long",
             Self::NotHttp => "not-http",
+            Self::NoVersion => "no-version",
+            Self::UnknownVersion => "unknown-version",
             Self::PipelineTooLong => "pipeline-too-long",
         }
     }

@@ -18,8 +18,8 @@ const LINE_LIMIT: usize = 1024;
 pub(super) struct Head {
     /// The fields that frame the message.
     pub(super) framing: Framing,
-    /// Minor version.
-    pub(super) minor: u8,
+    /// Whether the version is older than HTTP/1.1.
+    pub(super) old: bool,
     /// What kind of message it begins.
     pub(super) kind: Kind,
 }

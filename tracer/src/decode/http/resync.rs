@@ -123,7 +123,9 @@ fn find_response(bytes: &[u8]) -> Found {
         match head::status_begins(bytes.get(discard..).unwrap_or_default()) {
             Begins::Yes => return Found { discard, message: true },
             Begins::No => from = discard + START.len(),
-            Begins::Maybe | Begins::Http2 => return Found { discard, message: false },
+            Begins::Maybe | Begins::Simple | Begins::Http2 => {
+                return Found { discard, message: false };
+            }
         }
     }
     let kept = (1..START.len())

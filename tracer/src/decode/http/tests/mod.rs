@@ -5,6 +5,7 @@ mod hostile;
 mod lost;
 mod opaque;
 mod redaction;
+mod version;
 
 use serde_json::json;
 
