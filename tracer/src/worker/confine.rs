@@ -1,7 +1,13 @@
 //! Gives up every privilege, for good, before the first hostile byte is read.
-#![expect(unsafe_code, reason = "capability sets are changed by bare system calls")]
+#![expect(
+    unsafe_code,
+    reason = "capability sets are changed, and ranges of descriptors closed, by bare system calls"
+)]
 
-use std::io;
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
 
 use nix::{
     sys::prctl,
@@ -42,14 +48,19 @@ struct Sets {
 }
 
 /// Turns this process, which must have one thread, into one that owns nothing
-/// and may do nothing but use what it has open.
+/// and may do nothing but use `channel` and the standard streams, all that
+/// stays open.
 ///
 /// # Errors
 ///
 /// When capabilities are left. Without `CAP_SETUID` (a container's root) the
-/// user id stays, which is logged.
-pub(crate) fn confine() -> Result<(), Error> {
+/// user id stays, which is logged; so do descriptors where a seccomp profile
+/// does not know the call.
+pub(crate) fn confine(channel: BorrowedFd<'_>) -> Result<(), Error> {
     let failed = |operation| move |source: io::Error| Error { operation, source };
+    if let Err(error) = close_all_but(channel) {
+        log::warn!("the worker keeps what tracer was started with open: {error}");
+    }
     // Takes CAP_SETPCAP, so first; who lacks that cannot get more either, once
     // new privileges are off.
     for capability in 0..CAPABILITIES {
@@ -72,6 +83,24 @@ pub(crate) fn confine() -> Result<(), Error> {
     prctl::set_dumpable(false).map_err(io::Error::from).map_err(failed("dumpable"))?;
     if capabilities().map_err(failed("capget"))? != [Sets::default(); 2] {
         return Err(failed("capset")(io::ErrorKind::PermissionDenied.into()));
+    }
+    Ok(())
+}
+
+/// Closes descriptors that a careless parent of tracer left open: a file or a
+/// socket that it opened with privileges would keep them.
+fn close_all_but(channel: BorrowedFd<'_>) -> io::Result<()> {
+    const FIRST: u32 = libc::STDERR_FILENO.cast_unsigned() + 1;
+    let kept = channel.as_raw_fd().cast_unsigned();
+    for (first, last) in [(FIRST, kept.saturating_sub(1)), (kept + 1, u32::MAX)] {
+        if first > last {
+            continue;
+        }
+        // SAFETY: at this point the process, which is new, owns no descriptor
+        // but its channel.
+        if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
     }
     Ok(())
 }
