@@ -15,6 +15,7 @@ pub mod examples;
 pub mod host;
 pub mod kernel;
 pub mod live;
+pub mod load;
 pub mod machine;
 pub mod namespace;
 pub mod packet;

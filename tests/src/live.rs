@@ -3,10 +3,10 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -34,6 +34,8 @@ type Lines = Arc<Mutex<Vec<String>>>;
 #[derive(Debug)]
 pub struct Tracer {
     child: Child,
+    /// The standard output, as long as nobody reads it.
+    output: Option<ChildStdout>,
     events: Lines,
     log: Lines,
     readers: Vec<JoinHandle<()>>,
@@ -50,27 +52,43 @@ pub struct Traced {
     pub status: ExitStatus,
 }
 
+/// The end of a tracer.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it wrote on stderr, the summary last.
+    pub log: String,
+    /// How it ended.
+    pub status: ExitStatus,
+}
+
 impl Tracer {
     /// Starts it in a namespace, with JSON on stdout, and waits until it sees
     /// traffic.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        Self::run(namespace.command(host::tracer()).args(arguments))
+        Self::start_by(namespace.command(host::tracer()), arguments)
     }
 
-    /// Starts it by a command that becomes tracer, and waits likewise.
-    pub fn run(command: &mut Command) -> Result<Self> {
+    /// The same by a command that leads to tracer, as one that changes user.
+    pub fn start_by(command: Command, arguments: &[&str]) -> Result<Self> {
+        let mut tracer = Self::start_unread(command, arguments)?;
+        tracer.read_on();
+        Ok(tracer)
+    }
+
+    /// The same, and nobody reads its standard output.
+    pub fn start_unread(mut command: Command, arguments: &[&str]) -> Result<Self> {
         let mut child = command
             .args(["--format", "json"])
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .context("starting tracer")?;
         let (events, log) = (Lines::default(), Lines::default());
-        let mut readers = Vec::new();
-        readers.extend(child.stdout.take().map(|stream| collect(stream, &events)));
-        readers.extend(child.stderr.take().map(|stream| collect(stream, &log)));
-        let mut tracer = Self { child, events, log, readers };
+        let output = child.stdout.take();
+        let readers = child.stderr.take().map(|stream| collect(stream, &log)).into_iter().collect();
+        let mut tracer = Self { child, output, events, log, readers };
         wait::until("tracer to be ready", START, || {
             if let Some(status) = tracer.child.try_wait()? {
                 bail!("tracer ended: {status}");
@@ -81,28 +99,33 @@ impl Tracer {
         Ok(tracer)
     }
 
+    /// Reads its standard output from now on.
+    pub fn read_on(&mut self) {
+        let reader = self.output.take().map(|stream| collect(stream, &self.events));
+        self.readers.extend(reader);
+    }
+
+    /// Reads one line, of which it returns a part, and goes away.
+    pub fn read_one_line(&mut self) -> Result<String> {
+        let output = self.output.take().context("its output is read already")?;
+        let mut line = String::new();
+        BufReader::with_capacity(1, output).read_line(&mut line)?;
+        Ok(line)
+    }
+
     /// Number of the process that was started: the privileged one.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// Number of the process that it started: the worker.
+    /// Number of the worker, which is the other process's only child.
     pub fn worker(&self) -> Result<u32> {
-        let parent = format!("PPid:\t{}", self.pid());
-        for entry in fs::read_dir("/proc")? {
-            let path = entry?.path();
-            let status = fs::read_to_string(path.join("status")).unwrap_or_default();
-            if status.lines().any(|line| line == parent) {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                return Ok(name.parse()?);
-            }
-        }
-        bail!("no process has {parent}")
-    }
-
-    /// Waits until it ends by itself.
-    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
-        wait::end(&mut self.child, limit)?.context("tracer goes on")
+        let pid = self.pid();
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let [worker] = children.split_whitespace().collect::<Vec<_>>()[..] else {
+            bail!("not one worker: {children}")
+        };
+        Ok(worker.parse()?)
     }
 
     /// What it wrote on stderr so far.
@@ -133,16 +156,38 @@ impl Tracer {
     }
 
     /// Stops it as Ctrl-C does and returns all that it said.
-    pub fn stop(mut self) -> Result<Traced> {
-        kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGINT)?;
-        let Some(status) = wait::end(&mut self.child, END)? else {
-            bail!("tracer did not end\n{}", self.log())
-        };
-        for reader in self.readers.drain(..) {
-            let _ = reader.join();
-        }
-        Ok(Traced { events: self.events()?, log: self.log(), status })
+    pub fn stop(self) -> Result<Traced> {
+        signal(self.pid(), Signal::SIGINT)?;
+        self.end(END)
     }
+
+    /// Waits for the end of both processes and returns all that they said.
+    pub fn end(self, limit: Duration) -> Result<Traced> {
+        let events = Arc::clone(&self.events);
+        let Ended { log, status } = self.end_unread(limit)?;
+        let events = lines(&events).iter().map(|line| parse(line)).collect::<Result<_>>()?;
+        Ok(Traced { events, log, status })
+    }
+
+    /// The same, without a look at the events.
+    pub fn end_unread(mut self, limit: Duration) -> Result<Ended> {
+        let start = Instant::now();
+        let Some(status) = wait::end(&mut self.child, limit)? else {
+            bail!("tracer did not end within {} s\n{}", limit.as_secs(), self.log())
+        };
+        // Both processes hold the pipes, which close with the last of them.
+        let left = limit.saturating_sub(start.elapsed());
+        wait::until("the worker to close its pipes", left, || {
+            Ok(self.readers.iter().all(JoinHandle::is_finished).then_some(()))
+        })
+        .with_context(|| self.log())?;
+        Ok(Ended { log: self.log(), status })
+    }
+}
+
+/// Sends a process a signal.
+pub fn signal(pid: u32, signal: Signal) -> Result<()> {
+    kill(Pid::from_raw(pid.try_into()?), signal).with_context(|| format!("{signal} to {pid}"))
 }
 
 impl Drop for Tracer {

@@ -25,14 +25,22 @@ pub(crate) fn whole(traced: &Traced) -> Result<()> {
         let events: Vec<&Value> = traced.of(odd).collect();
         ensure!(events.is_empty(), "{events:#?}\n{}", traced.log);
     }
+    let stats = adds_up(traced)?;
+    let count = |name: &str| tests::live::number(stats, &format!("/tracer/{name}"));
+    for lost in ["truncated", "malformed", "lost/ring_full", "lost/unreadable"] {
+        ensure!(count(lost) == Some(0), "{lost}: {stats}\n{}", traced.log);
+    }
+    Ok(())
+}
+
+/// Every packet has one outcome, and every event is counted. Returns the last
+/// counters.
+pub(crate) fn adds_up(traced: &Traced) -> Result<&Value> {
     let stats = traced.of("stats").last().context("no `stats` at the end")?;
     let count = |name: &str| tests::live::number(stats, &format!("/tracer/{name}"));
     let sum: u64 = OUTCOMES.iter().filter_map(|name| count(name)).sum();
     ensure!(count("seen") == Some(sum), "{stats}");
-    for lost in ["truncated", "malformed", "lost/ring_full", "lost/unreadable"] {
-        ensure!(count(lost) == Some(0), "{lost}: {stats}\n{}", traced.log);
-    }
     let events = u64::try_from(traced.events.len())? - 1;
     ensure!(count("events") == Some(events), "{events} events, {stats}");
-    Ok(())
+    Ok(stats)
 }

@@ -9,7 +9,10 @@ mod imap;
 mod interfaces;
 mod large;
 mod machines;
+mod outcomes;
+mod privileges;
 mod processes;
+mod readers;
 mod smtp;
 mod traffic;
 
@@ -75,6 +78,9 @@ fn main() -> ExitCode {
         imap::tests(),
         interfaces::tests(),
         processes::tests(),
+        privileges::tests(),
+        readers::tests(),
+        outcomes::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -1,167 +1,187 @@
-//! The two processes: what each may do, and that neither leaves anything at
-//! work when it is killed under load.
+//! The two processes: however either ends, under load, nothing of them works
+//! on, and the traffic does not notice.
 
-use std::{
-    fs,
-    process::{self, Stdio},
-    thread,
-    time::Duration,
-};
+use std::{os::unix::process::CommandExt as _, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{Signal, killpg},
     unistd::Pid,
 };
 use tests::{
     host,
-    kernel::Objects,
-    live::Tracer,
+    kernel::{self, Held, Hooks},
+    live::{Ended, Tracer, signal, text},
+    load::Load,
     server::Nginx,
-    topology::{Ip, Link, Topology},
-    wait,
+    topology::{Link, Topology},
 };
 
-use crate::{LIVE, Test, check, traffic};
+use crate::{LIVE, Test};
 
-/// The capabilities that tracer asks for, as `setpriv` names them.
-const CAPABILITIES: &str = "-all,+bpf,+net_admin,+perfmon";
+/// Limit of everything to be gone.
+const END: Duration = Duration::from_secs(3);
 
-/// An ordinary user.
-const USER: &str = "1000";
-
-/// For how long something may still be at work after a kill.
-const LIMIT: Duration = Duration::from_secs(5);
-
-/// Which process is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Victim {
-    Privileged,
-    Worker,
-}
+/// Where the server's end of the wire is.
+const DEVICE: &str = "eth0";
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut tests = vec![
-        Test::new("processes::worker_may_do_nothing", LIVE, unprivileged_worker),
-        Test::new("processes::three_capabilities_are_enough", LIVE, three_capabilities),
-    ];
+    let mut tests = Vec::new();
     for hook in ["tc", "clsact", "xdp"] {
-        for victim in [Victim::Privileged, Victim::Worker] {
-            let name = format!("processes::{victim:?}_killed::{hook}").to_lowercase();
-            tests.push(Test::new(name, LIVE, move || killed(hook, victim)));
-        }
+        let mut test = |name: &str, endings: &'static [Ending]| {
+            let name = format!("processes::{name}::{hook}");
+            tests.push(Test::new(name, LIVE, move || under_load(hook, endings)));
+        };
+        test("worker_dies", &[Ending::WorkerKilled, Ending::WorkerAborts]);
+        test("privileged_one_dies", &[Ending::PrivilegedKilled, Ending::PrivilegedAborts]);
+        test("told_to_end", &[Ending::CtrlC, Ending::Terminated, Ending::WorkerTerminated]);
     }
+    tests.push(Test::new("processes::killed_one_leaves_inert_filters", LIVE, inert));
     tests
 }
 
-fn unprivileged_worker() -> Result<()> {
-    let topology = Topology::new(Link::Loopback)?;
-    let program = Tracer::start(topology.traced(), &[])?;
-    let worker = program.worker()?;
-    holds_nothing(worker)?;
-    ensure!(status(worker, "Uid:")? == "65534\t65534\t65534\t65534", "the worker's user");
-    ensure!(status(worker, "Groups:")?.is_empty(), "the worker's groups");
-    check::whole(&program.stop()?)
+/// How a tracer comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// `kill -9` of the worker.
+    WorkerKilled,
+    /// The worker fails as badly as a program can.
+    WorkerAborts,
+    /// `kill -9` of the privileged process.
+    PrivilegedKilled,
+    /// The privileged process fails as badly.
+    PrivilegedAborts,
+    /// Ctrl-C at a terminal, which both processes hear.
+    CtrlC,
+    /// SIGTERM to the privileged process, whose number is the known one.
+    Terminated,
+    /// SIGTERM to the worker.
+    WorkerTerminated,
 }
 
-/// All sets of capabilities are empty, for good.
-fn holds_nothing(pid: u32) -> Result<()> {
-    for set in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
-        let value = status(pid, set)?;
-        ensure!(u64::from_str_radix(&value, 16)? == 0, "{set} {value}");
+impl Ending {
+    /// Brings it about.
+    fn act(self, tracer: &Tracer) -> Result<()> {
+        match self {
+            Self::WorkerKilled => signal(tracer.worker()?, Signal::SIGKILL),
+            Self::WorkerAborts => signal(tracer.worker()?, Signal::SIGABRT),
+            Self::WorkerTerminated => signal(tracer.worker()?, Signal::SIGTERM),
+            Self::PrivilegedKilled => signal(tracer.pid(), Signal::SIGKILL),
+            Self::PrivilegedAborts => signal(tracer.pid(), Signal::SIGABRT),
+            Self::Terminated => signal(tracer.pid(), Signal::SIGTERM),
+            Self::CtrlC => Ok(killpg(Pid::from_raw(tracer.pid().try_into()?), Signal::SIGINT)?),
+        }
     }
-    ensure!(status(pid, "NoNewPrivs:")? == "1", "new privileges");
-    Ok(())
+
+    /// Whether the privileged process had no chance to remove filters.
+    fn leaves_filters(self) -> bool {
+        matches!(self, Self::PrivilegedKilled | Self::PrivilegedAborts)
+    }
+
+    /// Holds the exit status and the last words against what one expects.
+    fn check(self, ended: &Ended) -> Result<()> {
+        use std::os::unix::process::ExitStatusExt as _;
+        let (status, signal, words) = match self {
+            Self::WorkerKilled => (
+                Some(1),
+                None,
+                "tracer: error: the worker was killed by SIGKILL; nothing is traced any more",
+            ),
+            Self::WorkerAborts => (
+                Some(1),
+                None,
+                "tracer: error: the worker was killed by SIGABRT; nothing is traced any more",
+            ),
+            Self::PrivilegedKilled => (None, Some(libc::SIGKILL), ORPHANED),
+            Self::PrivilegedAborts => (None, Some(libc::SIGABRT), ORPHANED),
+            Self::CtrlC | Self::Terminated | Self::WorkerTerminated => {
+                (Some(0), None, " packets seen = ")
+            }
+        };
+        ensure!(
+            (ended.status.code(), ended.status.signal()) == (status, signal),
+            "{}",
+            ended.status
+        );
+        ensure!(ended.log.contains(words), "not said: {words}");
+        ensure!(!ended.log.contains("panicked"), "a panic");
+        Ok(())
+    }
 }
 
-fn status(pid: u32, field: &str) -> Result<String> {
-    let text = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let value = text.lines().find_map(|line| line.strip_prefix(field));
-    Ok(value.with_context(|| format!("no {field} in /proc/{pid}/status"))?.trim().to_owned())
-}
+const ORPHANED: &str = "tracer: error: the privileged process died; nothing is traced any more";
 
-fn three_capabilities() -> Result<()> {
+/// One load on the wire, and under it tracers that come and end.
+fn under_load(hook: &str, endings: &[Ending]) -> Result<()> {
     let topology = Topology::new(Link::Veth)?;
     let nginx = Nginx::start(topology.server())?;
-    // Where any user can read it, whatever the folders above the workspace say.
-    let copy = std::env::temp_dir().join(format!("tracer-test-{}", process::id()));
-    fs::copy(host::tracer(), &copy)?;
-    let path = copy.to_string_lossy();
-    let sets = [
-        &format!("--inh-caps={CAPABILITIES}"),
-        &format!("--ambient-caps={CAPABILITIES}"),
-        &format!("--bounding-set={CAPABILITIES}"),
-    ];
-    let mut command = topology.traced().command("setpriv");
-    command.args(["--reuid", USER, "--regid", USER, "--clear-groups", "--no-new-privs"]);
-    let program = Tracer::run(command.args(sets).arg(&*path));
-    let _ = fs::remove_file(&copy);
-    let program = program?;
-    let effective = u64::from_str_radix(&status(program.pid(), "CapEff:")?, 16)?;
-    ensure!(effective.count_ones() == 3, "{effective:x}");
-    holds_nothing(program.worker()?)?;
-
-    traffic::curl(&topology, Ip::V4, &["/index.html"])?;
-    ensure!(nginx.requests()?.len() == 1, "nginx's log");
-    let traced = program.stop()?;
-    check::whole(&traced)?;
-    ensure!(traced.of("http-request").count() == 1, "{:?}", traced.events);
+    let before = Hooks::of(topology.traced(), DEVICE)?;
+    ensure!(before.are_free(), "{before:?}");
+    let load = Load::start(&topology)?;
+    for ending in endings {
+        let tracer = grouped(&topology, hook)?;
+        ends(&topology, hook, tracer, *ending).with_context(|| format!("{ending:?}"))?;
+    }
+    if endings.iter().any(|ending| ending.leaves_filters()) && hook == "clsact" {
+        // The next one takes away what a killed one left.
+        let tracer = grouped(&topology, hook)?;
+        ensure!(tracer.log().contains("removed 2 filters of a killed tracer"), "{}", tracer.log());
+        ends(&topology, hook, tracer, Ending::Terminated)?;
+    }
+    let after = Hooks::of(topology.traced(), DEVICE)?;
+    ensure!(after == before, "before {before:?}\nafter {after:?}");
+    load.undisturbed(&nginx)?;
     Ok(())
 }
 
-fn killed(hook: &'static str, victim: Victim) -> Result<()> {
+/// A tracer in a process group of its own, as a shell starts it.
+fn grouped(topology: &Topology, hook: &str) -> Result<Tracer> {
+    let mut command = topology.traced().command(host::tracer());
+    command.process_group(0);
+    Tracer::start_by(command, &["--hook", hook])
+}
+
+/// Ends a tracer that sees traffic, and looks for what is left of it.
+fn ends(topology: &Topology, hook: &str, tracer: Tracer, ending: Ending) -> Result<()> {
+    tracer.wait_for("a request", |event| text(event, "/event/action") == "http-request")?;
+    let (held, worker) = (Held::by(tracer.pid())?, tracer.worker()?);
+    ensure!(!held.programs.is_empty(), "no programs");
+    ensure!(held.links.is_empty() == (hook == "clsact"), "{held:?}");
+    let during = Hooks::of(topology.traced(), DEVICE)?;
+    ensure!(!during.are_free(), "{during:?}");
+
+    ending.act(&tracer)?;
+    let ended = tracer.end_unread(END)?;
+    ending.check(&ended).with_context(|| ended.log.clone())?;
+    kernel::wait_for_end(worker, END)?;
+    held.wait_for_links_to_go(END)?;
+    if ending.leaves_filters() && hook == "clsact" {
+        return Ok(());
+    }
+    held.wait_for_programs_to_go(END)?;
+    let after = Hooks::of(topology.traced(), DEVICE)?;
+    ensure!(after.are_free(), "{after:?}");
+    Ok(())
+}
+
+/// The filters of a killed tracer still run, and do nothing.
+fn inert() -> Result<()> {
     let topology = Topology::new(Link::Veth)?;
     let nginx = Nginx::start(topology.server())?;
-    let mut program = Tracer::start(topology.traced(), &["--hook", hook])?;
-    let objects = Objects::of(program.pid())?;
-    ensure!(objects.loaded() > 0, "no program is loaded");
-    let worker = program.worker()?;
-
-    let url = format!("http://{}/index.html", topology.authority(Ip::V4));
-    let mut load = topology
-        .client()
-        .command("wrk")
-        .args(["--threads", "1", "--connections", "4", "--duration", "60s", &url])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let before = objects.packets()?;
-    wait::until("packets to be counted", LIMIT, || {
-        Ok((objects.packets()? > before + 1000).then_some(()))
-    })?;
-
-    let pid = if victim == Victim::Worker { worker } else { program.pid() };
-    kill(Pid::from_raw(pid.try_into()?), Signal::SIGKILL)?;
-    ensure!(!program.wait(LIMIT)?.success(), "killed, and yet it ended well");
-    wait::until("the worker to end", LIMIT, || Ok(has_ended(worker).then_some(())))?;
-    // A clsact filter stays where its owner could not take it away.
-    if hook != "clsact" || victim == Victim::Worker {
-        wait::until("the programs to go", LIMIT, || Ok((objects.loaded() == 0).then_some(())))?;
-    }
-    wait::until("packets not to be counted any more", LIMIT, || {
-        let before = objects.packets()?;
-        thread::sleep(Duration::from_millis(200));
-        Ok((objects.packets()? == before).then_some(()))
-    })?;
-    ensure!(load.try_wait()?.is_none(), "the load ended before that was seen");
-
-    // In a machine of its own, so the name means this one alone.
-    topology.client().run("pkill", &["-INT", "-x", "wrk"], LIMIT)?;
-    let output = load.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    ensure!(said.contains(" requests in ") && !said.contains("errors"), "wrk: {said}");
-    let requests = nginx.requests()?;
-    ensure!(requests.iter().all(|request| request.status == 200), "not all 200");
-
-    let next = Tracer::start(topology.traced(), &["--hook", hook])?;
-    traffic::curl(&topology, Ip::V4, &["/next"])?;
-    let traced = next.stop()?;
-    check::whole(&traced)?;
-    ensure!(traced.of("http-request").count() == 1, "{:?}", traced.events);
+    let _counted = kernel::count_runs()?;
+    let load = Load::start(&topology)?;
+    let tracer = grouped(&topology, "clsact")?;
+    let programs = Held::by(tracer.pid())?.hold()?;
+    signal(tracer.pid(), Signal::SIGKILL)?;
+    tracer.end_unread(END)?;
+    // Its stamp holds for two seconds.
+    std::thread::sleep(Duration::from_millis(2100));
+    let (runs, counted) = (programs.runs(), programs.counted()?);
+    ensure!(counted > 0, "it saw nothing");
+    std::thread::sleep(Duration::from_millis(300));
+    let more = programs.runs();
+    ensure!(more > runs + 100, "the filters are gone: {runs}, {more} runs");
+    ensure!(programs.counted()? == counted, "they go on counting");
+    load.undisturbed(&nginx)?;
     Ok(())
-}
-
-/// Whether a process has gone, or is dead and waits for its parent.
-fn has_ended(pid: u32) -> bool {
-    status(pid, "State:").map_or(true, |state| state.starts_with('Z'))
 }
