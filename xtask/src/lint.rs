@@ -39,19 +39,20 @@ pub(crate) fn lint() -> Result<ExitCode> {
     documentation.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links");
 
     let mut failed = Vec::new();
-    for (name, mut command) in [
-        ("formatting", format),
-        ("clippy", clippy),
-        ("kernel side", kernel_side()?),
-        ("documentation", documentation),
-        ("licences", deny(&["bans", "licenses", "sources"])?),
-    ] {
+    let mut check = |name, mut command: Command| -> Result<()> {
         println!("lint: {name}");
         let status = command.current_dir(workspace::root()).status();
         if !status.with_context(|| format!("starting the check of {name}"))?.success() {
             failed.push(name);
         }
-    }
+        Ok(())
+    };
+    check("formatting", format)?;
+    check("clippy", clippy)?;
+    check("kernel side", kernel_side()?)?;
+    check("documentation", documentation)?;
+    // Last, because it may have to be built first.
+    check("licences", deny(&["bans", "licenses", "sources"])?)?;
     if let Err(error) = advisories() {
         failed.push("advisories");
         println!("{error:#}");
