@@ -1,6 +1,8 @@
 //! Packets with their times, as a capture file.
 
-use anyhow::Result;
+use std::{env, fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
 
 use crate::packet::Packet;
 
@@ -49,5 +51,21 @@ impl Capture {
             file.extend_from_slice(frame);
         }
         Ok(file)
+    }
+
+    /// Holds a file that is kept against the capture; with `BLESS=1` in the
+    /// environment the file is written first.
+    ///
+    /// # Errors
+    ///
+    /// When they differ, or the file cannot be read or written.
+    pub fn is_kept_in(&self, path: &Path) -> Result<()> {
+        let built = self.pcap()?;
+        if env::var_os("BLESS").is_some() {
+            fs::write(path, &built)?;
+        }
+        let kept = fs::read(path).with_context(|| path.display().to_string())?;
+        ensure!(kept == built, "{} differs from what is built; see BLESS", path.display());
+        Ok(())
     }
 }

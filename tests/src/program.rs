@@ -1,6 +1,11 @@
 //! The program under test.
 
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -20,4 +25,16 @@ pub fn tracer() -> Result<PathBuf> {
         program.display()
     );
     Ok(program)
+}
+
+/// The lines that `tracer read` writes of a capture file.
+///
+/// # Errors
+///
+/// When it fails; the error says what it says.
+pub fn read(capture: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<String>> {
+    let output = Command::new(tracer()?).arg("read").args(arguments).arg(capture).output()?;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}: {errors}", output.status);
+    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
 }

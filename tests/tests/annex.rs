@@ -6,7 +6,7 @@
 //! that it leaves out with `+`. With `BLESS=1` in the environment the captures
 //! are written anew.
 
-use std::{env, fs, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -27,25 +27,13 @@ fn text(dialogue: &Dialogue, extension: &str) -> Result<String> {
 
 /// What `tracer read` says of the dialogue's capture.
 fn read(dialogue: &Dialogue, arguments: &[&str]) -> Result<Vec<String>> {
-    let output = Command::new(program::tracer()?)
-        .arg("read")
-        .args(arguments)
-        .arg(file(dialogue, "pcap"))
-        .output()?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}: {errors}", output.status);
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+    program::read(&file(dialogue, "pcap"), arguments)
 }
 
 #[test]
 fn captures_are_the_dialogues() -> Result<()> {
     for dialogue in DIALOGUES {
-        let (path, built) = (file(&dialogue, "pcap"), dialogue.capture()?.pcap()?);
-        if env::var_os("BLESS").is_some() {
-            fs::write(&path, &built)?;
-        }
-        let kept = fs::read(&path).with_context(|| path.display().to_string())?;
-        ensure!(kept == built, "{} differs from what is built; see BLESS", path.display());
+        dialogue.capture()?.is_kept_in(&file(&dialogue, "pcap"))?;
     }
     Ok(())
 }

@@ -4,12 +4,7 @@
 //! With `BLESS=1` in the environment the captures behind the examples are
 //! written anew.
 
-use std::{
-    collections::BTreeSet,
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
@@ -28,15 +23,6 @@ fn examples(language: &str) -> Result<Vec<String>> {
     Ok(blocks.flat_map(str::lines).map(str::to_owned).collect())
 }
 
-fn read(capture: &Path, format: &str, view: &str) -> Result<Vec<String>> {
-    let output = Command::new(program::tracer()?)
-        .args(["read", "--format", format, "--view", view])
-        .arg(capture)
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
-}
-
 /// Everything that the kept captures make the program write.
 fn written(format: &str) -> Result<BTreeSet<String>> {
     let captures = folder().join("captures");
@@ -45,7 +31,8 @@ fn written(format: &str) -> Result<BTreeSet<String>> {
     let mut lines = BTreeSet::new();
     for capture in annex.chain(short) {
         for view in ["messages", "segments"] {
-            lines.extend(read(&captures.join(&capture), format, view)?);
+            let arguments = ["--format", format, "--view", view];
+            lines.extend(program::read(&captures.join(&capture), &arguments)?);
         }
     }
     Ok(lines)
@@ -54,13 +41,7 @@ fn written(format: &str) -> Result<BTreeSet<String>> {
 #[test]
 fn captures_are_the_examples() -> Result<()> {
     for (name, capture) in examples::captures()? {
-        let path = folder().join(format!("captures/examples/{name}.pcap"));
-        let built = capture.pcap()?;
-        if env::var_os("BLESS").is_some() {
-            fs::write(&path, &built)?;
-        }
-        let kept = fs::read(&path).with_context(|| path.display().to_string())?;
-        ensure!(kept == built, "{} differs from what is built; see BLESS", path.display());
+        capture.is_kept_in(&folder().join(format!("captures/examples/{name}.pcap")))?;
     }
     Ok(())
 }
