@@ -8,6 +8,7 @@
 pub mod capture;
 pub mod cli;
 pub mod config;
+mod confine;
 pub mod decode;
 pub mod event;
 pub mod flow;

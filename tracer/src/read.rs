@@ -8,10 +8,6 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
-use nix::{
-    sys::prctl,
-    unistd::{self, Gid, Uid},
-};
 
 use crate::{
     capture::{
@@ -20,14 +16,12 @@ use crate::{
         packet::Selection,
     },
     config::Config,
+    confine,
     flow::Table,
     output::{View, Writer},
     pipeline::{self, Pipeline},
     stats::Stats,
 };
-
-/// `nobody` and `nogroup`, to whom nothing belongs.
-const NOBODY: u32 = 65_534;
 
 /// Decodes `files` as one capture and writes the events to the standard
 /// output, the counters to the standard error.
@@ -40,7 +34,10 @@ const NOBODY: u32 = 65_534;
 pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     let inputs = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
     let output = io::stdout().as_fd().try_clone_to_owned().context("the standard output")?;
-    give_up_privileges();
+    // What comes in a file is hostile, and reading it needs no rights.
+    if let Err(error) = confine::confine() {
+        log::warn!("reading with all privileges: {error}");
+    }
 
     let ports = config.flows.ports.iter().map(|(port, _)| *port);
     let selection = Selection::new(ports, config.view == View::Segments);
@@ -98,21 +95,4 @@ fn open(file: &Path) -> Result<(String, Box<dyn Read + Send>)> {
     }
     let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
     Ok((file.display().to_string(), Box::new(opened)))
-}
-
-/// What comes in a file is hostile, and reading it needs no rights. Whoever
-/// is not root keeps what little there is.
-fn give_up_privileges() {
-    let nobody = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
-    let given_up = || {
-        if unistd::geteuid().is_root() {
-            unistd::setgroups(&[])?;
-            unistd::setresgid(nobody.1, nobody.1, nobody.1)?;
-            unistd::setresuid(nobody.0, nobody.0, nobody.0)?;
-        }
-        prctl::set_no_new_privs()
-    };
-    if let Err(error) = given_up() {
-        log::warn!("reading with the rights of root, because they cannot be given up: {error}");
-    }
 }

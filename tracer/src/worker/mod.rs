@@ -4,7 +4,6 @@
 //! descriptors, a socket to the privileged process, and the standard output.
 
 mod clock;
-mod confine;
 mod control;
 
 use std::{
@@ -33,6 +32,7 @@ use crate::{
         live::{self, LiveSource},
     },
     config::Config,
+    confine,
     event::Timestamp,
     flow::Table,
     handover::{Channel, FromWorker, ToWorker},

@@ -25,7 +25,7 @@ const CAPABILITIES: libc::c_ulong = 64;
 
 /// What kept a privilege from being given up.
 #[derive(Debug, thiserror::Error)]
-#[error("the worker keeps privileges: {operation}: {source}")]
+#[error("giving up privileges: {operation}: {source}")]
 pub(crate) struct Error {
     operation: &'static str,
     source: io::Error,
@@ -72,7 +72,7 @@ pub(crate) fn confine(channel: BorrowedFd<'_>) -> Result<(), Error> {
     if unistd::geteuid().is_root()
         && let Err(error) = become_nobody()
     {
-        log::warn!("the worker stays user 0, without capabilities: {error}");
+        log::warn!("packets are read as user 0, though without capabilities: {error}");
     }
     // SAFETY: passes plain numbers.
     if unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) } != 0 {
