@@ -26,7 +26,7 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// `program`, ended with all that it started after `limit`.
+    /// `program`, ended after `limit`.
     pub(crate) fn new(program: impl AsRef<OsStr>, limit: Duration) -> Self {
         Self::under(&[], program.as_ref(), limit)
     }
@@ -45,7 +45,8 @@ impl Step {
 
     fn under(wrapper: &[&str], program: &OsStr, limit: Duration) -> Self {
         let mut command = Command::new("timeout");
-        command.arg("--kill-after=10").arg(limit.as_secs().max(1).to_string());
+        // In the terminal's foreground, so that Ctrl-C ends it with this program.
+        command.args(["--foreground", "--kill-after=10"]).arg(limit.as_secs().max(1).to_string());
         command.args(wrapper);
         // sudo resets the environment, hence by `env`.
         command.args(["env", "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "RUST_BACKTRACE=0"]);
