@@ -48,19 +48,14 @@ struct Sets {
 }
 
 /// Turns this process, which must have one thread, into one that owns nothing
-/// and may do nothing but use `channel` and the standard streams, all that
-/// stays open.
+/// and may do nothing but use what it has open.
 ///
 /// # Errors
 ///
 /// When capabilities are left. Without `CAP_SETUID` (a container's root) the
-/// user id stays, which is logged; so do descriptors where a seccomp profile
-/// does not know the call.
-pub(crate) fn confine(channel: BorrowedFd<'_>) -> Result<(), Error> {
+/// user id stays, which is logged.
+pub(crate) fn confine() -> Result<(), Error> {
     let failed = |operation| move |source: io::Error| Error { operation, source };
-    if let Err(error) = close_all_but(channel) {
-        log::warn!("the worker keeps what tracer was started with open: {error}");
-    }
     // Takes CAP_SETPCAP, so first; who lacks that cannot get more either, once
     // new privileges are off.
     for capability in 0..CAPABILITIES {
@@ -87,22 +82,23 @@ pub(crate) fn confine(channel: BorrowedFd<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Closes descriptors that a careless parent of tracer left open: a file or a
-/// socket that it opened with privileges would keep them.
-fn close_all_but(channel: BorrowedFd<'_>) -> io::Result<()> {
+/// Closes what a careless parent of tracer left open, in a process that owns
+/// no descriptor but `channel` and the standard streams: a file or a socket
+/// that was opened with privileges would keep them. Where that is not possible
+/// (a seccomp profile that does not know the call), it is logged.
+pub(crate) fn close_all_but(channel: BorrowedFd<'_>) {
     const FIRST: u32 = libc::STDERR_FILENO.cast_unsigned() + 1;
     let kept = channel.as_raw_fd().cast_unsigned();
     for (first, last) in [(FIRST, kept.saturating_sub(1)), (kept + 1, u32::MAX)] {
         if first > last {
             continue;
         }
-        // SAFETY: at this point the process, which is new, owns no descriptor
-        // but its channel.
+        // SAFETY: nobody owns what is closed, as this function demands.
         if unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } != 0 {
-            return Err(io::Error::last_os_error());
+            let error = io::Error::last_os_error();
+            log::warn!("the worker keeps what tracer was started with open: {error}");
         }
     }
-    Ok(())
 }
 
 fn become_nobody() -> nix::Result<()> {

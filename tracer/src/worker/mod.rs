@@ -79,7 +79,8 @@ pub(crate) enum Error {
 /// When it ends for another reason than that it was told to or that nobody
 /// reads its output any more.
 pub(crate) fn run(config: &Config, channel: Channel) -> Result<ExitCode, Error> {
-    confine::confine(channel.as_fd())?;
+    confine::close_all_but(channel.as_fd());
+    confine::confine()?;
     let _ = prctl::set_name(c"tracer-worker");
     // The terminal's signals go to both processes; the other one acts on them.
     for signal in [Signal::SIGINT, Signal::SIGHUP] {
