@@ -105,7 +105,12 @@ impl Tracer {
         self.readers.extend(reader);
     }
 
-    /// Reads one line, of which it returns a part, and goes away.
+    /// Has the reader of its standard output go away.
+    pub fn go_away(&mut self) {
+        self.output = None;
+    }
+
+    /// Reads one line of its standard output and goes away.
     pub fn read_one_line(&mut self) -> Result<String> {
         let output = self.output.take().context("its output is read already")?;
         let mut line = String::new();

@@ -6,10 +6,11 @@ use std::{thread, time::Duration};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tests::{
-    host,
+    host::{self, Need},
     kernel::{self, Held, Hooks},
     live::{Tracer, number, signal, text},
     load::Load,
+    namespace::Namespace,
     server::Nginx,
     topology::{Ip, Link, Topology},
 };
@@ -24,9 +25,12 @@ const END: Duration = Duration::from_secs(3);
 /// For how long nobody reads: the pipe and a small ring are full long before.
 const STALL: Duration = Duration::from_secs(2);
 
+const QUIET: &[Need] = &[Need::Namespaces, Need::Tracer];
+
 pub(crate) fn tests() -> Vec<Test> {
     vec![
         Test::new("readers::that_goes_away_ends_the_tracer", LIVE, gone),
+        Test::new("readers::that_goes_away_on_a_quiet_host_ends_it", QUIET, gone_quietly),
         Test::new("readers::that_stalls_loses_what_is_counted", LIVE, stalled),
         Test::new("readers::that_stalls_for_good_does_not_keep_it_alive", LIVE, stuck),
     ]
@@ -55,6 +59,20 @@ fn gone() -> Result<()> {
     let hooks = Hooks::of(topology.traced(), "eth0")?;
     ensure!(hooks.are_free(), "{hooks:?}");
     load.undisturbed(&nginx)?;
+    Ok(())
+}
+
+/// The same where no event comes that it would fail to write.
+fn gone_quietly() -> Result<()> {
+    let namespace = Namespace::new("quiet")?;
+    let mut tracer = Tracer::start_unread(namespace.command(host::tracer()), &[])?;
+    let worker = tracer.worker()?;
+    tracer.go_away();
+    let ended = tracer.end_unread(END)?;
+    ensure!(ended.status.code() == Some(0), "{}\n{}", ended.status, ended.log);
+    kernel::wait_for_end(worker, END)?;
+    let hooks = Hooks::of(&namespace, "lo")?;
+    ensure!(hooks.are_free(), "{hooks:?}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! What is traced: the loaded programs, the interfaces that they sit on, and
 //! what becomes of those.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io};
 
 use super::{
     Worker,
@@ -188,11 +188,14 @@ impl Tracing {
         }
     }
 
-    /// Tells the worker. If that fails it is dead, which the loop sees, or
-    /// was stopped by somebody with hundreds of messages unread.
+    /// Tells the worker, unless it has ended: why is said when its status is
+    /// known. Else it was stopped by somebody with hundreds of messages unread.
     pub(super) fn tell(&self, message: &ToWorker) {
-        if let Err(error) = self.worker.channel.send(message, &[]) {
-            log::warn!("telling the worker: {error}");
+        match self.worker.channel.send(message, &[]) {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                log::warn!("telling the worker: {error}");
+            }
+            _ => {}
         }
     }
 }
