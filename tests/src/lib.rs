@@ -12,6 +12,7 @@ pub mod capture;
 pub mod conversation;
 pub mod dialogue;
 pub mod examples;
+pub mod foreign;
 pub mod host;
 pub mod kernel;
 pub mod live;

@@ -9,6 +9,7 @@ mod imap;
 mod interfaces;
 mod large;
 mod machines;
+mod neighbours;
 mod outcomes;
 mod privileges;
 mod processes;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         privileges::tests(),
         readers::tests(),
         outcomes::tests(),
+        neighbours::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
