@@ -8,7 +8,7 @@ use super::{
     intake::{is_probe, limit, payload},
     pair::Pair,
     row::row,
-    stream::{HOLE_TIMEOUT, Opening},
+    stream::Opening,
 };
 use crate::{
     capture::{Direction, Segment, TcpFlags},
@@ -113,9 +113,8 @@ impl Flow {
         let dialogue = self.dialogue.as_deref()?;
         [Side::Client, Side::Server]
             .into_iter()
-            .filter_map(|side| dialogue.peek(side).hole_since)
+            .filter_map(|side| dialogue.peek(side).hole_deadline())
             .min()
-            .map(|since| Timestamp(since.0.saturating_add(HOLE_TIMEOUT)))
     }
 
     /// Whether the segment opens another connection between the same ends.
@@ -180,8 +179,7 @@ impl Flow {
     ) {
         let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
         for side in [Side::Client, Side::Server] {
-            let since = dialogue.peek(side).hole_since;
-            if since.is_some_and(|since| now.since(since) >= HOLE_TIMEOUT) {
+            if dialogue.peek(side).hole_deadline().is_some_and(|deadline| deadline <= now) {
                 dialogue.force(&mut context, side);
             }
         }
@@ -217,6 +215,9 @@ impl Flow {
             dialogue.blame(GapCause::FlowLimit);
         }
         dialogue.finish(&mut context);
+        // Only a hole has kept both FINs waiting.
+        let closed = dialogue.closed() && ending != Ending::Reset;
+        let ending = if closed { Ending::Closed } else { ending };
         let tally = dialogue.tally;
         self.tally = tally;
         self.dialogue = None;
@@ -322,6 +323,9 @@ impl Flow {
         let dialogue = dialogue.as_deref_mut()?;
         let mut context = Context { settings, connection, now: segment.time, sink };
         let start = halves.of(side).start(segment);
+        for side in [Side::Client, Side::Server] {
+            dialogue.stream(side).note_segment();
+        }
         if first {
             let stream = dialogue.stream(side);
             if !flags.has(TcpFlags::SYN) {

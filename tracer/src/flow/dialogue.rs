@@ -108,8 +108,11 @@ impl Dialogue {
     pub(super) fn settle(&mut self, context: &mut Context<'_>, side: Side) {
         loop {
             self.deliver(context, side);
-            match self.streams.of(side).hole() {
-                Some(hole) if hole.certain => self.give_up(context, side, hole),
+            let stream = self.streams.of(side);
+            match stream.hole() {
+                Some(hole) if stream.is_hopeless(hole, context.now) => {
+                    self.give_up(context, side, hole);
+                }
                 Some(_) => {
                     self.streams.of_mut(side).hole_since.get_or_insert(context.now);
                     break;

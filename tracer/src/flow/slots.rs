@@ -1,6 +1,7 @@
 //! Where flows stand: numbered places, in the order of their latest segment.
 
 use super::{connection::Flow, key::Key};
+use crate::event::Timestamp;
 
 /// Number of a place.
 pub(super) type Slot = u32;
@@ -13,8 +14,8 @@ pub(super) struct Entry {
     pub(super) flow: Flow,
     /// Bytes that are in the table's account for it.
     pub(super) held: usize,
-    /// A timer is set for its holes.
-    pub(super) scheduled: bool,
+    /// For when the next timer for its holes is set.
+    pub(super) scheduled: Option<Timestamp>,
     /// It has ended and stands in the line of those.
     pub(super) lingers: bool,
 }

@@ -10,7 +10,18 @@ use crate::event::{Timestamp, tracer::GapCause};
 /// Nanoseconds of packet time after which missing bytes are given up although
 /// nobody acknowledged them. Retransmission time-outs (RFC 6298) have come
 /// several times by then.
-pub(super) const HOLE_TIMEOUT: u64 = 10_000_000_000;
+const HOLE_TIMEOUT: u64 = 10_000_000_000;
+
+/// Segments of the flow, either way, that come behind a hole before an
+/// acknowledgement proves that it stays one. Captures are not always in the
+/// order of the wire: several queues or interfaces were put together in them.
+/// Linux itself allows for three (`net.ipv4.tcp_reordering`).
+const REORDER_SEGMENTS: u32 = 8;
+
+/// Nanoseconds of packet time that prove it as well, where few more segments
+/// come. What was put together out of several captures may be off by the
+/// difference of their clocks.
+const REORDER_TIME: u64 = 1_000_000_000;
 
 /// What stands between the bytes delivered and the next that could be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +32,9 @@ pub(super) struct Hole {
     pub(super) cause: GapCause,
     /// Whether they will not come any more.
     pub(super) certain: bool,
+    /// Whether the other side has acknowledged them: they may only come out of
+    /// order.
+    pub(super) acknowledged: bool,
 }
 
 /// How a stream begins.
@@ -63,6 +77,8 @@ pub(super) struct Stream {
     pub(super) latest_lost: u64,
     /// Since when bytes are missing that others wait for.
     pub(super) hole_since: Option<Timestamp>,
+    /// Segments of the flow that came since then.
+    pub(super) waited: u32,
     /// Bytes that no decoder got and that were not told of yet.
     pub(super) undecoded: u64,
     /// Why the latest gap came about.
@@ -85,6 +101,29 @@ impl Stream {
         self.next = self.next.saturating_add(bytes);
         self.lost = lost;
         self.hole_since = None;
+        self.waited = 0;
+    }
+
+    /// Notes that a segment of the flow came, while bytes are missing.
+    pub(super) const fn note_segment(&mut self) {
+        if self.hole_since.is_some() {
+            self.waited = self.waited.saturating_add(1);
+        }
+    }
+
+    /// Whether a hole is to be given up now.
+    pub(super) fn is_hopeless(&self, hole: Hole, now: Timestamp) -> bool {
+        let waited = self.waited >= REORDER_SEGMENTS
+            || self.hole_since.is_some_and(|since| now.since(since) >= REORDER_TIME);
+        hole.certain || hole.acknowledged && waited
+    }
+
+    /// Until when the first hole is waited for, if there is one.
+    pub(super) fn hole_deadline(&self) -> Option<Timestamp> {
+        let since = self.hole_since?;
+        let acknowledged = self.hole().is_some_and(|hole| hole.acknowledged);
+        let timeout = if acknowledged { REORDER_TIME } else { HOLE_TIMEOUT };
+        Some(Timestamp(since.0.saturating_add(timeout)))
     }
 
     /// Begins one byte later. In mid-stream the first segment seen may have
@@ -137,8 +176,10 @@ impl Stream {
         }
         // The wire had all of them, the capture did not: no use to wait.
         let cut = uncaptured_to >= end;
-        let certain = cut || self.acknowledged >= end;
-        Some(Hole { end, cause: self.missing(lost, cut), certain })
+        let cause = self.missing(lost, cut);
+        let acknowledged = self.acknowledged >= end;
+        let certain = cut || acknowledged && cause == GapCause::RingFull;
+        Some(Hole { end, cause, certain, acknowledged })
     }
 
     /// What is left at the end of the flow: bytes that were seen to pass and
@@ -146,7 +187,7 @@ impl Stream {
     pub(super) fn tail(&self) -> Option<Hole> {
         let (_, last) = self.queue.iter().last()?;
         let cause = self.missing(last.lost, true);
-        Some(Hole { end: last.end, cause, certain: true })
+        Some(Hole { end: last.end, cause, certain: true, acknowledged: false })
     }
 
     /// Why bytes before a segment are missing that came when the ring had lost

@@ -101,8 +101,10 @@ impl Table {
             self.holes.pop();
             if self.slots.generation(slot) == generation {
                 self.account(slot, |flow, settings| flow.expire_holes(now, settings, sink));
-                if let Some(entry) = self.slots.get(slot) {
-                    entry.scheduled = false;
+                if let Some(entry) = self.slots.get(slot)
+                    && entry.scheduled == Some(deadline)
+                {
+                    entry.scheduled = None;
                 }
                 self.schedule(slot);
                 self.linger(slot);
@@ -142,7 +144,7 @@ impl Table {
         let held = size_of::<Entry>() + flow.held();
         self.make_room(held, segment.time, sink);
         self.held += held;
-        let slot = self.slots.insert(Entry { key, flow, held, scheduled: false, lingers: false });
+        let slot = self.slots.insert(Entry { key, flow, held, scheduled: None, lingers: false });
         self.index.insert(key, slot);
         Some(slot)
     }
@@ -202,14 +204,15 @@ impl Table {
         }
     }
 
-    /// Sets a timer for a flow's holes, if there are any and none is set.
+    /// Sets a timer for a flow's holes, if there are any and none is set for
+    /// so early.
     fn schedule(&mut self, slot: Slot) {
         let generation = self.slots.generation(slot);
         let Some(entry) = self.slots.get(slot) else { return };
         if let Some(deadline) = entry.flow.hole_deadline()
-            && !entry.scheduled
+            && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
         {
-            entry.scheduled = true;
+            entry.scheduled = Some(deadline);
             self.holes.push(Reverse((deadline, slot, generation)));
         }
     }

@@ -174,6 +174,8 @@ fn a_hole_is_given_up_when_the_peer_has_acknowledged_it() {
     rig.feed(&server(ACK, 501, "").ack(105));
     assert_eq!(rig.said(), ["client line one"]);
     rig.feed(&server(ACK, 501, "").ack(117));
+    assert!(rig.said().is_empty());
+    rig.wait(SECOND);
     assert_eq!(
         rig.said(),
         [
@@ -186,12 +188,61 @@ fn a_hole_is_given_up_when_the_peer_has_acknowledged_it() {
 }
 
 #[test]
+fn a_capture_shows_bytes_behind_what_follows_and_acknowledges_them() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 105, "two\n"));
+    rig.feed(&server(ACK, 501, "yes\n").ack(109));
+    rig.feed(&server(FIN_ACK, 505, "").ack(109));
+    rig.feed(&client(ACK, 101, "one\n"));
+    assert_eq!(
+        rig.said(),
+        ["server line yes", "server close", "client line one", "client line two"]
+    );
+}
+
+#[test]
+fn an_acknowledged_hole_is_given_up_when_enough_has_come_behind_it() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 105, "two\n").ack(501));
+    for number in 0..7 {
+        rig.feed(&server(ACK, 501 + number, "s").ack(109));
+    }
+    assert!(rig.said().is_empty());
+    rig.feed(&server(ACK, 508, "s").ack(109));
+    assert_eq!(rig.said()[..2], ["client gap 4 not-captured", "client told 4"]);
+}
+
+#[test]
+fn an_acknowledgement_brings_the_end_of_the_wait_forward() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 105, "x\ntwo\n"));
+    rig.wait(SECOND);
+    rig.feed(&server(ACK, 501, "").ack(111));
+    assert_eq!(rig.said()[..2], ["client gap 4 not-captured", "client told 4"]);
+    rig.feed(&client(ACK, 115, "x\nthree\n"));
+    rig.feed(&server(ACK, 501, "").ack(123));
+    assert!(rig.said().is_empty());
+    rig.wait(SECOND);
+    assert_eq!(rig.said()[..2], ["client gap 4 not-captured", "client told 4"]);
+}
+
+#[test]
+fn a_closed_flow_with_a_hole_is_closed_at_the_end_of_the_source() {
+    let mut rig = opened();
+    rig.feed(&client(FIN_ACK, 105, "").ack(501));
+    rig.feed(&server(FIN_ACK, 501, "").ack(106));
+    let end = rig.finish();
+    assert!(end.contains(&"flow end closed".to_owned()), "{end:?}");
+}
+
+#[test]
 fn what_was_acknowledged_and_never_seen_is_a_gap_when_the_next_bytes_come() {
     let mut rig = opened();
     rig.feed(&client(ACK, 101, "one\n"));
     rig.feed(&server(ACK, 501, "yes\n").ack(109));
     assert_eq!(rig.said(), ["client line one", "server line yes"]);
     rig.feed(&client(ACK, 109, "\nthree\n"));
+    rig.wait(SECOND);
     assert_eq!(rig.said()[..2], ["client gap 4 not-captured", "client told 4"]);
 }
 
@@ -203,6 +254,7 @@ fn what_the_ring_lost_is_told_apart() {
     rig.feed(&server(ACK, 501, "").ack(116).lost(4));
     rig.feed(&client(ACK, 126, "\nfive\n").lost(4));
     rig.feed(&server(ACK, 501, "").ack(132).lost(9));
+    rig.wait(SECOND);
     let gaps: Vec<_> = rig.said().into_iter().filter(|line| line.contains("gap")).collect();
     assert_eq!(
         gaps,
@@ -265,6 +317,7 @@ fn a_fin_behind_lost_bytes_that_were_acknowledged() {
     let mut rig = opened();
     rig.feed(&client(FIN_ACK, 105, ""));
     rig.feed(&server(ACK, 501, "").ack(106));
+    rig.wait(SECOND);
     assert_eq!(rig.said(), ["client gap 4 not-captured", "client told 4", "client close"]);
 }
 
@@ -274,6 +327,7 @@ fn what_is_left_at_a_gap_is_told_with_it() {
     rig.feed(&client(ACK, 101, "!left"));
     rig.feed(&client(ACK, 110, "\nnext\n"));
     rig.feed(&server(ACK, 501, "").ack(116));
+    rig.wait(SECOND);
     assert_eq!(
         rig.said(),
         [
@@ -382,6 +436,7 @@ fn a_hole_in_unwanted_bytes_is_a_gap_that_costs_no_step() {
     rig.feed(&client(ACK, 101, "skip 10\nab"));
     rig.feed(&client(ACK, 115, "ghijnext\n"));
     rig.feed(&server(ACK, 501, "").ack(124));
+    rig.wait(SECOND);
     assert_eq!(
         rig.said(),
         [
