@@ -41,6 +41,8 @@ pub(super) struct Flow {
     pub(super) seen: Timestamp,
     /// When the flow ended.
     pub(super) ended: Option<Timestamp>,
+    /// Whose reset ended it.
+    reset: Option<Side>,
     /// What was counted until then.
     tally: Tally,
 }
@@ -73,6 +75,7 @@ impl Flow {
             opened: None,
             seen: segment.time,
             ended: None,
+            reset: None,
             tally: Tally::default(),
         }
     }
@@ -117,12 +120,15 @@ impl Flow {
             .min()
     }
 
-    /// Whether the segment opens another connection between the same ends.
+    /// Whether the segment opens another connection between the same ends, or
+    /// shows that a reset was not believed: its sender goes on.
     pub(super) fn is_another(&self, segment: &Segment<'_>) -> bool {
         let flags = segment.tcp.flags;
         let side = self.sender(segment);
         if !flags.has(TcpFlags::SYN) {
-            return segment.len > 0 && self.halves.of(side).is_foreign(segment);
+            let half = self.halves.of(side);
+            let goes_on = self.reset == Some(side) && !half.is_before(segment);
+            return segment.len > 0 && (goes_on || half.is_foreign(segment));
         }
         let (half, peer) = (self.halves.of(side), self.halves.of(side.other()));
         let sequence = segment.tcp.sequence;
@@ -161,6 +167,7 @@ impl Flow {
         self.open(segment, settings, sink);
         let ending = self.take(segment, side, first, settings, sink);
         if let Some(ending) = ending {
+            self.reset = (ending == Ending::Reset).then_some(side);
             self.end(ending, segment.time, settings, sink);
         }
         if settings.rows && !segment.more {

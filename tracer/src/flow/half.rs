@@ -77,6 +77,11 @@ impl Half {
         self.is_known() && distance.abs() > MAX_WINDOW
     }
 
+    /// Whether a segment begins with bytes that were seen.
+    pub(super) fn is_before(&self, segment: &Segment<'_>) -> bool {
+        self.start(segment) < self.end.cast_signed()
+    }
+
     /// Whether a segment with SYN is of the connection that this half knows:
     /// the SYN again, or one that comes after the bytes that it numbers.
     pub(super) fn same_handshake(&self, segment: &Segment<'_>) -> bool {

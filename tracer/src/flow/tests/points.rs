@@ -161,6 +161,31 @@ fn a_reset_ends_both_sides_without_their_close() {
 }
 
 #[test]
+fn who_has_reset_the_connection_goes_on() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 101, "one\n").ack(501));
+    rig.feed(&client(RST, 105, "").ack(501));
+    rig.said();
+    rig.feed(&client(ACK, 101, "one\n").ack(501));
+    rig.feed(&server(ACK, 501, "late\n").ack(105));
+    assert!(rig.said().is_empty(), "what was on its way makes no new flow");
+    rig.feed(&client(ACK, 105, "two\nthree\n").ack(501));
+    rig.feed(&server(ACK, 501, "x\nyes\n").ack(115));
+    assert_eq!(
+        rig.said(),
+        [
+            "flow open midstream",
+            "client told ?",
+            "client line three",
+            "client gap 4 midstream",
+            "server told ?",
+            "server line yes",
+            "server gap 2 midstream",
+        ]
+    );
+}
+
+#[test]
 fn a_reset_out_of_the_window_is_not_believed() {
     let mut rig = opened();
     rig.feed(&client(ACK, 101, "one\n").ack(501));
