@@ -50,73 +50,31 @@ impl Record {
     /// Reads the header that a ring record begins with; `None` when the bytes
     /// are too few to be one.
     pub fn read(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; RECORD_LEN] = bytes.first_chunk()?;
-        let [
-            t0,
-            t1,
-            t2,
-            t3,
-            t4,
-            t5,
-            t6,
-            t7,
-            l0,
-            l1,
-            l2,
-            l3,
-            l4,
-            l5,
-            l6,
-            l7,
-            i0,
-            i1,
-            i2,
-            i3,
-            s0,
-            s1,
-            s2,
-            s3,
-            p0,
-            p1,
-            p2,
-            p3,
-            o0,
-            o1,
-            o2,
-            o3,
-            c0,
-            c1,
-            c2,
-            c3,
-            h0,
-            h1,
-            v0,
-            v1,
-            n0,
-            n1,
-            direction,
-            flags,
-            r0,
-            r1,
-            r2,
-            r3,
-        ] = *bytes;
+        let mut rest = bytes.get(..RECORD_LEN)?;
+        // In the order in which they stand.
         Some(Self {
-            time: u64::from_ne_bytes([t0, t1, t2, t3, t4, t5, t6, t7]),
-            lost: u64::from_ne_bytes([l0, l1, l2, l3, l4, l5, l6, l7]),
-            interface: u32::from_ne_bytes([i0, i1, i2, i3]),
-            sequence: u32::from_ne_bytes([s0, s1, s2, s3]),
-            payload_len: u32::from_ne_bytes([p0, p1, p2, p3]),
-            copied_offset: u32::from_ne_bytes([o0, o1, o2, o3]),
-            copied_len: u32::from_ne_bytes([c0, c1, c2, c3]),
-            headers_len: u16::from_ne_bytes([h0, h1]),
-            vlan_outer: u16::from_ne_bytes([v0, v1]),
-            vlan_inner: u16::from_ne_bytes([n0, n1]),
-            direction,
-            flags,
-            reserved: u32::from_ne_bytes([r0, r1, r2, r3]),
+            time: u64::from_ne_bytes(take(&mut rest)?),
+            lost: u64::from_ne_bytes(take(&mut rest)?),
+            interface: u32::from_ne_bytes(take(&mut rest)?),
+            sequence: u32::from_ne_bytes(take(&mut rest)?),
+            payload_len: u32::from_ne_bytes(take(&mut rest)?),
+            copied_offset: u32::from_ne_bytes(take(&mut rest)?),
+            copied_len: u32::from_ne_bytes(take(&mut rest)?),
+            headers_len: u16::from_ne_bytes(take(&mut rest)?),
+            vlan_outer: u16::from_ne_bytes(take(&mut rest)?),
+            vlan_inner: u16::from_ne_bytes(take(&mut rest)?),
+            direction: u8::from_ne_bytes(take(&mut rest)?),
+            flags: u8::from_ne_bytes(take(&mut rest)?),
+            reserved: u32::from_ne_bytes(take(&mut rest)?),
         })
     }
+}
+
+/// Takes the bytes of a field off the front.
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (field, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*field)
 }
 
 /// Length of [`Record`], and offset of the packet's bytes behind it.
@@ -150,3 +108,40 @@ const _: () = assert!(offset_of!(Record, vlan_inner) == 40);
 const _: () = assert!(offset_of!(Record, direction) == 42);
 const _: () = assert!(offset_of!(Record, flags) == 43);
 const _: () = assert!(offset_of!(Record, reserved) == 44);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_read_as_it_stands_in_memory() {
+        let mut bytes = [0_u8; RECORD_LEN + 3];
+        for (byte, number) in bytes.iter_mut().zip(1..) {
+            *byte = number;
+        }
+        let record = Record::read(&bytes).expect("enough bytes");
+        let field = |offset: usize, len: usize| &bytes[offset..offset + len];
+        assert_eq!(record.time.to_ne_bytes(), *field(0, 8));
+        assert_eq!(record.lost.to_ne_bytes(), *field(offset_of!(Record, lost), 8));
+        for (value, offset) in [
+            (record.interface, offset_of!(Record, interface)),
+            (record.sequence, offset_of!(Record, sequence)),
+            (record.payload_len, offset_of!(Record, payload_len)),
+            (record.copied_offset, offset_of!(Record, copied_offset)),
+            (record.copied_len, offset_of!(Record, copied_len)),
+            (record.reserved, offset_of!(Record, reserved)),
+        ] {
+            assert_eq!(value.to_ne_bytes(), *field(offset, 4), "at {offset}");
+        }
+        for (value, offset) in [
+            (record.headers_len, offset_of!(Record, headers_len)),
+            (record.vlan_outer, offset_of!(Record, vlan_outer)),
+            (record.vlan_inner, offset_of!(Record, vlan_inner)),
+        ] {
+            assert_eq!(value.to_ne_bytes(), *field(offset, 2), "at {offset}");
+        }
+        assert_eq!([record.direction], *field(offset_of!(Record, direction), 1));
+        assert_eq!([record.flags], *field(offset_of!(Record, flags), 1));
+        assert_eq!(Record::read(&bytes[..RECORD_LEN - 1]), None);
+    }
+}
