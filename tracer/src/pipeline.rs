@@ -131,11 +131,6 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     pub const fn source_mut(&mut self) -> &mut S {
         &mut self.source
     }
-
-    /// Where the events go, to be told something.
-    pub const fn output_mut(&mut self) -> &mut O {
-        &mut self.output
-    }
 }
 
 #[cfg(test)]
@@ -203,7 +198,7 @@ mod tests {
         assert_eq!(pipeline.step().unwrap(), Status::End);
         pipeline.tick(Timestamp(9)).unwrap();
         let stats = pipeline.finish().unwrap();
-        assert_eq!(pipeline.output_mut().actions, [(Timestamp(9), "stats")]);
+        assert_eq!(pipeline.output.actions, [(Timestamp(9), "stats")]);
         assert_eq!((stats.seen, stats.events), (7, 1));
     }
 
@@ -211,7 +206,7 @@ mod tests {
     fn an_output_that_went_away_is_told_from_one_that_broke() {
         for (kind, gone) in [(ErrorKind::BrokenPipe, true), (ErrorKind::StorageFull, false)] {
             let mut pipeline = pipeline();
-            pipeline.output_mut().failure = Some(kind);
+            pipeline.output.failure = Some(kind);
             let errors = [pipeline.step().unwrap_err(), pipeline.tick(Timestamp(1)).unwrap_err()];
             for error in errors.into_iter().chain(pipeline.finish().err()) {
                 assert_eq!(error.is_output_gone(), gone, "{error}");
