@@ -9,6 +9,7 @@
 //! Secrets never get here: whoever makes an event has redacted them.
 
 mod community;
+pub mod email;
 pub mod http;
 pub mod imap;
 pub mod smtp;

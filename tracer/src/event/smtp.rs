@@ -1,10 +1,13 @@
-//! Messages of SMTP, and the mail inside.
+//! Messages of SMTP.
 
 use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer};
 
-use super::{Common, Describe, Outcome, Place, Text};
+use super::{
+    Common, Describe, Outcome, Place, Text,
+    email::{Email, Headline},
+};
 
 /// `smtp-command`: one line of the client that is no part of a mail.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -133,18 +136,6 @@ pub struct PieceFields {
     pub bytes: u64,
 }
 
-/// A mail in a line: `subject: …, from: …, (type)`. What the header does not
-/// have is left out.
-#[derive(Clone, Debug, Default)]
-pub struct Headline<'a> {
-    /// Subject, decoded.
-    pub subject: Option<Text<'a>>,
-    /// The From field, decoded.
-    pub from: Option<Text<'a>>,
-    /// Media type.
-    pub content_type: Option<Text<'a>>,
-}
-
 /// `smtp-message`: one mail.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mail<'a> {
@@ -158,65 +149,6 @@ pub struct Mail<'a> {
     /// `event.duration`, from MAIL to the final reply, and `event.outcome`.
     #[serde(skip)]
     pub common: Common,
-}
-
-/// The object `email`: the mail's header, decoded.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Email<'a> {
-    /// Authors.
-    #[serde(skip_serializing_if = "Addresses::is_empty")]
-    pub from: Addresses<'a>,
-    /// Who sent it, if not the author.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sender: Option<Sender<'a>>,
-    /// Recipients.
-    #[serde(skip_serializing_if = "Addresses::is_empty")]
-    pub to: Addresses<'a>,
-    /// Recipients of a copy.
-    #[serde(skip_serializing_if = "Addresses::is_empty")]
-    pub cc: Addresses<'a>,
-    /// Recipients whom the header should not have named.
-    #[serde(skip_serializing_if = "Addresses::is_empty")]
-    pub bcc: Addresses<'a>,
-    /// Where answers should go.
-    #[serde(skip_serializing_if = "Addresses::is_empty")]
-    pub reply_to: Addresses<'a>,
-    /// Subject.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<Text<'a>>,
-    /// Message-ID without its angle brackets.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message_id: Option<Text<'a>>,
-    /// The Date field, RFC 3339, in its own time zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub origination_timestamp: Option<String>,
-    /// Media type, without parameters, in lower case.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub content_type: Option<Text<'a>>,
-    /// The X-Mailer field.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub x_mailer: Option<Text<'a>>,
-}
-
-/// An object with a list `address`.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Addresses<'a> {
-    /// Addresses without the names.
-    pub address: Vec<Text<'a>>,
-}
-
-impl Addresses<'_> {
-    /// Whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.address.is_empty()
-    }
-}
-
-/// The object `email.sender`.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Sender<'a> {
-    /// Address without the name.
-    pub address: Text<'a>,
 }
 
 /// The object `smtp` of `smtp-message`: how the mail was handed over.
@@ -311,25 +243,6 @@ impl fmt::Display for Data<'_> {
         match &self.headline {
             Some(headline) => write!(formatter, "{headline}"),
             None => write!(formatter, "C: DATA fragment, {} bytes", self.smtp.data.bytes),
-        }
-    }
-}
-
-impl fmt::Display for Headline<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut separator = "";
-        if let Some(subject) = &self.subject {
-            write!(formatter, "subject: {subject}")?;
-            separator = ", ";
-        }
-        if let Some(from) = &self.from {
-            write!(formatter, "{separator}from: {from}")?;
-            separator = ", ";
-        }
-        match &self.content_type {
-            Some(content_type) => write!(formatter, "{separator}({content_type})"),
-            None if separator.is_empty() => formatter.write_str("mail without subject or author"),
-            None => Ok(()),
         }
     }
 }

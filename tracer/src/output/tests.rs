@@ -10,7 +10,9 @@ use std::{
 use super::*;
 use crate::{
     capture::{Direction, TcpFlags, TcpOptions, Timestamps, Vlan},
-    event::{Common, CommunityId, Connection, Endpoint, Event, Message, Side, smtp, tcp, tracer},
+    event::{
+        Common, CommunityId, Connection, Endpoint, Event, Message, Side, email, smtp, tcp, tracer,
+    },
     stats::{FlowCounters, Outcomes, Stats},
 };
 
@@ -145,7 +147,7 @@ fn mail() -> Message<'static> {
     Message::SmtpMessage(smtp::Mail {
         email: Box::default(),
         smtp: Box::default(),
-        headline: smtp::Headline { subject: Some("hello".into()), ..smtp::Headline::default() },
+        headline: email::Headline { subject: Some("hello".into()), ..email::Headline::default() },
         common: Common::default(),
     })
 }

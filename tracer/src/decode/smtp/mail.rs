@@ -7,7 +7,8 @@ use mail_parser::{Address, HeaderForm, HeaderName, HeaderValue, MessageParser};
 use super::data::Content;
 use crate::event::{
     Common, Outcome, Text, Timestamp,
-    smtp::{self, Addresses, DataFields, DataMode, Email, Headline, MailObject, Recipient, Sender},
+    email::{Addresses, Email, Headline, Sender},
+    smtp::{self, DataFields, DataMode, MailObject, Recipient},
 };
 
 /// Mails of one connection that may wait for their final reply: a client that
