@@ -10,7 +10,6 @@ use aya::programs::{
     LinkOrder, ProgramError, TcAttachType, XdpMode,
     links::{FdLink, Link as _},
     tc::{SchedClassifierLink, TcAttachOptions},
-    xdp::XdpError,
 };
 
 use super::{
@@ -18,6 +17,7 @@ use super::{
     foreign::{self, Foreign},
     load::{self, Object, chain},
     netlink::{Direction, Framing, Link, Requests},
+    xdp,
 };
 use crate::cli::Hook;
 
@@ -192,10 +192,10 @@ impl Attachments {
             );
             return self.attach_tc(link, Direction::Ingress, framing);
         }
-        match self.attach_xdp(link) {
-            Ok(way) => Ok(way),
+        match xdp::attach(self.object.xdp()?, link) {
+            Ok((attached, mode)) => Ok(Way::Xdp(attached, mode)),
             Err(error) => {
-                let reason = match errno(&error) {
+                let reason = match xdp::errno(&error) {
                     Some(libc::EBUSY | libc::EEXIST) => {
                         "another XDP program is there, and stays".to_owned()
                     }
@@ -206,27 +206,6 @@ impl Attachments {
                 self.attach_tc(link, Direction::Ingress, framing)
             }
         }
-    }
-
-    fn attach_xdp(&mut self, link: &Link) -> Result<Way, ProgramError> {
-        let Ok(program) = self.object.xdp() else { return Err(ProgramError::NotLoaded) };
-        let mut attach = |mode| {
-            let id = program.attach_to_if_index(link.index, mode)?;
-            // aya has another way, for kernels before 5.9, which would leave
-            // the program there after a kill -9.
-            FdLink::try_from(program.take_link(id)?).map_err(|_| ProgramError::NotAttached)
-        };
-        let (attached, mode) = match attach(XdpMode::Driver) {
-            Err(error) if matches!(errno(&error), Some(libc::EOPNOTSUPP | libc::EINVAL)) => {
-                log::info!(
-                    "{}: its driver has no XDP; the kernel's generic one instead",
-                    link.name
-                );
-                (attach(XdpMode::Skb)?, XdpMode::Skb)
-            }
-            other => (other?, XdpMode::Driver),
-        };
-        Ok(Way::Xdp(attached, mode))
     }
 
     fn attach_tc(
@@ -364,15 +343,5 @@ impl Drop for Attachments {
     /// Links go with their descriptors, filters do not.
     fn drop(&mut self) {
         self.detach_all();
-    }
-}
-
-/// The code of the system call's error behind aya's.
-fn errno(error: &ProgramError) -> Option<i32> {
-    match error {
-        ProgramError::SyscallError(error) => error.io_error.raw_os_error(),
-        ProgramError::XdpError(XdpError::NetlinkError(error))
-        | ProgramError::NetlinkError(error) => error.raw_os_error(),
-        _ => None,
     }
 }

@@ -17,6 +17,7 @@ mod netlink;
 mod supervise;
 mod tcx;
 mod tracing;
+mod xdp;
 
 use std::{io, process::ExitCode};
 

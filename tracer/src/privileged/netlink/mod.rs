@@ -11,7 +11,7 @@ mod tc;
 
 use std::{
     io,
-    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use nix::{
@@ -112,8 +112,8 @@ impl AsFd for Notifications {
     }
 }
 
-impl std::os::fd::AsRawFd for Notifications {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+impl AsRawFd for Notifications {
+    fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 }
