@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memmem, memrchr};
 
 /// What stands in place of a secret.
 pub const REDACTED: &[u8] = b"[redacted]";
@@ -26,7 +26,26 @@ const SECRET_NAMES: [&[u8]; 9] = [
 
 /// Header fields whose value is a URL or an authority alone, so that nothing
 /// but its own delimiters ends a secret in it.
-const URL_NAMES: [&[u8]; 5] = [b"host", b"location", b"content-location", b"referer", b"origin"];
+const URL_NAMES: [&[u8]; 9] = [
+    b"host",
+    b"location",
+    b"content-location",
+    b"referer",
+    b"origin",
+    b"destination",
+    b"x-original-url",
+    b"x-rewrite-url",
+    b"x-forwarded-uri",
+];
+
+/// Authentication schemes whose credentials text may quote.
+const SCHEMES: [&[u8]; 4] = [b"basic", b"bearer", b"negotiate", b"ntlm"];
+
+/// Bytes of the shortest word that is taken for credentials.
+const CREDENTIALS_MINIMUM: usize = 6;
+
+/// Bytes of a header field's name that are looked at before a colon.
+const NAME_LIMIT: usize = 64;
 
 /// Words that make a value a secret, wherever they stand in its key.
 const SECRET_WORDS: [&[u8]; 6] =
@@ -61,32 +80,72 @@ pub fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
 }
 
 /// A request target or another URL, as it may be shown: without userinfo and
-/// without the values of secret keys in parameters, query and fragment.
+/// without the values of secret keys in path, query and fragment.
 pub fn url(url: &[u8]) -> Cow<'_, [u8]> {
     let front = (!url.starts_with(b"/")).then_some(0);
-    match userinfo(url, front) {
-        Cow::Borrowed(url) => parameters(url, b"&"),
-        Cow::Owned(url) => Cow::Owned(parameters(&url, b"&").into_owned()),
-    }
+    then(userinfo(url, front), |url| pairs(url, b"&"))
 }
 
 /// Text with URLs in it (the fields Refresh and Link, a reason phrase, a
-/// server's words), as it may be shown.
+/// server's words), as it may be shown; header fields and credentials that it
+/// quotes are hidden to its end.
 pub fn text(text: &[u8]) -> Cow<'_, [u8]> {
-    // Without one of these there is neither a userinfo nor a parameter.
-    if !text.iter().any(|byte| *byte == b'@' || is_separator(*byte)) {
+    // Without one of these there is no userinfo, parameter, field or scheme.
+    if !text.iter().any(|byte| matches!(byte, b'@' | b'=' | b'%' | b':' | b' ')) {
         return Cow::Borrowed(text);
     }
-    match userinfo(text, None) {
-        Cow::Borrowed(text) => parameters(text, b"&>\""),
-        Cow::Owned(text) => Cow::Owned(parameters(&text, b"&>\"").into_owned()),
-    }
+    then(then(userinfo(text, None), |text| pairs(text, b"&>\"")), quotation)
 }
 
 /// Form text (`application/x-www-form-urlencoded`, or pairs between `;`), as
 /// it may be shown.
 pub fn form(form: &[u8]) -> Cow<'_, [u8]> {
-    pairs(form, 0, b"&")
+    pairs(form, b"&")
+}
+
+/// What `next` makes of what came before it.
+fn then(before: Cow<'_, [u8]>, next: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    match before {
+        Cow::Borrowed(bytes) => next(bytes),
+        Cow::Owned(bytes) => Cow::Owned(next(&bytes).into_owned()),
+    }
+}
+
+/// Hides what stands behind the name of a secret header field and a colon, or
+/// behind the name of an authentication scheme, and looks like credentials.
+fn quotation(text: &[u8]) -> Cow<'_, [u8]> {
+    let field = memchr_iter(b':', text).map(|colon| {
+        let before = text.get(..colon).unwrap_or_default().trim_ascii_end();
+        let name = before.rsplit(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
+        // A name longer than that is none: what is before it was looked at.
+        let name = name.map(|name| name.get(name.len().saturating_sub(NAME_LIMIT)..));
+        (colon + 1, name.flatten().next().is_some_and(is_secret_header))
+    });
+    let mut end = field.filter(|(_, secret)| *secret).map(|(at, _)| at).next();
+    let mut at = 0;
+    let mut scheme = false;
+    for word in text.split(u8::is_ascii_whitespace) {
+        if scheme && is_credentials(word) {
+            end = Some(end.map_or(at, |end| end.min(at)));
+            break;
+        }
+        scheme = SCHEMES.iter().any(|name| word.eq_ignore_ascii_case(name));
+        at += word.len() + 1;
+    }
+    match end {
+        Some(end) if end < text.len() => {
+            let shown = text.get(..end).unwrap_or_default().trim_ascii_end();
+            Cow::Owned([shown, b" ", REDACTED].concat())
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+/// Whether a word behind the name of a scheme can be credentials (`token68` of
+/// RFC 9110 section 11.2) rather than a parameter.
+fn is_credentials(word: &[u8]) -> bool {
+    let end = word.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    end >= CREDENTIALS_MINIMUM && memchr(b'=', word.get(..end).unwrap_or_default()).is_none()
 }
 
 /// What an anomaly may show of an offending line: its first
@@ -113,21 +172,29 @@ pub fn detail(line: &[u8]) -> Cow<'_, [u8]> {
 /// Replaces the userinfo of every authority: behind each `//`, and at `front`
 /// where a target may be an authority alone (CONNECT).
 fn userinfo(url: &[u8], front: Option<usize>) -> Cow<'_, [u8]> {
-    if memchr(b'@', url).is_none() {
-        return Cow::Borrowed(url);
-    }
+    let Some(last) = memrchr(b'@', url) else { return Cow::Borrowed(url) };
     let mut shown = Vec::new();
     let mut copied = 0;
+    let mut words = Words { url, end: 0, at: None };
+    // Before this, nothing is looked at twice: a URL may be slashes only.
+    let mut looked = 0;
     let starts = memmem::find_iter(url, b"//").map(|at| at + 2);
-    for start in front.into_iter().chain(starts) {
-        let mut start = start.max(copied);
+    for mut start in front.into_iter().chain(starts) {
+        if start < looked {
+            continue;
+        }
         while url.get(start) == Some(&b'/') {
             start += 1;
         }
-        let Some(at) = userinfo_end(url.get(start..).unwrap_or_default()) else { continue };
+        if start > last {
+            break;
+        }
+        looked = start + 1;
+        let Some(at) = words.userinfo_end(start) else { continue };
         shown.extend_from_slice(url.get(copied..start).unwrap_or_default());
         shown.extend_from_slice(REDACTED);
-        copied = start + at;
+        copied = at;
+        looked = at + 1;
     }
     if copied == 0 {
         return Cow::Borrowed(url);
@@ -136,34 +203,41 @@ fn userinfo(url: &[u8], front: Option<usize>) -> Cow<'_, [u8]> {
     Cow::Owned(shown)
 }
 
-/// Where the `@` stands that ends the userinfo at the front of an authority.
-fn userinfo_end(authority: &[u8]) -> Option<usize> {
-    let end = authority
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'"' | b' '));
-    let inside = end.map_or(authority, |end| authority.get(..end).unwrap_or_default());
-    if let Some(at) = memrchr(b'@', inside) {
-        return Some(at);
-    }
-    // A password may hold the delimiters unescaped; then what looks like the
-    // port is no number.
-    let colon = memchr(b':', inside)?;
-    let port = inside.get(colon + 1..).unwrap_or_default();
-    if port.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let line = authority
-        .iter()
-        .position(|byte| matches!(byte, b'<' | b'>' | b'"' | b' '))
-        .map_or(authority, |end| authority.get(..end).unwrap_or_default());
-    memrchr(b'@', line)
+/// What stands between blanks and brackets in text with URLs: the last one
+/// that was looked at.
+struct Words<'a> {
+    url: &'a [u8],
+    /// Where it ends.
+    end: usize,
+    /// Where its last `@` stands.
+    at: Option<usize>,
 }
 
-/// Replaces secrets among the parameters, the query and the fragment of a URL.
-fn parameters<'a>(url: &'a [u8], ends: &[u8]) -> Cow<'a, [u8]> {
-    match url.iter().position(|byte| is_separator(*byte)) {
-        Some(at) => pairs(url, at + 1, ends),
-        None => Cow::Borrowed(url),
+impl Words<'_> {
+    /// Where the `@` stands that ends the userinfo of the authority that begins
+    /// at `start`, which never goes back.
+    fn userinfo_end(&mut self, start: usize) -> Option<usize> {
+        let authority = self.url.get(start..)?;
+        let end = authority
+            .iter()
+            .position(|byte| matches!(byte, b'/' | b'?' | b'#' | b'<' | b'>' | b'"' | b' '));
+        let inside = end.map_or(authority, |end| authority.get(..end).unwrap_or_default());
+        if let Some(at) = memrchr(b'@', inside) {
+            return Some(start + at);
+        }
+        // A password may hold the delimiters unescaped; then what looks like
+        // the port is no number.
+        let colon = memchr(b':', inside)?;
+        let port = inside.get(colon + 1..).unwrap_or_default();
+        if port.iter().all(u8::is_ascii_digit) {
+            return None;
+        }
+        if start >= self.end {
+            let word = authority.iter().position(|byte| matches!(byte, b'<' | b'>' | b'"' | b' '));
+            self.end = word.map_or(self.url.len(), |end| start + end);
+            self.at = memrchr(b'@', self.url.get(start..self.end)?).map(|at| start + at);
+        }
+        self.at.filter(|at| *at >= start)
     }
 }
 
@@ -171,25 +245,29 @@ const fn is_separator(byte: u8) -> bool {
     matches!(byte, b'&' | b';' | b'?' | b'#')
 }
 
-/// Replaces the values of secret keys in the pairs that stand from `from` on.
+/// Replaces the values of secret keys in the pairs that `bytes` are.
 ///
 /// A secret ends at one of `ends`; at another separator only where a key
 /// follows, because a password may hold a `;` or `#` of its own.
-fn pairs<'a>(bytes: &'a [u8], from: usize, ends: &[u8]) -> Cow<'a, [u8]> {
+fn pairs<'a>(bytes: &'a [u8], ends: &[u8]) -> Cow<'a, [u8]> {
     let mut shown = Vec::new();
     let mut copied = 0;
-    let mut at = from;
+    let mut at = 0;
     while at < bytes.len() {
         let rest = bytes.get(at..).unwrap_or_default();
         let stop = rest.iter().position(|byte| is_separator(*byte) || ends.contains(byte));
         let pair = stop.map_or(rest, |stop| rest.get(..stop).unwrap_or_default());
         let mut next = at + pair.len();
-        if let Some(equals) = memchr(b'=', pair)
-            && let Some((key, value)) = pair.split_at_checked(equals)
-            && (is_secret_key(key) || hides_secret(value))
-        {
+        let (key, value) = match memchr(b'=', pair) {
+            Some(equals) => pair.split_at_checked(equals + 1).unwrap_or((pair, b"")),
+            None => (&b""[..], pair),
+        };
+        // What stands before the last `/` is a path's, and no part of the key.
+        let name = key.strip_suffix(b"=").unwrap_or(key);
+        let name = if at == 0 { name.rsplit(|byte| *byte == b'/').next() } else { Some(name) };
+        if name.is_some_and(is_secret_key) || hides_secret(value) {
             next = secret_end(bytes, next, ends);
-            shown.extend_from_slice(bytes.get(copied..=at + equals).unwrap_or_default());
+            shown.extend_from_slice(bytes.get(copied..at + key.len()).unwrap_or_default());
             shown.extend_from_slice(REDACTED);
             copied = next;
         }
@@ -352,6 +430,10 @@ mod tests {
             ("/?X-Amz-Signature=x&sig=y", "/?X-Amz-Signature=[redacted]&sig=[redacted]"),
             ("/?token", "/?token"),
             ("/?u=%2F%3Ftoken%3Dx&b", "/?u=[redacted]&b"),
+            ("/login%3Fpassword%3Dx", "[redacted]"),
+            ("/password=x", "/password=[redacted]"),
+            ("/reset-password/id=5", "/reset-password/id=5"),
+            ("http://u:a//b@h/", "http://[redacted]@h/"),
             ("/?u=http%3A%2F%2Fu%3Ap%40h%2F", "/?u=[redacted]"),
             ("http://u:p@h/?a=b", "http://[redacted]@h/?a=b"),
             ("http://u:p@q@h/", "http://[redacted]@h/"),
@@ -360,6 +442,24 @@ mod tests {
             ("u:p@h:443", "[redacted]@h:443"),
         ] {
             assert_eq!(shown(url, given), expected);
+        }
+    }
+
+    /// Each takes hours when what was looked at is looked at again.
+    #[test]
+    fn long_urls() {
+        const LONG: usize = 1 << 20;
+        for (front, piece) in [
+            ("@", "/"),
+            ("x@", "//a:b"),
+            ("x@", "//a:b?"),
+            ("/?a=%40", "%2f%2fa%3ab"),
+            ("/?", "a:"),
+        ] {
+            let given = format!("{front}{}", piece.repeat(LONG / piece.len()));
+            for redact in [url, text, form] {
+                assert!(shown(redact, &given).len() >= LONG / 2, "{front}{piece}");
+            }
         }
     }
 
@@ -372,6 +472,11 @@ mod tests {
                 "<http://[redacted]@h/?sig=[redacted]>; rel=\"next\", </b?secret=[redacted]>",
             ),
             ("bot (admin@example.org)", "bot (admin@example.org)"),
+            ("password=x", "password=[redacted]"),
+            ("bad field Cookie: a=x; b", "bad field Cookie: [redacted]"),
+            ("no Basic eDp5enp6 here", "no Basic [redacted]"),
+            ("Basic realm=\"x\"", "Basic realm=\"x\""),
+            ("Mon, 23 Nov 2026 07:32:24 GMT", "Mon, 23 Nov 2026 07:32:24 GMT"),
         ] {
             assert_eq!(shown(text, given), expected);
         }
