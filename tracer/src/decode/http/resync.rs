@@ -38,6 +38,8 @@ pub(super) struct Resync {
     in_line: bool,
     /// Bytes that hold no line end.
     looked: usize,
+    /// A line's end was seen: what begins behind it is not cut.
+    at_start: bool,
 }
 
 /// What a search came to.
@@ -69,7 +71,8 @@ impl Resync {
             self.looked = 0;
             let line = rest.get(..end).unwrap_or_default();
             let whole = !std::mem::take(&mut self.in_line) && line.len() <= LINE_LIMIT;
-            if let Some(at) = request_in_line(line).filter(|_| whole) {
+            let at_start = std::mem::replace(&mut self.at_start, true);
+            if let Some(at) = request_in_line(line, at_start).filter(|_| whole) {
                 return Found { discard: start + at, message: true };
             }
             start += end + 1;
@@ -85,8 +88,9 @@ impl Resync {
     }
 }
 
-/// Where in a line a request line begins that ends with it.
-fn request_in_line(line: &[u8]) -> Option<usize> {
+/// Where in a line a request line begins that ends with it. A method that is
+/// not registered may be the rest of anything unless the line is whole.
+fn request_in_line(line: &[u8], is_whole: bool) -> Option<usize> {
     // Nearly all lines fall at this hurdle.
     let version = memrchr(b' ', line.trim_ascii_end())?;
     if !line.get(version + 1..)?.starts_with(b"HTTP/1.") {
@@ -106,7 +110,10 @@ fn request_in_line(line: &[u8]) -> Option<usize> {
             return head::request_line(line.strip_suffix(b"\r").unwrap_or(line).get(at..)?)
                 .map(|_| at);
         }
-        if from == 0 && head::request_line(line.strip_suffix(b"\r").unwrap_or(line)).is_some() {
+        if is_whole
+            && from == 0
+            && head::request_line(line.strip_suffix(b"\r").unwrap_or(line)).is_some()
+        {
             return Some(0);
         }
         from += space + 1;

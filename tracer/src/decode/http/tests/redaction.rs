@@ -109,3 +109,23 @@ fn line_keeps_its_shape() {
     );
     assert_eq!(said.json[0]["url"]["query"], "_task=login&_pass=[redacted]&_token=[redacted]&z=1");
 }
+
+#[test]
+fn secret_that_looks_like_a_method_behind_a_gap() {
+    for lost in [None, Some(4)] {
+        let said = say(&[
+            Step::Gap(Side::Client, lost),
+            client("CANARY of_a_target HTTP/1.1\r\nHost: h\r\n\r\nBREW / HTTP/1.1\r\n\r\n"),
+        ]);
+        assert!(!shows_canary(&said), "{:?}", said.text);
+        assert!(said.text.iter().any(|line| line.contains("BREW /")), "{:?}", said.text);
+    }
+}
+
+#[test]
+fn secret_in_words_of_the_server() {
+    for reason in ["bad password=CANARY", "no Basic CANARY", "Invalid Cookie: a=CANARY"] {
+        hidden(&[server(format!("HTTP/1.1 401 {reason}\r\n\r\n"))]);
+        hidden(&[server(format!("HTTP/1.1 401 No\r\nWarning: 199 - {reason}\r\n\r\n"))]);
+    }
+}
