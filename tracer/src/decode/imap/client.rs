@@ -47,11 +47,14 @@ impl Imap {
             }
             if let Expect::Answer(_, question) = self.expect {
                 if input.end.is_none() {
-                    self.blocked = memchr::memchr(b'\n', rest).is_some();
+                    let new = rest.get(self.looked..).unwrap_or_default();
+                    self.blocked |= memchr::memchr(b'\n', new).is_some();
+                    self.looked = rest.len();
                     return Progress::peer(at);
                 }
                 self.decide_by_looks(question, rest, out);
             }
+            self.looked = 0;
             let (piece, taken) = self.client.lines.next(rest, input.end);
             match piece {
                 Piece::More => break,
@@ -316,6 +319,7 @@ impl Imap {
         self.expect = Expect::Command;
         self.authentication = None;
         self.blocked = false;
+        self.looked = 0;
     }
 }
 

@@ -104,6 +104,8 @@ struct Imap {
     /// The client's bytes were left for the server's answer, and they hold a
     /// whole line: it must be decoded before what the server says next.
     blocked: bool,
+    /// Bytes of the client's that wait and were searched for the end of a line.
+    looked: usize,
     /// Commands in progress.
     pending: Pending,
     /// The exchange that AUTHENTICATE began.
@@ -146,8 +148,10 @@ impl Decoder for Imap {
             Side::Server => &mut self.server,
         };
         let Some(bytes) = bytes else {
-            // What stood before the first byte answers nothing that was seen.
+            // What stood before the first byte answers nothing that was seen,
+            // and what the server refuses may have been said before it.
             stream.lose();
+            self.client.synced = false;
             return;
         };
         if bytes <= stream.lines.left() {

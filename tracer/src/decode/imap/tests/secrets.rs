@@ -260,6 +260,15 @@ fn gaps_and_late_starts_hide_what_may_be_secret() {
 }
 
 #[test]
+fn a_refusal_of_what_was_said_before_the_first_byte() {
+    // `…ICATIONFAILED] bad password` looks like a tagged BAD.
+    for text in ["ICATIONFAILED] bad", "a1 NO [ALERT] no"] {
+        let said = hides(&[Step::Gap(Side::Server, None), server(format!("{text} {CANARY}\r\n"))]);
+        assert!(said.text[0].ends_with("[redacted]"), "{:?}", said.text);
+    }
+}
+
+#[test]
 fn all_is_shown_to_who_asks() {
     let said = run_cut(
         &PROTOCOL,
