@@ -22,6 +22,9 @@ pub(super) struct Auth {
     /// How it ended.
     pub(super) outcome: Option<Outcome>,
     exchange: Exchange,
+    /// The secret of the last response that had one, decoded: a server may
+    /// quote it in plain text, now or later.
+    secret: Option<Box<[u8]>>,
 }
 
 impl Auth {
@@ -30,12 +33,15 @@ impl Auth {
     pub(super) fn begin(argument: &[u8]) -> Self {
         let Some(name) = Self::mechanism_of(argument) else { return Self::default() };
         let mut exchange = Exchange::new(Mechanism::named(name));
-        let initial = Self::initial_of(argument).map(|base64| exchange.initial_response(base64));
+        let initial = Self::initial_of(argument)
+            .map(|base64| exchange.initial_response(base64))
+            .unwrap_or_default();
         Self {
             mechanism: Some(name.to_ascii_uppercase().into_boxed_slice()),
-            user: initial.and_then(|initial| initial.user).map(Box::from),
+            user: initial.user.map(Box::from),
             outcome: None,
             exchange,
+            secret: initial.secret.map(Box::from),
         }
     }
 
@@ -64,14 +70,23 @@ impl Auth {
 
     /// Takes a response into account, for the user name in it.
     pub(super) fn response(&mut self, line: &[u8]) {
-        if let Some(user) = self.exchange.response(line).user {
+        let response = self.exchange.response(line);
+        if let Some(user) = response.user {
             self.user = Some(user.into());
+        }
+        if let Some(secret) = response.secret {
+            self.secret = Some(secret.into());
         }
     }
 
     /// What stood between AUTH and here may be missing.
     pub(super) const fn disturbed(&mut self) {
         self.exchange.disturbed();
+    }
+
+    /// What a server's text must not be shown to quote; may be empty.
+    pub(super) fn secret(&self) -> &[u8] {
+        self.secret.as_deref().unwrap_or_default()
     }
 
     /// The object `smtp.auth`; `ended` with its outcome.
@@ -85,7 +100,11 @@ impl Auth {
 
     /// Bytes on the heap.
     pub(super) fn held(&self) -> usize {
-        [&self.mechanism, &self.user].into_iter().flatten().map(|bytes| bytes.len()).sum()
+        [&self.mechanism, &self.user, &self.secret]
+            .into_iter()
+            .flatten()
+            .map(|bytes| bytes.len())
+            .sum()
     }
 }
 

@@ -72,7 +72,10 @@ impl Smtp {
                 self.session.auth = Some(Auth::begin(command.argument));
                 secret = Some(command.argument);
             }
+            // `XAUTH`, a misspelt `AUTH`, another protocol's `LOGIN`: what
+            // nobody knows may be that as well.
             Verb::Pass => secret = Some(command.argument),
+            Verb::Other if !command.known => secret = Some(command.argument),
             _ => {}
         }
         let secret = secret.filter(|secret| !secret.is_empty() && !out.settings.show_secrets);
@@ -179,7 +182,7 @@ impl Smtp {
         };
         let odd = command.verb == Verb::Auth && command.name.len() != 4;
         let (line, argument) = if redact || (odd && !out.settings.show_secrets) {
-            let name = command.name.get(..4).unwrap_or(command.name);
+            let name = if odd { command.name.get(..4) } else { None }.unwrap_or(command.name);
             let mut shown = Vec::new();
             if command.verb == Verb::Auth
                 && let Some(mechanism) = Auth::mechanism_of(command.argument)

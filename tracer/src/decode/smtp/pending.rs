@@ -134,6 +134,14 @@ impl Queue {
     }
 
     /// Whether a command waits for its reply.
+    /// Whether the reply that seems to answer the command at `answered` may
+    /// as well answer one that nobody saw.
+    pub(super) fn may_answer_missing(&self, answered: Option<usize>) -> bool {
+        let is_auth = |at| self.peek(at).is_some_and(|command| command.kind == Kind::Auth);
+        let from = answered.filter(|at| is_auth(*at)).unwrap_or(0);
+        self.commands.iter().skip(from).any(|command| command.kind == Kind::Missing)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.commands.iter().all(|command| command.kind == Kind::Missing)
     }

@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memmem};
 
+use crate::decode::redact::REDACTED;
+
 /// Bytes of a reply, all lines. RFC 5321 allows 512 for a line; the longest
 /// replies, to EHLO and HELP, have some 30 lines.
 pub(super) const REPLY_LIMIT: usize = 32 * 1024;
@@ -103,6 +105,31 @@ pub(super) fn parse(line: &[u8]) -> Option<(u16, bool)> {
         [] | [b' ' | b'\r' | b'\n', ..] => Some((code, false)),
         _ => None,
     }
+}
+
+/// A reply with the text of each line replaced; its codes stay.
+pub(super) fn without_text(raw: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        let (code, text) = line.split_at_checked(4).unwrap_or((line, b""));
+        let Some((number, _)) = parse(line) else {
+            shown.extend_from_slice(REDACTED);
+            shown.extend_from_slice(b"\r\n");
+            continue;
+        };
+        shown.extend_from_slice(code);
+        let text = text.trim_ascii();
+        let enhanced = enhanced(text, number).unwrap_or_default();
+        shown.extend_from_slice(enhanced);
+        if enhanced.len() < text.len() {
+            shown.extend_from_slice(if enhanced.is_empty() { b"" } else { b" " });
+            shown.extend_from_slice(REDACTED);
+        }
+        if !shown.ends_with(b"\n") {
+            shown.extend_from_slice(b"\r\n");
+        }
+    }
+    shown
 }
 
 /// Enhanced status code at the front of a line's text (RFC 2034).

@@ -7,7 +7,7 @@ use memchr::memchr;
 use super::{
     End, REST, Smtp,
     auth::{self, Auth},
-    client::{Answer, Mode},
+    client::{Answer, Client, Mode},
     is_tls,
     pending::{Kind, Pending},
     reply::{self, Frame, Framer, REPLY_LIMIT, Whole},
@@ -166,7 +166,13 @@ impl Smtp {
         let answered = if greeting { None } else { self.queue.answered(code) };
         let mut lines = Cow::Borrowed(raw);
         if !out.settings.show_secrets {
+            if code >= 400 && self.quotes_the_unknown(answered) {
+                lines = Cow::Owned(reply::without_text(&lines));
+            }
             lines = auth::redacted(lines, &self.client.hidden);
+            if let Some(auth) = &self.session.auth {
+                lines = auth::redacted(lines, auth.secret());
+            }
             for secret in self.queue.secrets() {
                 lines = auth::redacted(lines, secret);
             }
@@ -188,6 +194,14 @@ impl Smtp {
         let reply = smtp::Reply { smtp: ReplyObject { reply: fields }, duration };
         out.emit(Side::Server, time, Message::SmtpReply(reply));
         self.answer(kind, code, &challenge, time, out);
+    }
+
+    /// Whether a refusal may quote a line that nobody saw: then nobody knows
+    /// whether that was a secret.
+    fn quotes_the_unknown(&self, answered: Option<usize>) -> bool {
+        let Client { mode, suspect, seen, .. } = &self.client;
+        let unsure = !seen || *suspect || matches!(mode, Mode::Lost);
+        answered.is_none() && unsure || self.queue.may_answer_missing(answered)
     }
 
     /// What a reply means for a mail; false if more final replies will follow.

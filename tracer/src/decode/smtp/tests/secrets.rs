@@ -359,3 +359,42 @@ fn a_response_that_is_taken_back() {
         ["client: C: *", "server: S: 501 ok", "client: C: VRFY root",]
     );
 }
+
+#[test]
+fn words_that_nobody_knows() {
+    for line in [format!("XAUTH PLAIN {}", encoded(PLAIN)), format!("LOGIN user {PLAIN}")] {
+        let said = hidden(&greeted([
+            client(format!("{line}\r\n")),
+            server(format!("502 5.5.2 Error: command not recognized: {line}\r\n")),
+        ]));
+        assert!(said.text[3].ends_with(" [redacted]"), "{}", said.text[3]);
+    }
+}
+
+#[test]
+fn the_server_quotes_what_was_encoded() {
+    let said = hidden(&greeted([
+        client(format!("AUTH PLAIN {}\r\n", encoded(&format!("\0user\0{PLAIN}")))),
+        server(format!("535 5.7.8 bad password {PLAIN} of user\r\n")),
+    ]));
+    assert_eq!(said.text[4], "server: S: 535 5.7.8 bad password [redacted] of user");
+}
+
+#[test]
+fn the_server_refuses_a_line_that_was_lost() {
+    let quote = format!("502-5.5.2 unknown: {PLAIN}\r\n502 {}\r\n", encoded(PLAIN));
+    for steps in [
+        vec![Step::Gap(Side::Server, None), server(&quote)],
+        greeted([Step::Gap(Side::Client, Some(40)), server(&quote)]),
+        greeted([
+            client("NOOP\r\n"),
+            Step::Gap(Side::Client, Some(40)),
+            server("250 ok\r\n"),
+            server(&quote),
+        ]),
+    ] {
+        let said = hidden(&steps);
+        let last = said.text.last().expect("a reply");
+        assert_eq!(last, "server: S: 502 5.5.2 [redacted] | 502 [redacted]");
+    }
+}
