@@ -4,6 +4,8 @@ use std::io::{self, Write as _};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
+use crate::event::{Escaped, is_control};
+
 struct Logger;
 
 impl Log for Logger {
@@ -27,11 +29,29 @@ impl Log for Logger {
         };
         // One write per line, so that lines of several processes do not mix; a
         // closed stderr leaves nobody to tell.
-        let line = format!("tracer: {level}{}\n", record.args());
+        let line = format!("tracer: {level}{}\n", harmless(record.args().to_string()));
         let _ = io::stderr().write_all(line.as_bytes());
     }
 
     fn flush(&self) {}
+}
+
+/// A message in which a terminal finds nothing to obey, and no line that looks
+/// like another message: names of files and interfaces are chosen by others.
+fn harmless(message: String) -> String {
+    if !message.contains(is_control) {
+        return message;
+    }
+    let mut shown = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            // The verifier's log has many lines.
+            '\n' => shown.push_str("\n  "),
+            control if is_control(control) => shown.push_str(&Escaped(control).to_string()),
+            plain => shown.push(plain),
+        }
+    }
+    shown
 }
 
 /// Sends log lines up to `level` to stderr.
@@ -39,5 +59,16 @@ pub fn init(level: LevelFilter) {
     // Fails only when a logger is there already, which then stays.
     if log::set_logger(&Logger).is_ok() {
         log::set_max_level(level);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_cannot_control_the_terminal() {
+        assert_eq!(harmless("eth\u{e9}0 → ok".to_owned()), "eth\u{e9}0 → ok");
+        assert_eq!(harmless("a\u{1b}[2J\u{202e}b\nc".to_owned()), "a\\x1b[2J\\u202eb\n  c");
     }
 }

@@ -22,7 +22,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 use serde::Serialize;
 
 pub use community::CommunityId;
-pub use text::Text;
+pub use text::{Escaped, Text, is_control};
 
 use crate::capture::{Direction, Vlan};
 

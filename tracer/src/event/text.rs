@@ -8,10 +8,31 @@ use serde::{Serialize, Serializer, ser::SerializeMap as _};
 /// Bytes from the wire that ought to be text, and may be anything.
 ///
 /// In JSON a string, or `{"base64":"…"}` when the bytes are not UTF-8. In a
-/// text row, bytes that are not UTF-8 and characters that could move a
-/// terminal's cursor are shown as `\xNN`.
+/// text row, bytes that are not UTF-8 are shown as `\xNN`, and characters that
+/// could move a terminal's cursor or hide what stands there as [`Escaped`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Text<'a>(pub Cow<'a, [u8]>);
+
+/// Whether a character could move a terminal's cursor, end a line for some
+/// reader, or make others appear in another order than they stand in:
+/// controls, the separators of lines and paragraphs, and what embeds,
+/// overrides and isolates directions of writing (UAX #9).
+pub fn is_control(character: char) -> bool {
+    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A character in a form that nothing obeys: `\xNN`, and `\uNNNN` beyond.
+#[derive(Clone, Copy, Debug)]
+pub struct Escaped(pub char);
+
+impl fmt::Display for Escaped {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match u32::from(self.0) {
+            code @ ..=0xff => write!(formatter, "\\x{code:02x}"),
+            code => write!(formatter, "\\u{code:04x}"),
+        }
+    }
+}
 
 impl Text<'_> {
     /// What replaces a secret.
@@ -63,12 +84,12 @@ impl fmt::Display for Text<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             let mut rest = chunk.valid();
-            while let Some(at) = rest.find(char::is_control) {
+            while let Some(at) = rest.find(is_control) {
                 let (plain, from) = rest.split_at(at);
                 formatter.write_str(plain)?;
                 let mut characters = from.chars();
                 for character in characters.by_ref().take(1) {
-                    write!(formatter, "\\x{:02x}", u32::from(character))?;
+                    write!(formatter, "{}", Escaped(character))?;
                 }
                 rest = characters.as_str();
             }

@@ -2,16 +2,15 @@
 
 use std::{fmt, io, net::IpAddr};
 
-use memchr::memchr2_iter;
 use serde::Serialize;
 
 use super::{
-    C1_LEAD,
+    may_control_at,
     writer::{Body, Head},
 };
 use crate::{
     capture::Direction,
-    event::{Connection, Endpoint, Message, Outcome, Place, Side, Timestamp, tcp::Row},
+    event::{Connection, Endpoint, Message, Outcome, Place, Side, Timestamp, is_control, tcp::Row},
 };
 
 /// Appends one line. The objects of the event, its connection, its message
@@ -201,7 +200,7 @@ impl<'a> ConnectionObjects<'a> {
 }
 
 /// Compact JSON in which a terminal finds nothing to obey: besides the control
-/// characters that JSON must escape, DEL and U+0080 to U+009F are.
+/// characters that JSON must escape, all of [`is_control`] are.
 struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
@@ -210,9 +209,9 @@ impl serde_json::ser::Formatter for Harmless {
         W: ?Sized + io::Write,
     {
         let mut written = 0;
-        for at in memchr2_iter(0x7f, C1_LEAD, fragment.as_bytes()) {
+        for at in may_control_at(fragment.as_bytes()) {
             let (before, from) = fragment.split_at(at);
-            if let Some(control) = from.chars().next().filter(|found| found.is_control()) {
+            if let Some(control) = from.chars().next().filter(|found| is_control(*found)) {
                 writer.write_all(before.get(written..).unwrap_or_default().as_bytes())?;
                 write!(writer, "\\u{:04x}", u32::from(control))?;
                 written = at + control.len_utf8();

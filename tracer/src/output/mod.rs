@@ -12,11 +12,25 @@ mod tests;
 
 pub use writer::Writer;
 
+use memchr::memchr3_iter;
+
 use crate::event::{Sink, Timestamp};
 
 /// The first byte, in UTF-8, of U+0080 to U+00BF; the lower half of them control
 /// terminals as the characters below U+0020 do.
 const C1_LEAD: u8 = 0xc2;
+
+/// The first byte of U+2000 to U+2FFF; those that control the direction of
+/// writing, or end a line, have one of the first two second bytes.
+const GENERAL_LEAD: u8 = 0xe2;
+
+/// Where control characters from U+007F on may begin.
+fn may_control_at(text: &[u8]) -> impl Iterator<Item = usize> {
+    memchr3_iter(0x7f, C1_LEAD, GENERAL_LEAD, text).filter(|at| {
+        // Arrows, dashes and the like are frequent.
+        text.get(*at) != Some(&GENERAL_LEAD) || matches!(text.get(at + 1), Some(0x80 | 0x81))
+    })
+}
 
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

@@ -289,6 +289,16 @@ fn the_network_object_says_which_way_and_which_vlan() {
 }
 
 #[test]
+fn nothing_appears_where_it_does_not_stand() {
+    let four = ipv4();
+    let hostile = "a\u{202e}b\u{2066}c\u{2028}d → – \u{2065}".as_bytes();
+    let text = written(Format::Text, View::Messages, [(&four, CLIENT, anomaly(hostile))]);
+    assert!(text[0].contains("a\\u202eb\\u2066c\\u2028d → – \u{2065}]"), "{}", text[0]);
+    let json = written(Format::Json, View::Messages, [(&four, CLIENT, anomaly(hostile))]);
+    assert!(json[0].contains("a\\u202eb\\u2066c\\u2028d → – \u{2065}\""), "{}", json[0]);
+}
+
+#[test]
 fn the_first_message_of_the_sender_stands_in_the_row_of_its_segment() {
     let four = ipv4();
     let lines = written(

@@ -3,15 +3,13 @@
 
 use std::io::{self, Write as _};
 
-use memchr::memchr2_iter;
-
 use super::{
-    C1_LEAD,
+    may_control_at,
     writer::{Body, Head},
 };
 use crate::{
     decode::PROTOCOLS,
-    event::{Message, Place, Side, Timestamp},
+    event::{Escaped, Message, Place, Side, Timestamp, is_control},
 };
 
 /// Appends a row: the time is counted from `begin`.
@@ -61,8 +59,8 @@ pub(super) fn info(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()
         let text = String::from_utf8_lossy(info).into_owned();
         buffer.truncate(at);
         for character in text.chars() {
-            if character.is_control() {
-                write!(buffer, "\\x{:02x}", u32::from(character))?;
+            if is_control(character) {
+                write!(buffer, "{}", Escaped(character))?;
             } else {
                 write!(buffer, "{character}")?;
             }
@@ -74,7 +72,7 @@ pub(super) fn info(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()
 /// Whether there is a control character among the bytes of a text: a quick
 /// look that takes some harmless characters for one.
 fn may_control(text: &[u8]) -> bool {
-    text.iter().any(|byte| *byte < b' ') || memchr2_iter(0x7f, C1_LEAD, text).next().is_some()
+    text.iter().any(|byte| *byte < b' ') || may_control_at(text).next().is_some()
 }
 
 /// The name in the protocol column.
