@@ -68,7 +68,11 @@ impl Tracing {
         let object = &self.attachments.object;
         let hello = ToWorker::Hello { abi: tracer_common::ABI, shards: object.shards() };
         let send = |message: &ToWorker, descriptors: &[_]| {
-            self.worker.channel.send(message, descriptors).map_err(system("handing the rings over"))
+            let sent = self.worker.channel.send(message, descriptors);
+            sent.map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe => Error::WorkerDied(obituary(&self.worker)),
+                _ => system("handing the rings over")(error),
+            })
         };
         send(&hello, &object.descriptors())?;
         for link in self.known.values().filter(|link| self.selection.takes(link)) {
