@@ -22,7 +22,10 @@ use crate::{LIVE, Test, check, traffic};
 /// Limit of an end.
 const END: Duration = Duration::from_secs(3);
 
-/// For how long nobody reads: the pipe and a small ring are full long before.
+/// Until the pipe and a small ring are full: a load fills them at once.
+const FULL: Duration = Duration::from_millis(500);
+
+/// For how long nobody reads.
 const STALL: Duration = Duration::from_secs(2);
 
 const QUIET: &[Need] = &[Need::Namespaces, Need::Tracer];
@@ -32,7 +35,12 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("readers::that_goes_away_ends_the_tracer", LIVE, gone),
         Test::new("readers::that_goes_away_on_a_quiet_host_ends_it", QUIET, gone_quietly),
         Test::new("readers::that_stalls_loses_what_is_counted", LIVE, stalled),
-        Test::new("readers::that_stalls_for_good_does_not_keep_it_alive", LIVE, stuck),
+        Test::new("readers::that_stalls_for_good_does_not_keep_it_alive", LIVE, || {
+            stuck(Signal::SIGINT)
+        }),
+        Test::new("readers::that_stalls_does_not_keep_an_orphan_alive", LIVE, || {
+            stuck(Signal::SIGKILL)
+        }),
     ]
 }
 
@@ -107,16 +115,20 @@ fn stalled() -> Result<()> {
     Ok(())
 }
 
-/// Nobody ever reads, and Ctrl-C ends it all the same.
-fn stuck() -> Result<()> {
+/// Nobody ever reads, and Ctrl-C ends it all the same, and so does the death
+/// of the privileged process.
+fn stuck(ending: Signal) -> Result<()> {
     let topology = Topology::new(Link::Veth)?;
     let nginx = Nginx::start(topology.server())?;
     let tracer = unread(&topology, &["--ring-size", "256K"])?;
     let load = Load::start(&topology)?;
-    thread::sleep(STALL);
-    signal(tracer.pid(), Signal::SIGINT)?;
+    thread::sleep(FULL);
+    let worker = tracer.worker()?;
+    signal(tracer.pid(), ending)?;
     let ended = tracer.end_unread(END)?;
-    ensure!(ended.status.code() == Some(1), "{}\n{}", ended.status, ended.log);
+    kernel::wait_for_end(worker, END)?;
+    let status = (ending == Signal::SIGINT).then_some(1);
+    ensure!(ended.status.code() == status, "{}\n{}", ended.status, ended.log);
     let summary = ended.log.lines().find(|line| line.contains(" packets seen = "));
     ensure!(summary.is_some_and(|line| !line.contains(" 0 lost")), "{}", ended.log);
     ensure!(ended.log.contains("its reader has stopped reading"), "{}", ended.log);
