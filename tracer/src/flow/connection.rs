@@ -14,8 +14,8 @@ use crate::{
     capture::{Direction, Segment, TcpFlags},
     decode::Protocol,
     event::{
-        Common, CommunityId, Connection, Message, Side, Sink, Timestamp,
-        tcp::{Close, CloseFields, Open, OpenFields},
+        CommunityId, Connection, Message, Side, Sink, Timestamp,
+        tcp::{Open, OpenFields},
         tracer::GapCause,
     },
 };
@@ -130,18 +130,7 @@ impl Flow {
             let goes_on = self.reset == Some(side) && !half.is_before(segment);
             return segment.len > 0 && (goes_on || half.is_foreign(segment));
         }
-        let (half, peer) = (self.halves.of(side), self.halves.of(side.other()));
-        let sequence = segment.tcp.sequence;
-        if flags.has(TcpFlags::ACK) {
-            let answers = peer.syn.is_some_and(|syn| {
-                syn.wrapping_add(1) == segment.tcp.acknowledgement && half.syn.is_none()
-            });
-            return !answers && half.is_known() && !half.same_handshake(segment);
-        }
-        // A SYN that comes behind its answer, which acknowledges it.
-        let answered = peer.syn.is_some() && half.answered(sequence);
-        let again = half.is_known() && half.same_handshake(segment);
-        !(answered || again)
+        self.halves.is_another_handshake(side, segment)
     }
 
     /// Takes a segment.
@@ -230,23 +219,7 @@ impl Flow {
         self.dialogue = None;
         self.ended = Some(now);
         if let Some(opened) = self.opened {
-            let Pair { client, server } = &self.halves;
-            let close = Close {
-                tcp: CloseFields {
-                    state: ending.name(),
-                    retransmissions: client.retransmissions + server.retransmissions,
-                    out_of_order: client.out_of_order + server.out_of_order,
-                    gaps: tally.gaps,
-                    lost_bytes: tally.lost_bytes,
-                    skipped_bytes: tally.skipped_bytes,
-                },
-                common: Common {
-                    duration: Some(self.seen.since(opened)),
-                    client_bytes: Some(client.end),
-                    server_bytes: Some(server.end),
-                    ..Common::default()
-                },
-            };
+            let close = ending.close(&self.halves, tally, self.seen.since(opened));
             self.context(now, settings, sink).emit(None, Message::TcpClose(close));
         }
     }

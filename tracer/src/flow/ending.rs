@@ -1,4 +1,10 @@
-//! How a flow can end.
+//! How a flow can end, and what is told of it then.
+
+use super::{dialogue::Tally, half::Half, pair::Pair};
+use crate::event::{
+    Common,
+    tcp::{Close, CloseFields},
+};
 
 /// How a flow ended, as `tcp.state` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +25,7 @@ pub(super) enum Ending {
 
 impl Ending {
     /// The value of `tcp.state`.
-    pub(super) const fn name(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Closed => "closed",
             Self::Reset => "reset",
@@ -27,6 +33,28 @@ impl Ending {
             Self::Reused => "reused",
             Self::Evicted => "evicted",
             Self::End => "end",
+        }
+    }
+
+    /// The event of a flow that lasted for `duration` nanoseconds.
+    pub(super) fn close(self, halves: &Pair<Half>, tally: Tally, duration: u64) -> Close {
+        let Pair { client, server } = halves;
+        let Tally { gaps, lost_bytes, skipped_bytes } = tally;
+        Close {
+            tcp: CloseFields {
+                state: self.name(),
+                retransmissions: client.retransmissions + server.retransmissions,
+                out_of_order: client.out_of_order + server.out_of_order,
+                gaps,
+                lost_bytes,
+                skipped_bytes,
+            },
+            common: Common {
+                duration: Some(duration),
+                client_bytes: Some(client.end),
+                server_bytes: Some(server.end),
+                ..Common::default()
+            },
         }
     }
 }

@@ -169,6 +169,22 @@ pub(super) fn first_byte(segment: &Segment<'_>) -> u32 {
 }
 
 impl Pair<Half> {
+    /// Whether a segment with SYN belongs to another handshake than the one
+    /// that the halves know.
+    pub(super) fn is_another_handshake(&self, side: Side, segment: &Segment<'_>) -> bool {
+        let (half, peer) = (self.of(side), self.of(side.other()));
+        if segment.tcp.flags.has(TcpFlags::ACK) {
+            let answers = peer.syn.is_some_and(|syn| {
+                syn.wrapping_add(1) == segment.tcp.acknowledgement && half.syn.is_none()
+            });
+            return !answers && half.is_known() && !half.same_handshake(segment);
+        }
+        // A SYN that comes behind its answer, which acknowledges it.
+        let answered = peer.syn.is_some() && half.answered(segment.tcp.sequence);
+        let again = half.is_known() && half.same_handshake(segment);
+        !(answered || again)
+    }
+
     /// Whether a reset at offset `start` may be believed: not before what the
     /// other side has acknowledged, and within its window.
     pub(super) fn plausible_reset(&self, side: Side, start: i64, acknowledged: u64) -> bool {
