@@ -128,7 +128,7 @@ impl Smtp {
                     // answers is over, and before anything else.
                     if let Some(code) = self.server.waiting
                         && input.end.is_none()
-                        && !self.is_early(code, input.time)
+                        && !self.is_early(code, input.time, out)
                     {
                         return Progress::peer(at);
                     }

@@ -23,28 +23,54 @@ enum At {
 }
 
 /// Finds the end of a mail that DATA sends, and undoes the dot-stuffing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Scan {
     at: At,
     /// The client ends lines with a bare LF, the mail's as well.
     bare: bool,
+    /// The latest bytes.
+    tail: [u8; TAIL],
 }
+
+/// Bytes of the longest end of data that only some servers take for one.
+const TAIL: usize = 4;
 
 impl Scan {
     /// At the start of the data. `bare`: the DATA command ended with a bare
     /// LF, so that lines of the data do as well.
     pub(super) const fn new(bare: bool) -> Self {
-        Self { at: At::LineStart, bare }
+        Self { at: At::LineStart, bare, tail: *b"\0\0\r\n" }
     }
 
     /// Somewhere in the data, behind missing bytes.
     pub(super) const fn disturbed(self) -> Self {
-        Self { at: At::Text, bare: self.bare }
+        Self { at: At::Text, bare: self.bare, tail: [0; TAIL] }
+    }
+
+    /// Whether the bytes so far end in a line with a dot, one of whose ends is
+    /// a bare LF. Some servers take that for the end of the data (which is what
+    /// SMTP smuggling lives on); gives the bytes of that line that were taken
+    /// for the mail's.
+    pub(super) const fn odd_end(self) -> Option<u64> {
+        match self.tail {
+            [.., b'\r', b'\n', b'.', b'\n'] => Some(1),
+            [.., b'\n', b'.', b'\n'] => Some(2),
+            [b'\n', b'.', b'\r', b'\n'] => Some(3),
+            _ => None,
+        }
+    }
+
+    fn note_tail(&mut self, bytes: &[u8]) {
+        for byte in bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or_default() {
+            let [_, second, third, fourth] = self.tail;
+            self.tail = [second, third, fourth, *byte];
+        }
     }
 
     /// Scans bytes and gives the mail's to `content`. Returns how many bytes
     /// were scanned, and whether the mail ends behind them.
     pub(super) fn scan(&mut self, bytes: &[u8], content: &mut Content) -> (usize, bool) {
+        self.note_tail(bytes);
         let mut from = 0;
         while let Some(byte) = bytes.get(from) {
             match (self.at, *byte) {
@@ -152,6 +178,11 @@ impl Content {
             self.header.truncate(self.line);
             self.close();
         }
+    }
+
+    /// The last bytes taken were none of the mail's.
+    pub(super) const fn take_back(&mut self, bytes: u64) {
+        self.bytes = self.bytes.saturating_sub(bytes);
     }
 
     /// Counts bytes of the body that nobody looked at.

@@ -89,7 +89,7 @@ impl Smtp {
                     len
                 }
                 Frame::Reply(whole) => {
-                    if self.is_early(whole.code, input.started) && input.end.is_none() {
+                    if self.is_early(whole.code, input.started, out) && input.end.is_none() {
                         self.server.framer.reset();
                         self.server.waiting = Some(whole.code);
                         return Progress::peer(at);
@@ -110,7 +110,7 @@ impl Smtp {
     }
 
     /// Whether a reply is about bytes of the client that did not come yet.
-    pub(super) fn is_early(&mut self, code: u16, time: Timestamp) -> bool {
+    pub(super) fn is_early(&mut self, code: u16, time: Timestamp, out: &mut Out<'_>) -> bool {
         if !self.server.greeted {
             return false;
         }
@@ -121,6 +121,10 @@ impl Smtp {
             }
             Some(_) => false,
             None => match self.client.mode {
+                Mode::Data(scan) if let Some(dot) = scan.odd_end() => {
+                    self.data_ended_oddly(dot, time, out);
+                    false
+                }
                 Mode::Data(_) if self.mails.current().is_some_and(|mail| mail.incomplete) => {
                     self.data_ended_unseen(time);
                     false

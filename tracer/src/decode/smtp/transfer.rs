@@ -140,6 +140,16 @@ impl Smtp {
         self.client.mode = Mode::Lost;
     }
 
+    /// The server took an end that is none by the rules.
+    pub(super) fn data_ended_oddly(&mut self, dot: u64, time: Timestamp, out: &mut Out<'_>) {
+        self.bare_lf(Side::Client, time, out);
+        if let Some(mail) = self.mails.current() {
+            mail.content.take_back(dot);
+        }
+        self.close_content();
+        self.end_data(time);
+    }
+
     /// The mail's data is over.
     fn end_mail(&mut self) -> Option<mail::MailId> {
         let mail = self.mails.current()?;

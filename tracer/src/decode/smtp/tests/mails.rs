@@ -49,6 +49,28 @@ fn dots_at_the_start_of_lines() {
 }
 
 #[test]
+fn a_server_that_takes_a_bare_lf_for_the_end() {
+    for (end, bytes) in [("\n.\n", 19), ("\r\n.\n", 20), ("\n.\r\n", 19)] {
+        let mut steps = greeted(transfer(&format!("Subject: x\r\n\r\nbody{end}")));
+        steps.extend(transfer("Subject: y\r\n\r\n.\r\n"));
+        steps.extend([client("QUIT\r\n"), server("221 bye\r\n")]);
+        let both = [told("success", "x", bytes, "data"), told("success", "y", 14, "data")];
+        assert_eq!(mails(&steps), both, "{end:?}");
+        let rows = rows(&steps);
+        assert!(rows.contains(&"client: [anomaly: bare-lf]".to_owned()), "{rows:?}");
+        assert!(rows.contains(&"client: C: QUIT".to_owned()), "{rows:?}");
+    }
+}
+
+#[test]
+fn a_bare_lf_that_no_server_took_for_the_end() {
+    let mut steps = greeted(transfer("Subject: x\r\n\r\nbody\n.\n"));
+    steps.pop();
+    steps.extend([client("more\r\n.\r\n"), server("250 ok\r\n")]);
+    assert_eq!(mails(&steps), [told("success", "x", 27, "data")]);
+}
+
+#[test]
 fn a_mail_of_nothing() {
     let steps = greeted(transfer(".\r\n"));
     assert_eq!(mails(&steps), [told("success", "-", 0, "data")]);
