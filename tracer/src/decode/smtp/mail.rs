@@ -217,8 +217,18 @@ pub(super) fn with_header<R>(
             let slash = if subtype.is_empty() { "" } else { "/" };
             Text::from(format!("{}{slash}{subtype}", kind.ctype()).to_ascii_lowercase())
         });
+    // What the parser had to replace characters in is given as it was sent.
+    let raw = |name: HeaderName<'_>| {
+        let field = message.headers().iter().rev().find(|field| field.name == name)?;
+        let range =
+            usize::try_from(field.offset_start).ok()?..usize::try_from(field.offset_end).ok()?;
+        let value = content.header().get(range)?.trim_ascii();
+        let unfolded = || value.iter().copied().filter(|byte| !b"\r\n".contains(byte));
+        str::from_utf8(value).is_err().then(|| Text::from(unfolded().collect::<Vec<u8>>()))
+    };
+    let subject = raw(HeaderName::Subject).or_else(|| text(message.subject()));
     let headline = Headline {
-        subject: text(message.subject()),
+        subject: subject.clone(),
         from: text(from.first().and_then(HeaderValue::as_text)),
         content_type: content_type.clone(),
     };
@@ -233,7 +243,7 @@ pub(super) fn with_header<R>(
         cc: addresses(message.cc()),
         bcc: addresses(message.bcc()),
         reply_to: addresses(message.reply_to()),
-        subject: text(message.subject()),
+        subject,
         message_id: text(message.message_id()),
         origination_timestamp: message
             .date()

@@ -134,6 +134,16 @@ fn words_in_east_asian_charsets() {
 }
 
 #[test]
+fn a_subject_in_no_charset_is_given_as_it_was_sent() {
+    let mut steps = greeted(transfer(""));
+    let at = steps.len() - 2;
+    steps[at] = client(b"Subject: See What\x92s\r\n Next\r\n\r\n.\r\n");
+    assert_eq!(mail(&steps)["email"]["subject"], json!({"base64": "U2VlIFdoYXSScyBOZXh0"}));
+    let row = "client: subject: See What\\x92s Next".to_owned();
+    assert!(rows(&steps).contains(&row), "{:?}", rows(&steps));
+}
+
+#[test]
 fn several_recipients_with_a_reply_each() {
     let steps = greeted([
         client("MAIL FROM:<>\r\n"),
