@@ -4,12 +4,12 @@
 //! and no thread: the time comes with the bytes. [`PROTOCOLS`] lists all
 //! protocols; a new one is a folder here, a line there, and its events.
 
-pub mod http;
-pub mod imap;
+mod http;
+mod imap;
 mod quote;
-pub mod redact;
+mod redact;
 mod sasl;
-pub mod smtp;
+mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 

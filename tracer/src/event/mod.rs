@@ -22,7 +22,7 @@ use std::{fmt, net::IpAddr, sync::Arc};
 use serde::Serialize;
 
 pub use community::CommunityId;
-pub use text::{Escaped, Text, is_control};
+pub use text::{Escaped, REDACTED, Text, is_control};
 
 use crate::capture::{Direction, Vlan};
 

@@ -34,9 +34,12 @@ impl fmt::Display for Escaped {
     }
 }
 
+/// What stands in place of a secret.
+pub const REDACTED: &[u8] = b"[redacted]";
+
 impl Text<'_> {
-    /// What replaces a secret.
-    pub const REDACTED: Text<'static> = Text(Cow::Borrowed(b"[redacted]"));
+    /// The text in place of a secret.
+    pub const REDACTED: Text<'static> = Text(Cow::Borrowed(REDACTED));
 
     /// The same text with bytes of its own.
     #[must_use]

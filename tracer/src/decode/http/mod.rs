@@ -30,7 +30,7 @@ use super::{Decoder, Input, Out, Progress, Protocol, Want};
 use crate::event::{Message, Side, Timestamp, tracer::Upgrade};
 
 /// HTTP in the clear.
-pub const PROTOCOL: Protocol =
+pub(super) const PROTOCOL: Protocol =
     Protocol { name: "http", column: "HTTP", ports: &[80], decoder: || Box::new(Http::default()) };
 
 /// Requests that wait for their responses. Clients that pipeline send a few

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     decode::sasl::{Exchange, Mechanism},
-    event::Text,
+    event::{REDACTED, Text},
 };
 
 /// Words of a malformed LOGIN that are taken for secrets.
@@ -300,7 +300,7 @@ pub(super) fn shorten(line: &[u8], public: usize) -> Text<'_> {
     if !text.is_empty() && !text.ends_with(b" ") {
         text.push(b' ');
     }
-    text.extend_from_slice(&Text::REDACTED.0);
+    text.extend_from_slice(REDACTED);
     text.into()
 }
 

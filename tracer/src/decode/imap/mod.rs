@@ -33,7 +33,7 @@ use super::{Decoder, Input, Out, Progress, Protocol, sasl::Exchange};
 use crate::event::{Side, Timestamp};
 
 /// IMAP in the clear.
-pub const PROTOCOL: Protocol =
+pub(super) const PROTOCOL: Protocol =
     Protocol { name: "imap", column: "IMAP", ports: &[143], decoder: || Box::new(Imap::default()) };
 
 /// Bytes asked to be skipped at a time once the connection is opaque: more than

@@ -7,7 +7,7 @@ use crate::{
         quote,
         sasl::{Exchange, Mechanism},
     },
-    event::{Outcome, Text, smtp},
+    event::{Outcome, REDACTED, Text, smtp},
 };
 
 /// Longest name of a mechanism (RFC 4422 section 3.1).
@@ -114,7 +114,7 @@ pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> 
     let mut copied = 0;
     for quoted in quote::find(&text, secret) {
         shown.extend_from_slice(text.get(copied..quoted.start).unwrap_or_default());
-        shown.extend_from_slice(&Text::REDACTED.0);
+        shown.extend_from_slice(REDACTED);
         copied = quoted.end;
     }
     if copied == 0 {

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     decode::Out,
     event::{
-        Message, Side, Text, Timestamp,
+        Message, REDACTED, Side, Text, Timestamp,
         smtp::{self, CommandFields, CommandObject, DataMode},
     },
 };
@@ -194,7 +194,7 @@ impl Smtp {
                 if !shown.is_empty() {
                     shown.push(b' ');
                 }
-                shown.extend_from_slice(&Text::REDACTED.0);
+                shown.extend_from_slice(REDACTED);
             }
             let line = [name, b" ", &shown].concat();
             (Text::from(line), Text::from(shown))

@@ -33,7 +33,7 @@ use pending::Queue;
 use server::Server;
 
 /// SMTP in the clear.
-pub const PROTOCOL: Protocol =
+pub(super) const PROTOCOL: Protocol =
     Protocol { name: "smtp", column: "SMTP", ports: &[25], decoder: || Box::new(Smtp::default()) };
 
 /// Longest command line: 512 bytes (RFC 5321 section 4.5.3.1.4), more with

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memmem};
 
-use crate::decode::redact::REDACTED;
+use crate::event::REDACTED;
 
 /// Bytes of a reply, all lines. RFC 5321 allows 512 for a line; the longest
 /// replies, to EHLO and HELP, have some 30 lines.
