@@ -133,7 +133,6 @@ impl Queue {
         self.commands.iter().take(any).filter_map(|command| command.secret.as_deref())
     }
 
-    /// Whether a command waits for its reply.
     /// Whether the reply that seems to answer the command at `answered` may
     /// as well answer one that nobody saw.
     pub(super) fn may_answer_missing(&self, answered: Option<usize>) -> bool {
@@ -142,6 +141,7 @@ impl Queue {
         self.commands.iter().skip(from).any(|command| command.kind == Kind::Missing)
     }
 
+    /// Whether no command waits for its reply.
     pub(super) fn is_empty(&self) -> bool {
         self.commands.iter().all(|command| command.kind == Kind::Missing)
     }
