@@ -8,9 +8,10 @@ use super::{
     Http, PIPELINE_LIMIT, State, Step,
     body::{Body, Line},
     framing::{Asked, Framing},
-    head::{self, Repaired, RequestLine, StatusLine},
+    head::{self, RequestLine, StatusLine},
     message::{self, Rewritten},
     odd::{Odd, Oddities},
+    repaired::Repaired,
     rest::{Head, Kind, Rest},
     resync::Resync,
 };

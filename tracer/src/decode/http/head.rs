@@ -1,12 +1,11 @@
 //! The head of a message: where it ends, and what stands in it
 //! (RFC 9112 sections 2 to 5).
 
-use std::{mem::MaybeUninit, ops::Range};
+use std::mem::MaybeUninit;
 
 use httparse::{EMPTY_HEADER, Header};
 use memchr::{memchr, memmem, memrchr};
 
-use super::odd::{Odd, Oddities};
 use crate::event::Side;
 
 /// Header fields of a message that are told of. Servers refuse more than about
@@ -245,86 +244,12 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// What stands before a CR that ends no line: behind it stands a field of its
 /// own, for those who take it for a line's end (RFC 9112 section 2.2).
-fn before_bare_cr(value: &[u8]) -> &[u8] {
+pub(super) fn before_bare_cr(value: &[u8]) -> &[u8] {
     memchr(b'\r', value).and_then(|at| value.get(..at)).unwrap_or(value)
 }
 
-fn without_cr(line: &[u8]) -> &[u8] {
+pub(super) fn without_cr(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
-}
-
-/// A head whose header fields could not be read as they stand, made readable:
-/// folded lines put together, what is no field left out.
-#[derive(Debug, Default)]
-pub(super) struct Repaired {
-    bytes: Vec<u8>,
-    fields: Vec<(Range<usize>, Range<usize>)>,
-    /// What was wrong.
-    pub(super) odd: Oddities,
-}
-
-impl Repaired {
-    /// Reads the lines of a head behind its start line, cut or whole.
-    pub(super) fn new(lines: &[u8]) -> Self {
-        let mut repaired = Self::default();
-        let mut open = false;
-        for line in lines.split(|byte| *byte == b'\n').map(without_cr) {
-            match line {
-                [] => open = false,
-                [b' ' | b'\t', ..] if open => repaired.unfold(line),
-                _ => open = repaired.field(line),
-            }
-        }
-        repaired
-    }
-
-    fn field(&mut self, line: &[u8]) -> bool {
-        let Some((name, value)) = split_field(line) else {
-            self.odd.insert(Odd::InvalidHeader);
-            return false;
-        };
-        if line.get(name.len()) != Some(&b':') {
-            self.odd.insert(Odd::SpaceBeforeColon);
-        }
-        let before = self.before_bare_cr(value);
-        let name = self.push(name.as_bytes());
-        let value = self.push(before);
-        self.fields.push((name, value));
-        true
-    }
-
-    /// Appends an obsolete line folding (RFC 9112 section 5.2).
-    fn unfold(&mut self, line: &[u8]) {
-        self.odd.insert(Odd::ObsFold);
-        self.push(b" ");
-        let line = self.before_bare_cr(line.trim_ascii());
-        let end = self.push(line).end;
-        if let Some((_, value)) = self.fields.last_mut() {
-            value.end = end;
-        }
-    }
-
-    fn before_bare_cr<'l>(&mut self, value: &'l [u8]) -> &'l [u8] {
-        let before = before_bare_cr(value);
-        if before.len() < value.len() {
-            self.odd.insert(Odd::BareCr);
-        }
-        before
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
-    }
-
-    /// All fields, in order.
-    pub(super) fn fields(&self) -> impl Iterator<Item = Header<'_>> {
-        self.fields.iter().filter_map(|(name, value)| {
-            let name = str::from_utf8(self.bytes.get(name.clone())?).ok()?;
-            Some(Header { name, value: self.bytes.get(value.clone())? })
-        })
-    }
 }
 
 /// Splits a field line at its colon; `None` when its name is no token.

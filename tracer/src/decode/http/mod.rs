@@ -11,6 +11,7 @@ mod framing;
 mod head;
 mod message;
 mod odd;
+mod repaired;
 mod rest;
 mod resync;
 #[cfg(test)]
