@@ -66,6 +66,9 @@ impl Http {
         let (line, rest) = head::split_start_line(bytes);
         let repaired = Repaired::new(rest);
         framing.odd.extend(repaired.odd);
+        if !head::is_named_by_the_rules(line) {
+            framing.odd.insert(Odd::UnknownVersion);
+        }
         let mut room = head::NO_HEADERS;
         let mut fields = repaired.fields();
         let mut filled = 0;

@@ -108,8 +108,8 @@ pub(super) fn status_begins(bytes: &[u8]) -> Begins {
     const PATTERN: &[u8] = b" ddd ";
     let name = bytes.get(..VERSION_NAME.len()).unwrap_or(bytes);
     let number = bytes.get(VERSION_NAME.len()..).unwrap_or_default();
-    if !VERSION_NAME.starts_with(name) || number.first().is_some_and(|byte| !byte.is_ascii_digit())
-    {
+    let named = VERSION_NAME.get(..name.len()).is_some_and(|of| of.eq_ignore_ascii_case(name));
+    if !named || number.first().is_some_and(|byte| !byte.is_ascii_digit()) {
         return Begins::No;
     }
     let Some(end) = number.iter().position(|byte| !is_version_byte(*byte)) else {
@@ -213,8 +213,14 @@ pub(super) fn status_line(line: &[u8]) -> Option<StatusLine<'_>> {
     Some(StatusLine { version, status, reason: before_bare_cr(reason).trim_ascii() })
 }
 
-/// What stands before a version's number.
+/// What stands before a version's number; clients and servers take it in lower
+/// case as well, although it is case-sensitive (RFC 9112 section 2.3).
 const VERSION_NAME: &[u8] = b"HTTP/";
+
+/// Whether a start line that has a version names it in upper case.
+pub(super) fn is_named_by_the_rules(line: &[u8]) -> bool {
+    memmem::find(line, VERSION_NAME).is_some()
+}
 
 const fn is_version_byte(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'.'
@@ -222,8 +228,9 @@ const fn is_version_byte(byte: u8) -> bool {
 
 /// The number of a version, whether anybody speaks it or not.
 fn version(word: &[u8]) -> Option<&str> {
-    let number = word.strip_prefix(VERSION_NAME)?;
-    let fits = number.len() <= VERSION_LIMIT
+    let (name, number) = word.split_at_checked(VERSION_NAME.len())?;
+    let fits = name.eq_ignore_ascii_case(VERSION_NAME)
+        && number.len() <= VERSION_LIMIT
         && number.first().is_some_and(u8::is_ascii_digit)
         && number.iter().all(|byte| is_version_byte(*byte));
     fits.then(|| str::from_utf8(number).ok())?

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use httparse::Header;
+use memchr::memchr;
 
 use super::{
     head::{before_bare_cr, split_field, without_cr},
@@ -42,7 +43,8 @@ impl Repaired {
         if line.get(name.len()) != Some(&b':') {
             self.odd.insert(Odd::SpaceBeforeColon);
         }
-        let before = self.before_bare_cr(value);
+        self.look_for_bare_cr(line);
+        let before = before_bare_cr(value);
         let name = self.push(name.as_bytes());
         let value = self.push(before);
         self.fields.push((name, value));
@@ -53,19 +55,19 @@ impl Repaired {
     fn unfold(&mut self, line: &[u8]) {
         self.odd.insert(Odd::ObsFold);
         self.push(b" ");
-        let line = self.before_bare_cr(line.trim_ascii());
+        self.look_for_bare_cr(line);
+        let line = before_bare_cr(line.trim_ascii());
         let end = self.push(line).end;
         if let Some((_, value)) = self.fields.last_mut() {
             value.end = end;
         }
     }
 
-    fn before_bare_cr<'l>(&mut self, value: &'l [u8]) -> &'l [u8] {
-        let before = before_bare_cr(value);
-        if before.len() < value.len() {
+    /// Looks at the whole line: what a value is trimmed of is a CR as well.
+    fn look_for_bare_cr(&mut self, line: &[u8]) {
+        if memchr(b'\r', line).is_some() {
             self.odd.insert(Odd::BareCr);
         }
-        before
     }
 
     fn push(&mut self, bytes: &[u8]) -> Range<usize> {

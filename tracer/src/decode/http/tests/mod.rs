@@ -241,6 +241,16 @@ fn folded_field() {
 }
 
 #[test]
+fn bare_cr_at_either_end_of_a_value() {
+    for value in ["\rchunked", "\r chunked", "chunked\r", "chunked\r "] {
+        let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {value}\r\n\r\n");
+        let steps = [client("GET / HTTP/1.1\r\n\r\n"), server(head + "1\r\nx\r\n0\r\n\r\n")];
+        let odd = "server: [anomaly: bare-cr]";
+        assert_eq!(text(&steps), ["client: GET / HTTP/1.1", OK, odd], "{value:?}");
+    }
+}
+
+#[test]
 fn odd_heads_are_told_of_and_read() {
     let said = say(&[client(
         "GET / HTTP/1.1\nHost : h\r\nno colon here\r\nContent-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\n\r\n",

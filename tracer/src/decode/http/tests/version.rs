@@ -59,6 +59,20 @@ fn versions_that_nobody_speaks() {
 }
 
 #[test]
+fn versions_in_lower_case() {
+    let steps = [
+        client("GET / http/1.1\r\nHost: h\r\n\r\n"),
+        server("http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
+        client("GET / HTTP/1.1\r\n\r\n"),
+    ];
+    let get = "client: GET / HTTP/1.1";
+    assert_eq!(
+        text(&steps),
+        [get, "client: [anomaly: unknown-version]", OK, "server: [anomaly: unknown-version]", get]
+    );
+}
+
+#[test]
 fn words_that_are_no_request_line() {
     for line in [
         "OPTIONS HTTP/1.1",
