@@ -54,6 +54,16 @@ impl Pending {
         self.commands.push_back((tag, kind));
     }
 
+    /// Whether a command with this tag is in progress.
+    pub(super) fn has(&self, tag: Tag) -> bool {
+        self.commands.iter().any(|(begun, _)| *begun == tag)
+    }
+
+    /// Whether no command is in progress.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
     /// A command was completed.
     pub(super) fn end(&mut self, tag: Tag) -> Option<Kind> {
         let at = self.commands.iter().position(|(begun, _)| *begun == tag)?;

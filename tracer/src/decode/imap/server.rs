@@ -3,7 +3,7 @@
 use super::{
     Imap, OPAQUE_STRIDE,
     client::{Expect, Question},
-    command::{Kind as Command, shorten},
+    command::{Head, Kind as Command, shorten},
     line::{Ending, LINE_LIMIT, Piece},
     memory::Tag,
     message::Parts,
@@ -138,8 +138,8 @@ impl Imap {
     fn response(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) -> bool {
         let Some(line) = Line::parse(parts.line, false) else { return false };
         self.server.synced = true;
-        let client_synced = self.client.synced;
         let tag = Tag::new(line.tag);
+        let known = self.client.synced && self.is_awaited(&line, tag);
         let waited = matches!(self.expect, Expect::Answer(..));
         match line.kind {
             Kind::Continuation => {
@@ -153,14 +153,14 @@ impl Imap {
         let public = if out.settings.show_secrets {
             parts.line.len()
         } else {
-            self.public(&line, parts, client_synced)
+            self.public(&line, parts, known)
         };
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
         let response = imap::Response {
             imap: imap::ResponseObject {
                 response: imap::ResponseFields {
-                    tag: line.tag.into(),
+                    tag: if public == 0 { Text::REDACTED } else { line.tag.into() },
                     status: line.status,
                     code: line.code.filter(|_| public > line.rest).map(Text::from),
                     number: line.number,
@@ -183,17 +183,46 @@ impl Imap {
         answered && std::mem::take(&mut self.blocked)
     }
 
+    /// Whether bytes wait that the client sent without leave, and that a refusal
+    /// makes lines of: what was asked for may be a secret.
+    fn holds_back_secret(&self, question: Question) -> bool {
+        let asks = match question {
+            Question::Sasl => true,
+            Question::Literal(_) => Head::parse(self.client.message.parts().line, false)
+                .is_none_or(|head| head.kind.is_none_or(|kind| kind != Command::Other)),
+            Question::Upgrade => false,
+        };
+        asks && self.looked > 0
+    }
+
+    /// Whether a response is to something that was seen.
+    fn is_awaited(&self, line: &Line<'_>, tag: Tag) -> bool {
+        let asked = match self.expect {
+            Expect::Answer(_, question) if self.holds_back_secret(question) => return false,
+            Expect::Answer(asked, _) => Some(asked),
+            Expect::Command | Expect::Sasl => None,
+        };
+        match line.kind {
+            Kind::Tagged => self.pending.has(tag) || asked == Some(tag),
+            _ if line.status == Some("BAD") => !self.pending.is_empty() || asked.is_some(),
+            Kind::Untagged | Kind::Continuation => true,
+        }
+    }
+
     /// How many bytes of a response may be shown. Text for humans may quote
     /// what the client sent: values that were replaced, and what stood in bytes
-    /// that were not read.
-    fn public(&self, line: &Line<'_>, parts: Parts<'_>, client_synced: bool) -> usize {
+    /// that were not read. `known` tells that nothing of the latter is refused.
+    fn public(&self, line: &Line<'_>, parts: Parts<'_>, known: bool) -> usize {
         let length = parts.line.len();
         if line.status.is_none() && line.kind != Kind::Continuation {
             return length;
         }
         let refuses = matches!(line.status, Some("NO" | "BAD"));
         let quotes = |at: usize| self.secrets.quoted_in(parts.line.get(at..).unwrap_or_default());
-        if parts.cut && !self.secrets.is_empty() {
+        if !known && line.kind == Kind::Tagged && line.status == Some("BAD") {
+            // Servers take the first word of any line for the tag.
+            0
+        } else if parts.cut && !self.secrets.is_empty() {
             line.rest
         } else if quotes(line.rest) {
             if line.code.is_some_and(|code| self.secrets.quoted_in(code)) {
@@ -201,8 +230,13 @@ impl Imap {
             } else {
                 line.text
             }
-        } else if refuses && (self.secrets.vague || !client_synced) {
-            line.text
+        } else if refuses && (self.secrets.vague || !known) {
+            let is_word = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'-';
+            if line.code.is_some_and(|code| !code.iter().all(is_word)) {
+                line.rest
+            } else {
+                line.text
+            }
         } else {
             length
         }

@@ -269,6 +269,24 @@ fn a_refusal_of_what_was_said_before_the_first_byte() {
 }
 
 #[test]
+fn a_refusal_whose_tag_is_the_password() {
+    // Sent without waiting for `+`, or behind a command that was refused.
+    for login in ["a1 LOGIN job {6}\r\n", "a1 AUTHENTICATE PLAIN\r\n"] {
+        hides(&[
+            server("* OK ready\r\n"),
+            client(format!("{login}{CANARY}\r\n")),
+            server(format!("a1 NO [X-{CANARY}] {CANARY}\r\n{CANARY} BAD Missing command\r\n")),
+        ]);
+    }
+    let said = hides(&[
+        server("* OK ready\r\n"),
+        Step::Gap(Side::Client, Some(9)),
+        server(format!("{CANARY} BAD Missing command\r\n")),
+    ]);
+    assert_eq!(said.json.last().expect("a response")["imap"]["response"]["status"], "BAD");
+}
+
+#[test]
 fn all_is_shown_to_who_asks() {
     let said = run_cut(
         &PROTOCOL,
