@@ -77,8 +77,6 @@ pub(super) struct Client {
     pub(super) go_ahead: bool,
     /// The last line that was not shown, which a reply might quote.
     pub(super) hidden: Vec<u8>,
-    /// Some of its bytes were seen.
-    pub(super) seen: bool,
 }
 
 impl Client {
@@ -113,7 +111,6 @@ struct Line<'a> {
 impl Smtp {
     pub(super) fn client_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
         self.client.blocked = false;
-        self.client.seen = true;
         let mut at = 0;
         loop {
             let rest = input.bytes.get(at..).unwrap_or_default();

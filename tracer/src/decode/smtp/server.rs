@@ -7,7 +7,7 @@ use memchr::memchr;
 use super::{
     End, REST, Smtp,
     auth::{self, Auth},
-    client::{Answer, Client, Mode},
+    client::{Answer, Mode},
     is_tls,
     pending::{Kind, Pending},
     reply::{self, Frame, Framer, REPLY_LIMIT, Whole},
@@ -170,7 +170,7 @@ impl Smtp {
         let answered = if greeting { None } else { self.queue.answered(code) };
         let mut lines = Cow::Borrowed(raw);
         if !out.settings.show_secrets {
-            if code >= 400 && self.quotes_the_unknown(answered) {
+            if code >= 400 && !greeting && self.quotes_the_unknown(code, answered) {
                 lines = Cow::Owned(reply::without_text(&lines));
             }
             lines = auth::redacted(lines, &self.client.hidden);
@@ -200,12 +200,12 @@ impl Smtp {
         self.answer(kind, code, &challenge, time, out);
     }
 
-    /// Whether a refusal may quote a line that nobody saw: then nobody knows
-    /// whether that was a secret.
-    fn quotes_the_unknown(&self, answered: Option<usize>) -> bool {
-        let Client { mode, suspect, seen, .. } = &self.client;
-        let unsure = !seen || *suspect || matches!(mode, Mode::Lost);
-        answered.is_none() && unsure || self.queue.may_answer_missing(answered)
+    /// Whether a refusal may quote a line that nobody saw, or that is still
+    /// missing: then nobody knows whether that was a secret.
+    fn quotes_the_unknown(&self, code: u16, answered: Option<usize>) -> bool {
+        // 421 answers nothing: the server closes down (RFC 5321 section 3.8).
+        let alone = answered.is_none() && code != 421;
+        alone || self.queue.may_answer_missing(answered)
     }
 
     /// What a reply means for a mail; false if more final replies will follow.
