@@ -70,7 +70,8 @@ impl Dialogue {
 
     /// Bytes of memory held: both streams and the decoder.
     pub(super) fn held(&self) -> usize {
-        self.streams.client.held() + self.streams.server.held() + self.decoder.held()
+        let decoder = size_of_val(self.decoder.as_ref()) + self.decoder.held();
+        self.streams.client.held() + self.streams.server.held() + decoder
     }
 
     /// Whether both sides have sent FIN and all before it.

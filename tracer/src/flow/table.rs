@@ -23,6 +23,10 @@ use crate::{
 /// (0.2 s, doubled each time).
 const LINGER: u64 = 5_000_000_000;
 
+/// Bytes of a flow in the table: its place, and its entry in the index, which
+/// is about half empty after it has grown.
+const FLOW: usize = size_of::<Entry>() + 2 * size_of::<(Key, Slot)>();
+
 /// All flows of one shard.
 pub struct Table {
     settings: Settings,
@@ -141,7 +145,7 @@ impl Table {
         };
         let protocol = self.settings.protocol(server).or_else(|| self.settings.protocol(client))?;
         let flow = Flow::new(segment, protocol, side);
-        let held = size_of::<Entry>() + flow.held();
+        let held = FLOW + flow.held();
         self.make_room(held, segment.time, sink);
         self.held += held;
         let slot = self.slots.insert(Entry { key, flow, held, scheduled: None, lingers: false });
@@ -181,7 +185,7 @@ impl Table {
         counters.total += u64::from(entry.flow.was_opened() && !opened);
         counters.open += u64::from(entry.flow.is_open());
         counters.open -= u64::from(open);
-        let held = size_of::<Entry>() + entry.flow.held();
+        let held = FLOW + entry.flow.held();
         self.held = (self.held + held).saturating_sub(std::mem::replace(&mut entry.held, held));
     }
 
