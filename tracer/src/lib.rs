@@ -1,9 +1,10 @@
 //! tracer decodes HTTP, SMTP and IMAP out of the kernel's packet path.
 //!
-//! The modules stand in the order in which a byte meets them:
-//! [`capture`] makes segments of ring records or of a capture file, [`flow`]
-//! makes ordered streams of segments, [`decode`] makes events of streams, and
-//! [`output`] writes events. [`event`] is the contract between the last two.
+//! In the order in which a byte meets them: [`capture`] makes segments of ring
+//! records or of a capture file, [`flow`] makes ordered streams of segments,
+//! [`decode`] makes events of streams, and [`output`] writes events. [`event`]
+//! is the contract between the last two, and [`pipeline`] joins them all, for
+//! [`read`] and for the worker of [`privileged::live`].
 
 pub mod capture;
 pub mod cli;
