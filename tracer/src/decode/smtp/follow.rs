@@ -92,6 +92,10 @@ impl Smtp {
             let name = Auth::mechanism_of(command.argument).map_or(0, <[u8]>::len);
             pushed = secret.and_then(|all| all.get(name..)).map(<[u8]>::trim_ascii);
         }
+        if !command.known {
+            // Servers quote the secret without the words before it.
+            pushed = secret.and_then(|all| all.rsplit(u8::is_ascii_whitespace).next());
+        }
         let kind = self.follow(command, pipelined, bare, time, out);
         self.queue.push(kind, time, pushed.filter(|secret| !secret.is_empty()));
     }

@@ -368,6 +368,11 @@ fn words_that_nobody_knows() {
             server(format!("502 5.5.2 Error: command not recognized: {line}\r\n")),
         ]));
         assert!(said.text[3].ends_with(" [redacted]"), "{}", said.text[3]);
+        let word = line.rsplit(' ').next().expect("a word");
+        hidden(&greeted([
+            client(format!("{line}\r\n")),
+            server(format!("501 no such word: {word}\r\n")),
+        ]));
     }
 }
 
