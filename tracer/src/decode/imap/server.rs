@@ -219,8 +219,10 @@ impl Imap {
         }
         let refuses = matches!(line.status, Some("NO" | "BAD"));
         let quotes = |at: usize| self.secrets.quoted_in(parts.line.get(at..).unwrap_or_default());
-        if !known && line.kind == Kind::Tagged && line.status == Some("BAD") {
-            // Servers take the first word of any line for the tag.
+        let odd = line.status == Some("BAD") || memchr::memchr(b']', line.tag).is_some();
+        if !known && line.kind == Kind::Tagged && refuses && odd {
+            // Servers take the first word of any line for the tag; and the end
+            // of a code looks like one behind a late start.
             0
         } else if parts.cut && !self.secrets.is_empty() {
             line.rest

@@ -284,6 +284,7 @@ fn a_refusal_whose_tag_is_the_password() {
         server(format!("{CANARY} BAD Missing command\r\n")),
     ]);
     assert_eq!(said.json.last().expect("a response")["imap"]["response"]["status"], "BAD");
+    hides(&[Step::Gap(Side::Server, None), server(format!("{CANARY}] no\r\n"))]);
 }
 
 #[test]
