@@ -202,7 +202,11 @@ impl Imap {
             Expect::Answer(asked, _) => Some(asked),
             Expect::Command | Expect::Sasl => None,
         };
+        // The response that is refused may be missing.
+        let unheard = self.authentication.is_some_and(|authentication| authentication.tag == tag)
+            && self.secrets.is_empty();
         match line.kind {
+            Kind::Tagged if unheard => false,
             Kind::Tagged => self.pending.has(tag) || asked == Some(tag),
             _ if line.status == Some("BAD") => !self.pending.is_empty() || asked.is_some(),
             Kind::Untagged | Kind::Continuation => true,

@@ -285,6 +285,10 @@ fn a_refusal_whose_tag_is_the_password() {
     ]);
     assert_eq!(said.json.last().expect("a response")["imap"]["response"]["status"], "BAD");
     hides(&[Step::Gap(Side::Server, None), server(format!("{CANARY}] no\r\n"))]);
+    hides(&[
+        client("a1 AUTHENTICATE PLAIN\r\n"),
+        server(format!("+ \r\na1 BAD unknown: {CANARY}\r\n")),
+    ]);
 }
 
 #[test]
