@@ -127,8 +127,11 @@ impl Http {
         let Some(mut head) =
             head.filter(|head| (side == Side::Client) == (head.kind == Kind::Request))
         else {
+            // Nothing is left to look at again: in these very bytes the search
+            // would find the start of the same message.
             self.lose(side);
-            return Step::Next(0);
+            out.undecoded(bytes.len() as u64);
+            return Step::Next(bytes.len());
         };
         head.framing.odd.insert(Odd::HeadTooLong);
         tell(std::mem::take(&mut head.framing.odd), side, time, out);

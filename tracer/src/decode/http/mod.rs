@@ -37,6 +37,10 @@ pub(super) const PROTOCOL: Protocol =
 /// Requests that wait for their responses. Clients that pipeline send a few
 /// dozen ahead; the queue holds a byte for each.
 const PIPELINE_LIMIT: usize = 4096;
+/// Changes of a side's state without a byte taken; four come one after another
+/// at most. Were two states ever to lead to each other, a peer would not keep
+/// the worker in them.
+const CHANGES_LIMIT: u32 = 16;
 
 /// Decoder of one connection.
 #[derive(Debug, Default)]
@@ -90,11 +94,19 @@ enum Step {
 
 impl Decoder for Http {
     fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
-        let mut consumed = 0;
+        let (mut consumed, mut changes) = (0, 0);
         loop {
             let bytes = input.bytes.get(consumed..).unwrap_or_default();
             match self.step(&Input { bytes, ..*input }, out) {
-                Step::Next(taken) => consumed += taken,
+                Step::Next(0) if changes == CHANGES_LIMIT => {
+                    self.lose(input.side);
+                    out.undecoded(bytes.len() as u64);
+                    return Progress::more(input.bytes.len());
+                }
+                Step::Next(taken) => {
+                    changes = if taken == 0 { changes + 1 } else { 0 };
+                    consumed += taken;
+                }
                 Step::Wait(taken, want) => return Progress { consumed: consumed + taken, want },
             }
         }

@@ -46,6 +46,17 @@ fn head_longer_than_a_stream_keeps_the_step() {
 }
 
 #[test]
+fn status_line_longer_than_a_stream_is_given_up() {
+    let line = format!("HTTP/1.1 200 {}", "x".repeat(5000));
+    let (said, left) = offer(&[
+        (Side::Server, line.as_bytes(), Some(End::Limit)),
+        (Side::Server, b"xxx\r\n\r\nHTTP/1.1 299 Next\r\n\r\n", None),
+    ]);
+    assert_eq!(said.text, ["server: HTTP/1.1 299 Next"]);
+    assert_eq!(left, 0);
+}
+
+#[test]
 fn limit_in_the_middle_of_the_last_line_end() {
     for cut in 0..=4 {
         let head = "GET /1 HTTP/1.1\r\nHost: h\r\n\r\n";
