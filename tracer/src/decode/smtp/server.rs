@@ -152,7 +152,7 @@ impl Smtp {
             out.anomaly(Side::Server, input.time, "reply-codes-differ", None);
         }
         let raw = rest.get(..whole.len).unwrap_or_default();
-        self.reply(raw, whole.code, input.time, out);
+        self.reply(raw, whole.code, false, input.time, out);
     }
 
     /// A reply of which no more will come; returns how many bytes were taken.
@@ -160,17 +160,19 @@ impl Smtp {
         let Some((code, _)) = reply::parse(rest).filter(|_| rest.len() > 3) else { return 0 };
         self.server.cut = Some(code);
         self.server.skip_line |= input.end == Some(Ended::Limit);
-        self.reply(rest, code, input.time, out);
+        self.reply(rest, code, true, input.time, out);
         rest.len()
     }
 
-    fn reply(&mut self, raw: &[u8], code: u16, time: Timestamp, out: &mut Out<'_>) {
+    fn reply(&mut self, raw: &[u8], code: u16, cut: bool, time: Timestamp, out: &mut Out<'_>) {
         let greeting =
             !std::mem::replace(&mut self.server.greeted, true) && (code == 220 || code >= 400);
         let answered = if greeting { None } else { self.queue.answered(code) };
         let mut lines = Cow::Borrowed(raw);
         if !out.settings.show_secrets {
-            if code >= 400 && !greeting && self.quotes_the_unknown(code, answered) {
+            // Of a quote that is cut short too little is left to know it by.
+            let hidden = cut || self.quotes_the_unknown(code, answered);
+            if code >= 400 && !greeting && hidden {
                 lines = Cow::Owned(reply::without_text(&lines));
             }
             lines = auth::redacted(lines, &self.client.hidden);
@@ -205,7 +207,14 @@ impl Smtp {
     fn quotes_the_unknown(&self, code: u16, answered: Option<usize>) -> bool {
         // 421 answers nothing: the server closes down (RFC 5321 section 3.8).
         let alone = answered.is_none() && code != 421;
-        alone || self.queue.may_answer_missing(answered)
+        // A SASL response that is due was sent behind our back, or one waits
+        // for an answer that came before its question.
+        let unseen = match self.client.mode {
+            Mode::Sasl => true,
+            Mode::Await(Answer::Auth) => self.client.blocked,
+            _ => false,
+        };
+        alone || unseen || self.queue.may_answer_missing(answered)
     }
 
     /// What a reply means for a mail; false if more final replies will follow.

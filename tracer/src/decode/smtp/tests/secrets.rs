@@ -217,7 +217,7 @@ fn a_client_that_sends_responses_to_a_refusal() {
         said.text[3..],
         [
             "client: C: AUTH LOGIN",
-            "server: S: 504 no",
+            "server: S: 504 [redacted]",
             "client: [anomaly: not-a-command]",
             "client: C: [redacted]",
             "client: C: [redacted]",
@@ -401,5 +401,43 @@ fn the_server_refuses_a_line_that_was_lost() {
         let said = hidden(&steps);
         let last = said.text.last().expect("a reply");
         assert_eq!(last, "server: S: 502 5.5.2 [redacted] | 502 [redacted]");
+    }
+}
+
+#[test]
+fn a_refusal_does_not_quote_a_response_that_comes_late() {
+    let secret = encoded(PLAIN);
+    let quote = server(format!("535 5.7.8 no such secret: {secret}\r\n"));
+    // The response was sent, and is not here yet.
+    let late = hidden(&greeted([
+        client("AUTH LOGIN\r\n"),
+        server("334 \r\n"),
+        quote.clone(),
+        client(format!("{secret}\r\n")),
+    ]));
+    let shown = "server: S: 535 5.7.8 no such secret: [redacted]";
+    assert_eq!(late.text.last().map(String::as_str), Some(shown));
+    // It waits for an answer that came before the command.
+    let early = hidden(&greeted([
+        server("334 \r\n"),
+        client("AUTH LOGIN\r\n"),
+        client(format!("{secret}\r\n")),
+        quote,
+    ]));
+    assert!(early.text.contains(&"server: S: 535 5.7.8 [redacted]".to_owned()), "{early:?}");
+}
+
+#[test]
+fn a_refusal_that_is_cut_short_quotes_nothing() {
+    let secret = encoded(PLAIN);
+    let quote = format!("535 5.7.8 no: {secret}");
+    for cut in 15..quote.len() {
+        let steps = greeted([
+            client(format!("AUTH PLAIN {secret}\r\n")),
+            server(&quote[..cut]),
+            Step::Gap(Side::Server, Some(100)),
+        ]);
+        let said = run(&PROTOCOL, Settings::default(), &steps);
+        assert_eq!(said.text[4], "server: S: 535 5.7.8 [redacted]", "{cut}");
     }
 }
