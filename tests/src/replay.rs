@@ -9,6 +9,7 @@ use tracer::{
     decode::{self, PROTOCOLS},
     event::{Event, Place, Sink, Timestamp},
     flow::{self, FLOW_LIMIT, STREAM_LIMIT, TOTAL_LIMIT, Table},
+    output::{Format, Output as _, View, Writer},
 };
 
 use crate::capture::Capture;
@@ -37,41 +38,87 @@ impl Sink for Said {
     }
 }
 
+/// Every output at once: each format in each view.
+struct Everything<'a>([Writer<&'a mut Vec<u8>>; 4]);
+
+impl Sink for Everything<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        for writer in &mut self.0 {
+            writer.event(event);
+        }
+    }
+}
+
 /// What is said of the capture, ports being the usual ones.
 ///
 /// # Errors
 ///
 /// When the capture cannot be read.
 pub fn events(capture: &Capture) -> Result<Vec<Value>> {
+    let mut said = Said::default();
+    let decode = decode::Settings { show_secrets: true, pieces: false };
+    replay(capture, STREAM_LIMIT, false, decode, &mut said)?;
+    Ok(said.0)
+}
+
+/// All that is written of the capture, in each format and view, one after the
+/// other; `stream_limit` in bytes.
+///
+/// # Errors
+///
+/// When the capture cannot be read.
+pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
+    let mut outputs = [const { Vec::new() }; 4];
+    let [one, two, three, four] = &mut outputs;
+    let mut everything = Everything([
+        Writer::new(one, Format::Text, View::Messages),
+        Writer::new(two, Format::Text, View::Segments),
+        Writer::new(three, Format::Json, View::Messages),
+        Writer::new(four, Format::Json, View::Segments),
+    ]);
+    let decode = decode::Settings { show_secrets, pieces: true };
+    replay(capture, stream_limit, true, decode, &mut everything)?;
+    for writer in &mut everything.0 {
+        writer.flush()?;
+    }
+    Ok(String::from_utf8(outputs.concat())?)
+}
+
+fn replay(
+    capture: &Capture,
+    stream_limit: usize,
+    rows: bool,
+    decode: decode::Settings,
+    sink: &mut dyn Sink,
+) -> Result<()> {
     let ports: Vec<_> = PROTOCOLS
         .iter()
         .flat_map(|protocol| protocol.ports.iter().map(move |port| (*port, protocol)))
         .collect();
-    let selection = Selection::new(ports.iter().map(|(port, _)| *port), false);
+    let selection = Selection::new(ports.iter().map(|(port, _)| *port), rows);
     let mut source = FileSource::new(
         [("built".to_owned(), Box::new(Cursor::new(capture.pcap()?)) as _)],
         selection,
     );
     let mut table = Table::new(flow::Settings {
-        stream_limit: STREAM_LIMIT,
+        stream_limit,
         flow_limit: FLOW_LIMIT,
         total_limit: TOTAL_LIMIT,
         idle_timeout: u64::MAX,
         ports,
-        rows: false,
-        decode: decode::Settings { show_secrets: true, pieces: false },
+        rows,
+        decode,
     });
-    let mut said = Said::default();
     let mut now = Timestamp::default();
     loop {
         let status = source.read(&mut |segment| {
             now = segment.time;
-            table.segment(segment, &mut said);
+            table.segment(segment, sink);
         });
         if status.map_err(|error| anyhow!("{error}"))? == Status::End {
             break;
         }
     }
-    table.finish(now, &mut said);
-    Ok(said.0)
+    table.finish(now, sink);
+    Ok(())
 }
