@@ -5,7 +5,7 @@
 use std::{
     env, fs,
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::Command,
 };
 
 /// Where set-up writes the tool chain that it found, below the workspace.
@@ -22,13 +22,11 @@ struct Toolchain {
     linker: PathBuf,
 }
 
-fn main() -> ExitCode {
-    match build() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            println!("cargo::error={message}");
-            ExitCode::FAILURE
-        }
+fn main() {
+    // An error that is logged fails the build, without the page on exit status
+    // and output that cargo prints for a script that fails by itself.
+    if let Err(message) = build() {
+        println!("cargo::error={message}");
     }
 }
 
