@@ -19,6 +19,6 @@ pub use record::{
 };
 pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings};
 
-/// Number of the layout and meaning of everything in this crate. The object
-/// carries it in its settings map and both sides compare.
+/// Number of the layout and meaning of everything in this crate. The loader
+/// writes its own into the settings, and the kernel side takes no others.
 pub const ABI: u32 = 1;

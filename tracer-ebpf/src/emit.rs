@@ -40,7 +40,7 @@ enum Written {
 /// Copies the segment and says what became of the packet.
 #[inline(always)]
 pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> Outcome {
-    let Some(settings) = maps::settings() else { return Outcome::NotSelected };
+    let Some(settings) = maps::settings() else { return Outcome::LostCopy };
     let shard = spread(segment.hash) & settings.shards.wrapping_sub(1);
     let Some(ring) = maps::ring(shard) else { return Outcome::LostRing };
 

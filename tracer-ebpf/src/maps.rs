@@ -7,7 +7,7 @@ use aya_ebpf::{
     helpers::bpf_ktime_get_ns,
     macros::btf_map,
 };
-use tracer_common::{MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings};
+use tracer_common::{ABI, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings};
 
 /// Shape of the rings in [`RINGS`]; the loader makes them, at the size that
 /// the operator chose, which need not be this one.
@@ -38,10 +38,11 @@ static OUTCOMES: PerCpuArray<u64, { OUTCOME_COUNT as usize }> = PerCpuArray::new
 #[unsafe(no_mangle)]
 static CHECK_LIVENESS: u32 = 0;
 
-/// The settings, which are always there.
+/// The settings, if a loader wrote them that means by them what this side
+/// means.
 #[inline(always)]
 pub(crate) fn settings() -> Option<&'static Settings> {
-    SETTINGS.get(0)
+    SETTINGS.get(0).filter(|settings| settings.abi == ABI)
 }
 
 /// Whether the process that attached this program has stopped refreshing its

@@ -33,8 +33,6 @@ pub(crate) enum ToWorker {
     /// The first message. Beside it come the descriptors of the map
     /// `OUTCOMES` and of one ring for each shard.
     Hello {
-        /// [`tracer_common::ABI`] that the object was built with.
-        abi: u32,
         /// Rings in use.
         shards: u32,
     },
@@ -210,7 +208,7 @@ mod tests {
         let interface =
             Interface { index: 7, name: "eth0.5".into(), loopback: false, vlans: vec![5] };
         let messages = [
-            ToWorker::Hello { abi: 1, shards: 1 },
+            ToWorker::Hello { shards: 1 },
             ToWorker::Interface(interface),
             ToWorker::Start,
             ToWorker::Gone { index: 7 },

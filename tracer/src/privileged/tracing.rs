@@ -66,7 +66,7 @@ impl Tracing {
 
     fn hand_over(&self) -> Result<(), Error> {
         let object = &self.attachments.object;
-        let hello = ToWorker::Hello { abi: tracer_common::ABI, shards: object.shards() };
+        let hello = ToWorker::Hello { shards: object.shards() };
         let send = |message: &ToWorker, descriptors: &[_]| {
             let sent = self.worker.channel.send(message, descriptors);
             sent.map_err(|error| match error.kind() {

@@ -49,12 +49,6 @@ pub(crate) enum Error {
     /// A privilege is left.
     #[error(transparent)]
     Confine(#[from] confine::Error),
-    /// The other side built the object from other sources.
-    #[error("the BPF object has ABI {object}, the worker {}", tracer_common::ABI)]
-    Abi {
-        /// Its ABI.
-        object: u32,
-    },
     /// The other side said something that does not belong there.
     #[error("the privileged process did not hand the rings over")]
     Handover,
@@ -114,10 +108,7 @@ pub(crate) fn run(config: &Config, channel: Channel) -> Result<ExitCode, Error> 
 
 /// Opens what was handed over.
 fn source(hello: &ToWorker, descriptors: Vec<OwnedFd>) -> Result<LiveSource, Error> {
-    let &ToWorker::Hello { abi, shards: 1 } = hello else { return Err(Error::Handover) };
-    if abi != tracer_common::ABI {
-        return Err(Error::Abi { object: abi });
-    }
+    let ToWorker::Hello { shards: 1 } = hello else { return Err(Error::Handover) };
     let [outcomes, ring] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Error::Handover)?;
     Ok(LiveSource::new(ring, outcomes)?)
 }
