@@ -1,13 +1,12 @@
 //! Segments out of the kernel's ring.
 
 use std::{
-    collections::HashMap,
-    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
+use hashbrown::HashMap;
 use tracer_common::{CONTINUED, DIRECTION_INGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
 
 use super::{
@@ -33,12 +32,6 @@ pub enum Error {
     /// The counters cannot be read.
     #[error("reading the kernel's counters: {0}")]
     Counters(MapError),
-}
-
-impl From<Error> for io::Error {
-    fn from(error: Error) -> Self {
-        Self::other(error)
-    }
 }
 
 /// The ring of one shard, and the names that its records need.
