@@ -125,7 +125,12 @@ impl<W: io::Write> Writer<W> {
         if self.segments.is_free(event) {
             let format = match self.format {
                 Format::Text => text::info,
-                Format::Json => json::object,
+                Format::Json => {
+                    // Before the connection is cloned, so that it is hashed
+                    // once and not for every row.
+                    let _hashed = event.connection.map(Connection::community_id);
+                    json::object
+                }
             };
             if let Err(error) = self.segments.hold(event, format) {
                 self.state = State::Broke(error);
