@@ -37,9 +37,9 @@ pub(super) const PROTOCOL: Protocol =
 /// Requests that wait for their responses. Clients that pipeline send a few
 /// dozen ahead; the queue holds a byte for each.
 const PIPELINE_LIMIT: usize = 4096;
-/// Changes of a side's state without a byte taken; four come one after another
-/// at most. Were two states ever to lead to each other, a peer would not keep
-/// the worker in them.
+/// Changes of a side's state without a byte taken: twice as many as there are
+/// states. More would mean that two of them lead to each other, and a peer
+/// must not keep the worker in them.
 const CHANGES_LIMIT: u32 = 16;
 
 /// Decoder of one connection.
