@@ -30,7 +30,7 @@ impl Sink for Said {
         self.0.push(json!({
             "client": event.connection.map(|connection| connection.client.port),
             "side": event.side,
-            "action": message.action(),
+            "action": event.message.action(),
             "outcome": message.common().outcome,
             "info": message.to_string(),
             "fields": fields,
@@ -56,7 +56,7 @@ impl Sink for Everything<'_> {
 /// When the capture cannot be read.
 pub fn events(capture: &Capture) -> Result<Vec<Value>> {
     let mut said = Said::default();
-    let decode = decode::Settings { show_secrets: true, pieces: false };
+    let decode = decode::Settings { show_secrets: true, ..decode::Settings::default() };
     replay(capture, STREAM_LIMIT, false, decode, &mut said)?;
     Ok(said.0)
 }
@@ -76,7 +76,7 @@ pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Re
         Writer::new(three, Format::Json, View::Messages),
         Writer::new(four, Format::Json, View::Segments),
     ]);
-    let decode = decode::Settings { show_secrets, pieces: true };
+    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true };
     replay(capture, stream_limit, true, decode, &mut everything)?;
     for writer in &mut everything.0 {
         writer.flush()?;

@@ -89,7 +89,11 @@ impl Config {
             idle_timeout: common.idle_timeout.unwrap_or(IDLE_TIMEOUT) * SECOND,
             ports: ports(&common.ports)?,
             rows: segments,
-            decode: decode::Settings { show_secrets: common.show_secrets, pieces: segments },
+            decode: decode::Settings {
+                show_secrets: common.show_secrets,
+                pieces: segments,
+                exchanges: view == View::Exchanges,
+            },
         };
         if flows.stream_limit > flows.flow_limit {
             return Err(Error::Limits { part: "--stream-limit", whole: "--flow-limit" });

@@ -172,7 +172,7 @@ mod tests {
 
     impl Sink for Notes {
         fn event(&mut self, event: &Event<'_>) {
-            self.actions.push((event.time, event.message.describe().action()));
+            self.actions.push((event.time, event.message.action()));
         }
     }
 

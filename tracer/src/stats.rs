@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use tracer_common::Outcome;
 
 /// What became of the packets that were seen. Every packet has exactly one
 /// outcome, so their sum is the number of packets seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Outcomes {
     /// Not TCP, or on no traced port.
     pub not_selected: u64,
@@ -30,7 +31,7 @@ pub struct Outcomes {
 }
 
 /// Packets that should have been copied and were not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Lost {
     /// The ring had no room.
     pub ring_full: u64,
@@ -71,7 +72,7 @@ impl Outcomes {
 }
 
 /// What the flow table counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FlowCounters {
     /// Flows that are open.
     pub open: u64,
@@ -89,7 +90,7 @@ pub struct FlowCounters {
 }
 
 /// The counters of the whole way: the object `tracer` of a `stats` event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {
     /// Packets seen.
     pub seen: u64,

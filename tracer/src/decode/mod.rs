@@ -150,6 +150,9 @@ pub struct Settings {
     pub show_secrets: bool,
     /// Tell of every piece of a mail's data, for the segments view.
     pub pieces: bool,
+    /// Tell of exchanges: what a request said is kept until its answer is
+    /// complete.
+    pub exchanges: bool,
 }
 
 /// Where a decoder puts what it has to say.

@@ -47,7 +47,7 @@ impl Sink for Said {
         let side = event.side.map_or_else(|| "-".to_owned(), |side| side.to_string());
         self.text.push(format!("{side}: {}", event.message.describe()));
         let mut json = serde_json::to_value(&event.message).expect("events serialize");
-        json["action"] = event.message.describe().action().into();
+        json["action"] = event.message.action().into();
         if let Some(outcome) = event.message.describe().common().outcome {
             json["outcome"] = serde_json::to_value(outcome).expect("outcomes serialize");
         }

@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Text;
 
 /// The object `email`: the mail's header, decoded.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Email<'a> {
     /// Authors.
     #[serde(skip_serializing_if = "Addresses::is_empty")]
@@ -45,7 +46,7 @@ pub struct Email<'a> {
 }
 
 /// An object with a list `address`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Addresses<'a> {
     /// Addresses without the names.
     pub address: Vec<Text<'a>>,
@@ -59,7 +60,7 @@ impl Addresses<'_> {
 }
 
 /// The object `email.sender`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Sender<'a> {
     /// Address without the name.
     pub address: Text<'a>,

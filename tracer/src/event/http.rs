@@ -1,13 +1,14 @@
 //! Messages of HTTP.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 use super::{Describe, Text};
 
 /// `http-request`: the head of a request is complete.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Request<'a> {
     /// The object `http`.
     pub http: RequestHttp<'a>,
@@ -23,7 +24,7 @@ pub struct Request<'a> {
 }
 
 /// The object `http` of `http-request`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RequestHttp<'a> {
     /// Version as sent, as `1.1`; empty where the request line has none.
     #[serde(skip_serializing_if = "str::is_empty")]
@@ -33,7 +34,7 @@ pub struct RequestHttp<'a> {
 }
 
 /// The object `http.request`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct RequestFields<'a> {
     /// Method as sent.
     pub method: &'a str,
@@ -52,14 +53,14 @@ pub struct RequestFields<'a> {
 }
 
 /// The object `body` of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Body {
     /// Bytes announced by Content-Length.
     pub bytes: u64,
 }
 
 /// The object `url`: what the request's target names.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Url<'a> {
     /// Target as sent (RFC 9112 section 3.2).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,14 +87,14 @@ impl Url<'_> {
 }
 
 /// The object `user_agent`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UserAgent<'a> {
     /// Value of User-Agent.
     pub original: Text<'a>,
 }
 
 /// `http-response`: the head of a response is complete.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Response<'a> {
     /// The object `http`.
     pub http: ResponseHttp<'a>,
@@ -103,7 +104,7 @@ pub struct Response<'a> {
 }
 
 /// The object `http` of `http-response`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ResponseHttp<'a> {
     /// Version as sent, as `1.1`.
     pub version: &'a str,
@@ -112,7 +113,7 @@ pub struct ResponseHttp<'a> {
 }
 
 /// The object `http.response`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ResponseFields<'a> {
     /// Status code.
     pub status_code: u16,
@@ -164,6 +165,21 @@ impl Serialize for Headers<'_> {
             map.serialize_entry(&*lower_case(field.name), &Values { fields, name: field.name })?;
         }
         map.end()
+    }
+}
+
+impl JsonSchema for Headers<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Headers".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut schema = BTreeMap::<String, Vec<Text<'_>>>::json_schema(generator);
+        schema.insert(
+            "description".into(),
+            "Values of each field, by its name in lower case.".into(),
+        );
+        schema
     }
 }
 
@@ -224,14 +240,6 @@ impl fmt::Display for Response<'_> {
     }
 }
 
-impl Describe for Request<'_> {
-    fn action(&self) -> &'static str {
-        "http-request"
-    }
-}
+impl Describe for Request<'_> {}
 
-impl Describe for Response<'_> {
-    fn action(&self) -> &'static str {
-        "http-response"
-    }
-}
+impl Describe for Response<'_> {}

@@ -5,13 +5,14 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Describe, Text};
 
 /// `imap-command`: what the client said, a command or a line that continues
 /// one (a SASL response, IDLE's DONE).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Command<'a> {
     /// The object `imap`.
     pub imap: CommandObject<'a>,
@@ -21,7 +22,7 @@ pub struct Command<'a> {
 }
 
 /// The object `imap` of `imap-command`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CommandObject<'a> {
     /// The object `imap.command`.
     pub command: CommandFields<'a>,
@@ -34,7 +35,7 @@ pub struct CommandObject<'a> {
 }
 
 /// The object `imap.command`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CommandFields<'a> {
     /// The tag; for a line that continues a command, that command's tag, where
     /// it is known.
@@ -56,7 +57,7 @@ pub struct CommandFields<'a> {
 }
 
 /// The object `imap.literal`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Literals<'a> {
     /// Octets of each literal, in the order in which they were sent.
     pub bytes: &'a [u64],
@@ -70,7 +71,7 @@ impl Literals<'_> {
 }
 
 /// The object `imap.auth`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Auth<'a> {
     /// SASL mechanism in upper case; absent for LOGIN.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,7 +82,7 @@ pub struct Auth<'a> {
 }
 
 /// `imap-response`: what the server said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Response<'a> {
     /// The object `imap`.
     pub imap: ResponseObject<'a>,
@@ -91,7 +92,7 @@ pub struct Response<'a> {
 }
 
 /// The object `imap` of `imap-response`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResponseObject<'a> {
     /// The object `imap.response`.
     pub response: ResponseFields<'a>,
@@ -101,7 +102,7 @@ pub struct ResponseObject<'a> {
 }
 
 /// The object `imap.response`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ResponseFields<'a> {
     /// `*` for untagged, `+` for continuation, else the command's tag.
     pub tag: Text<'a>,
@@ -128,11 +129,7 @@ impl fmt::Display for Command<'_> {
     }
 }
 
-impl Describe for Command<'_> {
-    fn action(&self) -> &'static str {
-        "imap-command"
-    }
-}
+impl Describe for Command<'_> {}
 
 impl fmt::Display for Response<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,8 +137,4 @@ impl fmt::Display for Response<'_> {
     }
 }
 
-impl Describe for Response<'_> {
-    fn action(&self) -> &'static str {
-        "imap-response"
-    }
-}
+impl Describe for Response<'_> {}

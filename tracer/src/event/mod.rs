@@ -19,6 +19,7 @@ pub mod tracer;
 
 use std::{fmt, net::IpAddr, sync::Arc};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 pub use community::CommunityId;
@@ -48,7 +49,7 @@ pub struct Endpoint {
 
 /// One of the two ends of a connection, and so one of its two streams: the
 /// one that this end sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
     /// Sent the SYN.
@@ -127,48 +128,71 @@ pub struct Event<'a> {
     pub message: Message<'a>,
 }
 
-/// What an event says. In JSON the fields of the message stand beside the
-/// common ones; `Display` gives the info column.
-#[derive(Clone, Debug, Serialize)]
-#[serde(untagged)]
-pub enum Message<'a> {
-    /// `http-request`
-    HttpRequest(http::Request<'a>),
-    /// `http-response`
-    HttpResponse(http::Response<'a>),
-    /// `smtp-command`
-    SmtpCommand(smtp::Command<'a>),
-    /// `smtp-reply`
-    SmtpReply(smtp::Reply<'a>),
-    /// `smtp-data`
-    SmtpData(smtp::Data<'a>),
-    /// `smtp-message`
-    SmtpMessage(smtp::Mail<'a>),
-    /// `imap-command`
-    ImapCommand(imap::Command<'a>),
-    /// `imap-response`
-    ImapResponse(imap::Response<'a>),
-    /// `tcp-open`
-    TcpOpen(tcp::Open),
-    /// `tcp-close`
-    TcpClose(tcp::Close),
-    /// `tcp-segment`
-    TcpSegment(tcp::Row),
-    /// `gap`
-    Gap(tracer::Gap),
-    /// `anomaly`
-    Anomaly(tracer::Anomaly<'a>),
-    /// `upgrade`
-    Upgrade(tracer::Upgrade),
-    /// `stats`
-    Stats(tracer::Stats),
+/// Lists all messages in one place: makes the enum, and what follows from the
+/// list alone. A new message is one line of it.
+macro_rules! messages {
+    (
+        $(#[$documentation:meta])*
+        pub enum $name:ident<'a> {
+            $($action:literal => $variant:ident($message:ty),)+
+        }
+    ) => {
+        $(#[$documentation])*
+        #[derive(Clone, Debug, Serialize)]
+        #[serde(untagged)]
+        pub enum $name<'a> {
+            $(#[doc = concat!("`", $action, "`")] $variant($message),)+
+        }
+
+        impl<'a> $name<'a> {
+            /// The value of `event.action`.
+            pub const fn action(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $action,)+
+                }
+            }
+
+            /// The message behind the variant.
+            pub fn describe(&self) -> &dyn Describe {
+                match self {
+                    $(Self::$variant(message) => message,)+
+                }
+            }
+
+            /// All actions, each with the schema of the fields that its message
+            /// has beside those of every event.
+            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
+                vec![$(($action, <$message>::json_schema(generator)),)+]
+            }
+        }
+    };
+}
+
+messages! {
+    /// What an event says. In JSON the fields of the message stand beside the
+    /// common ones; `Display` of what [`Message::describe`] returns gives the
+    /// info column.
+    pub enum Message<'a> {
+        "http-request" => HttpRequest(http::Request<'a>),
+        "http-response" => HttpResponse(http::Response<'a>),
+        "smtp-command" => SmtpCommand(smtp::Command<'a>),
+        "smtp-reply" => SmtpReply(smtp::Reply<'a>),
+        "smtp-data" => SmtpData(smtp::Data<'a>),
+        "smtp-message" => SmtpMessage(smtp::Mail<'a>),
+        "imap-command" => ImapCommand(imap::Command<'a>),
+        "imap-response" => ImapResponse(imap::Response<'a>),
+        "tcp-open" => TcpOpen(tcp::Open),
+        "tcp-close" => TcpClose(tcp::Close),
+        "tcp-segment" => TcpSegment(tcp::Row),
+        "gap" => Gap(tracer::Gap),
+        "anomaly" => Anomaly(tracer::Anomaly<'a>),
+        "upgrade" => Upgrade(tracer::Upgrade),
+        "stats" => Stats(tracer::Stats),
+    }
 }
 
 /// What every message can be asked, whatever it says.
 pub trait Describe: fmt::Display {
-    /// The value of `event.action`.
-    fn action(&self) -> &'static str;
-
     /// Parts of objects that the envelope writes: `event` and the ends.
     fn common(&self) -> Common {
         Common::default()
@@ -188,8 +212,11 @@ pub enum Place {
     Message,
     /// A piece of what a side says: only in the row of its segment.
     Piece,
-    /// Sums up messages that were told of: only among messages.
+    /// Sums up messages that were told of and says what none of them did: among
+    /// messages, and the line of its exchange.
     Summary,
+    /// Request and answer in one: only among exchanges.
+    Exchange,
     /// Noticed by the tracer: a line of its own in every view.
     Note,
     /// The row of a segment: only among segments.
@@ -214,7 +241,7 @@ pub struct Common {
 }
 
 /// The value of `event.outcome`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// The server accepted it.
@@ -223,29 +250,6 @@ pub enum Outcome {
     Failure,
     /// Nobody saw how it ended.
     Unknown,
-}
-
-impl Message<'_> {
-    /// The message behind the variant. The only place that lists them all.
-    pub fn describe(&self) -> &dyn Describe {
-        match self {
-            Self::HttpRequest(message) => message,
-            Self::HttpResponse(message) => message,
-            Self::SmtpCommand(message) => message,
-            Self::SmtpReply(message) => message,
-            Self::SmtpData(message) => message,
-            Self::SmtpMessage(message) => message,
-            Self::ImapCommand(message) => message,
-            Self::ImapResponse(message) => message,
-            Self::TcpOpen(message) => message,
-            Self::TcpClose(message) => message,
-            Self::TcpSegment(message) => message,
-            Self::Gap(message) => message,
-            Self::Anomaly(message) => message,
-            Self::Upgrade(message) => message,
-            Self::Stats(message) => message,
-        }
-    }
 }
 
 /// Takes events as they happen.

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// `smtp-command`: one line of the client that is no part of a mail.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Command<'a> {
     /// The object `smtp`.
     pub smtp: CommandObject<'a>,
@@ -20,7 +21,7 @@ pub struct Command<'a> {
 }
 
 /// The object `smtp` of `smtp-command`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct CommandObject<'a> {
     /// The object `smtp.command`.
     pub command: CommandFields<'a>,
@@ -30,7 +31,7 @@ pub struct CommandObject<'a> {
 }
 
 /// The object `smtp.command`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct CommandFields<'a> {
     /// The verb in upper case; absent for a SASL response, which has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +42,7 @@ pub struct CommandFields<'a> {
 }
 
 /// The object `smtp.auth`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Auth<'a> {
     /// Name of the SASL mechanism, in upper case.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +56,7 @@ pub struct Auth<'a> {
 }
 
 /// `smtp-reply`: one reply of the server, all its lines.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Reply<'a> {
     /// The object `smtp`.
     pub smtp: ReplyObject<'a>,
@@ -65,14 +66,14 @@ pub struct Reply<'a> {
 }
 
 /// The object `smtp` of `smtp-reply`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReplyObject<'a> {
     /// The object `smtp.reply`.
     pub reply: ReplyFields<'a>,
 }
 
 /// The object `smtp.reply`.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ReplyFields<'a> {
     /// Reply code, 200 to 599; that of the last line, should lines differ.
     pub code: u16,
@@ -112,8 +113,18 @@ impl Serialize for ReplyLines<'_> {
     }
 }
 
+impl JsonSchema for ReplyLines<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "ReplyLines".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Vec::<Text<'_>>::json_schema(generator)
+    }
+}
+
 /// `smtp-data`: a piece of a mail's data. Pieces are as the wire cut them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Data<'a> {
     /// The object `smtp`.
     pub smtp: DataObject,
@@ -123,21 +134,21 @@ pub struct Data<'a> {
 }
 
 /// The object `smtp` of `smtp-data`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct DataObject {
     /// The object `smtp.data`.
     pub data: PieceFields,
 }
 
 /// The object `smtp.data` of `smtp-data`.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
 pub struct PieceFields {
     /// Bytes of the piece as on the wire.
     pub bytes: u64,
 }
 
 /// `smtp-message`: one mail.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Mail<'a> {
     /// The object `email`.
     pub email: Box<Email<'a>>,
@@ -152,7 +163,7 @@ pub struct Mail<'a> {
 }
 
 /// The object `smtp` of `smtp-message`: how the mail was handed over.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct MailObject<'a> {
     /// Name that the client gave in EHLO, HELO or LHLO.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,7 +190,7 @@ pub struct MailObject<'a> {
 }
 
 /// An element of `smtp.rcpt_to`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Recipient<'a> {
     /// Forward-path of RCPT.
     pub address: Text<'a>,
@@ -190,7 +201,7 @@ pub struct Recipient<'a> {
 }
 
 /// The object `smtp.data` of `smtp-message`.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub struct DataFields {
     /// How the mail was sent.
     pub mode: DataMode,
@@ -203,7 +214,7 @@ pub struct DataFields {
 }
 
 /// How a mail is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DataMode {
     /// DATA, up to a line with a dot.
@@ -253,37 +264,21 @@ impl fmt::Display for Mail<'_> {
     }
 }
 
-impl Describe for Command<'_> {
-    fn action(&self) -> &'static str {
-        "smtp-command"
-    }
-}
+impl Describe for Command<'_> {}
 
 impl Describe for Reply<'_> {
-    fn action(&self) -> &'static str {
-        "smtp-reply"
-    }
-
     fn common(&self) -> Common {
         Common { duration: self.duration, ..Common::default() }
     }
 }
 
 impl Describe for Data<'_> {
-    fn action(&self) -> &'static str {
-        "smtp-data"
-    }
-
     fn place(&self) -> Place {
         Place::Piece
     }
 }
 
 impl Describe for Mail<'_> {
-    fn action(&self) -> &'static str {
-        "smtp-message"
-    }
-
     fn place(&self) -> Place {
         Place::Summary
     }

@@ -1,28 +1,29 @@
 //! Messages about a connection's TCP.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::{Common, Describe, Place};
 use crate::capture::{TcpFlags, TcpOptions};
 
 /// `tcp-open`: the first segment of a connection was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Open {
     /// The object `tcp`.
     pub tcp: OpenFields,
 }
 
 /// The object `tcp` of `tcp-open`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct OpenFields {
     /// `syn` when its handshake was seen, `midstream` when it was there before.
     pub state: &'static str,
 }
 
 /// `tcp-close`: a connection ended, or the tracer let go of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Close {
     /// The object `tcp`.
     pub tcp: CloseFields,
@@ -32,7 +33,7 @@ pub struct Close {
 }
 
 /// The object `tcp` of `tcp-close`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CloseFields {
     /// How it ended: `closed` (FIN of both sides), `reset`, `idle`, `reused`
     /// (a new connection took its ports), `evicted` (a limit), `end` (the
@@ -51,7 +52,7 @@ pub struct CloseFields {
 }
 
 /// `tcp-segment`: one row of the segments view.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Row {
     /// The object `tcp`.
     pub tcp: RowFields,
@@ -67,7 +68,7 @@ pub struct Row {
 }
 
 /// The object `tcp` of `tcp-segment`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RowFields {
     /// Flags by name, in the order of a protocol analyser: `SYN`, `ACK`, …
     pub flags: TcpFlags,
@@ -108,6 +109,17 @@ fn names(flags: TcpFlags) -> impl Iterator<Item = &'static str> {
 impl Serialize for TcpFlags {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(names(*self))
+    }
+}
+
+impl JsonSchema for TcpFlags {
+    fn schema_name() -> Cow<'static, str> {
+        "TcpFlags".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = FLAG_NAMES.map(|(_, name)| name);
+        json_schema!({ "type": "array", "items": { "type": "string", "enum": names } })
     }
 }
 
@@ -152,20 +164,12 @@ impl fmt::Display for Close {
 }
 
 impl Describe for Open {
-    fn action(&self) -> &'static str {
-        "tcp-open"
-    }
-
     fn place(&self) -> Place {
         Place::Record
     }
 }
 
 impl Describe for Close {
-    fn action(&self) -> &'static str {
-        "tcp-close"
-    }
-
     fn common(&self) -> Common {
         self.common
     }
@@ -176,10 +180,6 @@ impl Describe for Close {
 }
 
 impl Describe for Row {
-    fn action(&self) -> &'static str {
-        "tcp-segment"
-    }
-
     fn place(&self) -> Place {
         Place::Row
     }

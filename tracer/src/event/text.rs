@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
 /// Bytes from the wire that ought to be text, and may be anything.
@@ -80,6 +81,27 @@ impl Serialize for Text<'_> {
         let mut map = serializer.serialize_map(Some(1))?;
         map.serialize_entry("base64", &BASE64_STANDARD.encode(&self.0))?;
         map.end()
+    }
+}
+
+impl JsonSchema for Text<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Text as it was sent; bytes that are not UTF-8 are in Base64.",
+            "anyOf": [
+                { "type": "string" },
+                {
+                    "type": "object",
+                    "properties": { "base64": { "type": "string", "contentEncoding": "base64" } },
+                    "required": ["base64"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
     }
 }
 

@@ -2,26 +2,27 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Describe, Place, Side, Text};
 
 /// `gap`: bytes that no decoder got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Gap {
     /// The object `tracer`.
     pub tracer: GapObject,
 }
 
 /// The object `tracer` of `gap`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GapObject {
     /// The object `tracer.gap`.
     pub gap: GapFields,
 }
 
 /// The object `tracer.gap`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct GapFields {
     /// How many bytes.
     pub bytes: u64,
@@ -32,7 +33,7 @@ pub struct GapFields {
 }
 
 /// Why bytes did not reach a decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum GapCause {
     /// The ring had no room for them.
@@ -66,21 +67,21 @@ impl GapCause {
 }
 
 /// `anomaly`: the peer broke the protocol.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Anomaly<'a> {
     /// The object `tracer`.
     pub tracer: AnomalyObject<'a>,
 }
 
 /// The object `tracer` of `anomaly`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AnomalyObject<'a> {
     /// The object `tracer.anomaly`.
     pub anomaly: AnomalyFields<'a>,
 }
 
 /// The object `tracer.anomaly`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct AnomalyFields<'a> {
     /// What kind, in words joined by hyphens; each decoder lists its own.
     pub code: &'static str,
@@ -90,28 +91,28 @@ pub struct AnomalyFields<'a> {
 }
 
 /// `upgrade`: the flow goes opaque to its decoder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Upgrade {
     /// The object `tracer`.
     pub tracer: UpgradeObject,
 }
 
 /// The object `tracer` of `upgrade`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UpgradeObject {
     /// The object `tracer.upgrade`.
     pub upgrade: UpgradeFields,
 }
 
 /// The object `tracer.upgrade`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct UpgradeFields {
     /// `tls`, `websocket`, `deflate`, `tunnel`, `h2c`.
     pub to: &'static str,
 }
 
 /// `stats`: the counters of the whole way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {
     /// The object `tracer`.
     pub tracer: crate::stats::Stats,
@@ -169,40 +170,24 @@ impl fmt::Display for Stats {
 }
 
 impl Describe for Gap {
-    fn action(&self) -> &'static str {
-        "gap"
-    }
-
     fn place(&self) -> Place {
         Place::Note
     }
 }
 
 impl Describe for Anomaly<'_> {
-    fn action(&self) -> &'static str {
-        "anomaly"
-    }
-
     fn place(&self) -> Place {
         Place::Note
     }
 }
 
 impl Describe for Upgrade {
-    fn action(&self) -> &'static str {
-        "upgrade"
-    }
-
     fn place(&self) -> Place {
         Place::Note
     }
 }
 
 impl Describe for Stats {
-    fn action(&self) -> &'static str {
-        "stats"
-    }
-
     fn place(&self) -> Place {
         Place::Stats
     }

@@ -48,6 +48,9 @@ pub enum View {
     /// Each message of a protocol as it happens.
     #[default]
     Messages,
+    /// One line for each request with its answer, each mail, each command with
+    /// its completion: when it is complete, and with the time it took.
+    Exchanges,
     /// One row for each TCP segment: the first message that stands in it, else
     /// its TCP header.
     Segments,

@@ -65,7 +65,7 @@ impl<'a> Head<'a> {
             time: event.time,
             connection: event.connection,
             side: event.side,
-            action: message.action(),
+            action: event.message.action(),
             common: message.common(),
             place: message.place(),
         }
@@ -188,6 +188,8 @@ impl<W: io::Write> Sink for Writer<W> {
         match (self.view, place, self.format) {
             (View::Messages, Place::Message | Place::Summary | Place::Note, _)
             | (View::Messages, Place::Record, Format::Json)
+            | (View::Exchanges, Place::Exchange | Place::Summary | Place::Note, _)
+            | (View::Exchanges, Place::Record, Format::Json)
             | (View::Segments, Place::Note, _)
             | (_, Place::Stats, Format::Json) => {
                 self.line(&Head::new(event), Body::Message(&event.message), None);
@@ -198,8 +200,9 @@ impl<W: io::Write> Sink for Writer<W> {
                     self.segment(event, row);
                 }
             }
-            (View::Messages, Place::Piece | Place::Row, _)
-            | (View::Segments, Place::Summary | Place::Record, _)
+            (View::Messages, Place::Exchange | Place::Piece | Place::Row, _)
+            | (View::Exchanges, Place::Message | Place::Piece | Place::Row, _)
+            | (View::Segments, Place::Exchange | Place::Summary | Place::Record, _)
             | (_, Place::Record | Place::Stats, Format::Text) => {}
         }
     }

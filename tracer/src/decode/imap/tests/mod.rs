@@ -14,8 +14,8 @@ use crate::event::Side;
 mod framing;
 mod secrets;
 
-const OPEN: Settings = Settings { show_secrets: true, pieces: false };
-const CLOSED: Settings = Settings { show_secrets: false, pieces: false };
+const OPEN: Settings = Settings { show_secrets: true, pieces: false, exchanges: false };
+const CLOSED: Settings = Settings { show_secrets: false, pieces: false, exchanges: false };
 
 /// Runs a dialogue cut everywhere, with secrets redacted, and compares rows.
 #[track_caller]

@@ -112,7 +112,8 @@ const ANNEX_ROWS: [&str; 16] = [
 #[test]
 fn the_annex() {
     assert_eq!(rows(&annex()), ANNEX_ROWS[..15]);
-    let shown = run_cut(&PROTOCOL, Settings { show_secrets: true, pieces: false }, &annex());
+    let shown =
+        run_cut(&PROTOCOL, Settings { show_secrets: true, ..Settings::default() }, &annex());
     let mut expected = ANNEX_ROWS[..15].to_vec();
     expected[3] = "client: C: AUTH PLAIN AGVkb3VhcmQAMTIzNDU2Nzg5MDEyMzQ1";
     assert_eq!(shown.text, expected);
@@ -121,7 +122,7 @@ fn the_annex() {
 
 #[test]
 fn the_annex_in_pieces() {
-    let pieces = run(&PROTOCOL, Settings { show_secrets: false, pieces: true }, &annex());
+    let pieces = run(&PROTOCOL, Settings { pieces: true, ..Settings::default() }, &annex());
     let mut expected = ANNEX_ROWS[..15].to_vec();
     expected.insert(11, "client: C: DATA fragment, 57 bytes");
     expected.insert(12, expected[12]);

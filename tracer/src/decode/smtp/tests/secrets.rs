@@ -173,7 +173,7 @@ fn shown_when_the_operator_asks() {
         client(format!("{response}\r\n")),
         server(format!("500 what is {response}?\r\n")),
     ]);
-    let said = run_cut(&PROTOCOL, Settings { show_secrets: true, pieces: false }, &steps);
+    let said = run_cut(&PROTOCOL, Settings { show_secrets: true, ..Settings::default() }, &steps);
     assert_eq!(said.text[5], format!("client: C: {response}"));
     assert_eq!(said.text[6], format!("server: S: 500 what is {response}?"));
 }
