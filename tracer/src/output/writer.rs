@@ -186,11 +186,10 @@ impl<W: io::Write> Sink for Writer<W> {
         }
         let place = event.message.describe().place();
         match (self.view, place, self.format) {
-            (View::Messages, Place::Message | Place::Summary | Place::Note, _)
-            | (View::Messages, Place::Record, Format::Json)
-            | (View::Exchanges, Place::Exchange | Place::Summary | Place::Note, _)
-            | (View::Exchanges, Place::Record, Format::Json)
-            | (View::Segments, Place::Note, _)
+            (View::Messages, Place::Message | Place::Summary, _)
+            | (View::Exchanges, Place::Exchange | Place::Summary, _)
+            | (View::Messages | View::Exchanges, Place::Record, Format::Json)
+            | (_, Place::Note, _)
             | (_, Place::Stats, Format::Json) => {
                 self.line(&Head::new(event), Body::Message(&event.message), None);
             }
