@@ -242,4 +242,8 @@ impl fmt::Display for Response<'_> {
 
 impl Describe for Request<'_> {}
 
-impl Describe for Response<'_> {}
+impl Describe for Response<'_> {
+    fn is_failure(&self) -> bool {
+        self.http.response.status_code >= 400
+    }
+}

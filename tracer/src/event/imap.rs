@@ -137,4 +137,8 @@ impl fmt::Display for Response<'_> {
     }
 }
 
-impl Describe for Response<'_> {}
+impl Describe for Response<'_> {
+    fn is_failure(&self) -> bool {
+        matches!(self.imap.response.status, Some("NO" | "BAD"))
+    }
+}

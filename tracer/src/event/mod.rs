@@ -12,6 +12,7 @@ mod community;
 pub mod email;
 pub mod http;
 pub mod imap;
+mod measure;
 pub mod smtp;
 pub mod tcp;
 mod text;
@@ -23,6 +24,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 pub use community::CommunityId;
+pub use measure::{Size, Span};
 pub use text::{Escaped, REDACTED, Text, is_control};
 
 use crate::capture::{Direction, Vlan};
@@ -201,6 +203,32 @@ pub trait Describe: fmt::Display {
     /// Where the message belongs in the views.
     fn place(&self) -> Place {
         Place::Message
+    }
+
+    /// Whether it tells of something that went wrong: a refusal, an error, a
+    /// loss. A terminal shows it in the colour of that.
+    fn is_failure(&self) -> bool {
+        self.common().outcome == Some(Outcome::Failure)
+    }
+
+    /// Writes the info column of its line in the view of exchanges, which says
+    /// how long it took and how much was sent ([`Span`], [`Size`]). For those
+    /// of [`Place::Summary`], whose line among messages is another.
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    fn exchange(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+/// A message as the view of exchanges words it.
+pub struct Exchange<'a>(pub &'a dyn Describe);
+
+impl fmt::Display for Exchange<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.exchange(formatter)
     }
 }
 

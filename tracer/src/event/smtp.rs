@@ -270,6 +270,10 @@ impl Describe for Reply<'_> {
     fn common(&self) -> Common {
         Common { duration: self.duration, ..Common::default() }
     }
+
+    fn is_failure(&self) -> bool {
+        self.smtp.reply.code >= 400
+    }
 }
 
 impl Describe for Data<'_> {

@@ -173,6 +173,10 @@ impl Describe for Gap {
     fn place(&self) -> Place {
         Place::Note
     }
+
+    fn is_failure(&self) -> bool {
+        true
+    }
 }
 
 impl Describe for Anomaly<'_> {

@@ -1,15 +1,18 @@
 //! Text rows, as packet analysers show them: time, source, destination,
 //! protocol, info.
 
-use std::io::{self, Write as _};
+use std::{
+    fmt,
+    io::{self, Write as _},
+};
 
 use super::{
-    may_control_at,
+    View, may_control_at,
     writer::{Body, Head},
 };
 use crate::{
     decode::PROTOCOLS,
-    event::{Escaped, Message, Place, Side, Timestamp, is_control},
+    event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control},
 };
 
 /// Appends a row: the time is counted from `begin`.
@@ -22,6 +25,7 @@ pub(super) fn row(
     begin: Timestamp,
     head: &Head<'_>,
     body: Body<'_>,
+    view: View,
 ) -> io::Result<()> {
     let sign = if head.time < begin { "-" } else { "" };
     let micros = head.time.0.abs_diff(begin.0) / 1_000;
@@ -37,6 +41,9 @@ pub(super) fn row(
     }
     buffer.extend_from_slice(b"  ");
     match body {
+        Body::Message(message) if view == View::Exchanges => {
+            harmless(buffer, &Exchange(message.describe()))?;
+        }
         Body::Message(message) => info(buffer, message)?,
         Body::Formatted(info) => buffer.extend_from_slice(info),
     }
@@ -51,8 +58,12 @@ pub(super) fn row(
 ///
 /// None in practice: a buffer takes everything.
 pub(super) fn info(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()> {
+    harmless(buffer, &message.describe())
+}
+
+fn harmless(buffer: &mut Vec<u8>, text: &dyn fmt::Display) -> io::Result<()> {
     let at = buffer.len();
-    write!(buffer, "{}", message.describe())?;
+    write!(buffer, "{text}")?;
     let info = buffer.get(at..).unwrap_or_default();
     if may_control(info) {
         // `Display` writes whole characters only, so nothing is replaced here.

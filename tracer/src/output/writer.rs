@@ -105,7 +105,7 @@ impl<W: io::Write> Writer<W> {
         let begin = *self.begin.get_or_insert(head.time);
         let sequence = self.events + 1;
         let written = match self.format {
-            Format::Text => text::row(&mut self.buffer, begin, head, body),
+            Format::Text => text::row(&mut self.buffer, begin, head, body, self.view),
             Format::Json => json::line(&mut self.buffer, sequence, head, body, row),
         };
         match written {
