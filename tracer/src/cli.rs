@@ -165,8 +165,8 @@ impl FromStr for PortList {
 
 /// The protocol of that name.
 fn protocol(name: &str) -> Result<&'static Protocol, String> {
-    PROTOCOLS.iter().find(|protocol| protocol.name == name).ok_or_else(|| {
-        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.name).collect();
+    PROTOCOLS.iter().find(|protocol| protocol.label.name == name).ok_or_else(|| {
+        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.label.name).collect();
         format!("no protocol is called '{name}'; known are {}", known.join(", "))
     })
 }

@@ -124,14 +124,14 @@ impl Config {
 fn ports(given: &[PortList]) -> Result<Vec<(u16, &'static Protocol)>, Error> {
     let mut ports: Vec<(u16, &'static Protocol)> = Vec::new();
     for protocol in PROTOCOLS {
-        let of_protocol = || given.iter().filter(|list| list.protocol.name == protocol.name);
+        let of_protocol = || given.iter().filter(|list| list.protocol.label == protocol.label);
         let usual = if of_protocol().next().is_none() { protocol.ports } else { &[] };
         let chosen = of_protocol().flat_map(|list| &list.ports);
         for &port in usual.iter().chain(chosen) {
             match ports.iter().find(|(taken, _)| *taken == port) {
-                Some((_, first)) if first.name == protocol.name => {}
+                Some((_, first)) if first.label == protocol.label => {}
                 Some((_, first)) => {
-                    let (first, second) = (first.name, protocol.name);
+                    let (first, second) = (first.label.name, protocol.label.name);
                     return Err(Error::PortTwice { port, first, second });
                 }
                 None => ports.push((port, protocol)),
@@ -155,7 +155,7 @@ mod tests {
 
     fn ports(line: &str) -> Vec<(u16, &'static str)> {
         let ports = config(line).unwrap().flows.ports;
-        ports.into_iter().map(|(port, protocol)| (port, protocol.name)).collect()
+        ports.into_iter().map(|(port, protocol)| (port, protocol.label.name)).collect()
     }
 
     #[test]

@@ -13,15 +13,13 @@ mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use crate::event::{Connection, Event, Message, Side, Sink, Text, Timestamp, tracer};
+use crate::event::{Connection, Event, Label, Message, Side, Sink, Text, Timestamp, tracer};
 
 /// A protocol that can be decoded.
 #[derive(Debug)]
 pub struct Protocol {
-    /// Name in `network.protocol` and in `--port NAME=…`.
-    pub name: &'static str,
-    /// Name in the protocol column of a text row.
-    pub column: &'static str,
+    /// What it is called.
+    pub label: Label,
     /// Ports that are traced unless the operator says otherwise.
     pub ports: &'static [u16],
     /// Makes the decoder of a new flow.

@@ -56,13 +56,13 @@ impl Sink for Said {
 }
 
 /// The connection of every dialogue.
-pub(crate) fn connection(protocol: &Protocol) -> Connection {
+pub(crate) fn connection(protocol: &'static Protocol) -> Connection {
     let end = |port| Endpoint { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
     Connection {
         client: end(40_000),
         server: end(protocol.ports[0]),
         vlan: Vlan::default(),
-        protocol: protocol.name,
+        protocol: Some(&protocol.label),
         interface: "lo".into(),
         direction: Direction::Egress,
         loopback: true,
@@ -87,7 +87,7 @@ struct Driver {
 }
 
 impl Driver {
-    fn new(protocol: &Protocol, settings: Settings) -> Self {
+    fn new(protocol: &'static Protocol, settings: Settings) -> Self {
         Self {
             connection: connection(protocol),
             settings,
@@ -198,7 +198,7 @@ impl Driver {
 }
 
 /// Feeds the steps as they are.
-pub(crate) fn run(protocol: &Protocol, settings: Settings, steps: &[Step]) -> Said {
+pub(crate) fn run(protocol: &'static Protocol, settings: Settings, steps: &[Step]) -> Said {
     let mut driver = Driver::new(protocol, settings);
     for step in steps {
         driver.step(step);
@@ -221,7 +221,7 @@ pub(crate) fn byte_by_byte(steps: &[Step]) -> Vec<Step> {
 
 /// Feeds the dialogue whole, byte by byte, and with each step cut in two at
 /// each position; all must say the same, which is returned.
-pub(crate) fn run_cut(protocol: &Protocol, settings: Settings, steps: &[Step]) -> Said {
+pub(crate) fn run_cut(protocol: &'static Protocol, settings: Settings, steps: &[Step]) -> Said {
     let whole = run(protocol, settings, steps);
     assert_eq!(run(protocol, settings, &byte_by_byte(steps)), whole, "byte by byte");
     for (number, step) in steps.iter().enumerate() {

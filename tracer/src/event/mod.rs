@@ -12,6 +12,7 @@ mod community;
 pub mod email;
 pub mod http;
 pub mod imap;
+mod label;
 mod measure;
 pub mod smtp;
 pub mod tcp;
@@ -24,6 +25,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Serialize;
 
 pub use community::CommunityId;
+pub use label::{Hue, Label};
 pub use measure::{Size, Span};
 pub use text::{Escaped, REDACTED, Text, is_control};
 
@@ -89,8 +91,8 @@ pub struct Connection {
     pub server: Endpoint,
     /// VLAN tags of its frames.
     pub vlan: Vlan,
-    /// Name of its protocol as in `network.protocol`: `http`, `smtp`, `imap`.
-    pub protocol: &'static str,
+    /// What its protocol is called; `None` as long as that is not known.
+    pub protocol: Option<&'static Label>,
     /// Name of the interface that owns the client's direction of the flow; empty
     /// where a file names none.
     pub interface: Arc<str>,

@@ -64,7 +64,7 @@ impl Flow {
                 client,
                 server,
                 vlan: segment.vlan,
-                protocol: protocol.name,
+                protocol: Some(&protocol.label),
                 interface: segment.interface.name.clone(),
                 direction,
                 loopback: segment.interface.loopback,

@@ -115,7 +115,8 @@ struct ConnectionObjects<'a> {
 
 #[derive(Serialize)]
 struct NetworkObject<'a> {
-    protocol: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    protocol: Option<&'static str>,
     transport: &'static str,
     #[serde(rename = "type")]
     kind: &'static str,
@@ -170,7 +171,7 @@ impl<'a> ConnectionObjects<'a> {
         let vlan = |id| VlanObject { id };
         Self {
             network: NetworkObject {
-                protocol: connection.protocol,
+                protocol: connection.protocol.map(|label| label.name),
                 transport: "tcp",
                 kind: match connection.client.ip {
                     IpAddr::V4(_) => "ipv4",

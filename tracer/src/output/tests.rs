@@ -11,11 +11,13 @@ use super::*;
 use crate::{
     capture::{Direction, TcpFlags, TcpOptions, Timestamps, Vlan},
     event::{
-        Common, CommunityId, Connection, Endpoint, Event, Message, Side, email, smtp, tcp, tracer,
+        Common, CommunityId, Connection, Endpoint, Event, Hue, Label, Message, Side, email, smtp,
+        tcp, tracer,
     },
     stats::{FlowCounters, Outcomes, Stats},
 };
 
+const SMTP: Label = Label { name: "smtp", column: "SMTP", hue: Hue::Cyan };
 const SECOND: u64 = 1_000_000_000;
 const BEGIN: Timestamp = Timestamp(1_475_232_865 * SECOND);
 
@@ -60,7 +62,7 @@ fn connection(client: IpAddr, server: IpAddr) -> Connection {
         client: Endpoint { ip: client, port: 34_855 },
         server: Endpoint { ip: server, port: 25 },
         vlan: Vlan::default(),
-        protocol: "smtp",
+        protocol: Some(&SMTP),
         interface: "eth0".into(),
         direction: Direction::Ingress,
         loopback: false,

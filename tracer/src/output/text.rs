@@ -10,10 +10,10 @@ use super::{
     View, may_control_at,
     writer::{Body, Head},
 };
-use crate::{
-    decode::PROTOCOLS,
-    event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control},
-};
+use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control};
+
+/// What the protocol column holds where no protocol's message stands.
+const TCP: &str = "TCP";
 
 /// Appends a row: the time is counted from `begin`.
 ///
@@ -33,10 +33,8 @@ pub(super) fn row(
     if let Some(connection) = head.connection {
         let side = head.side.unwrap_or(Side::Client);
         let (source, destination) = (connection.end(side).ip, connection.end(side.other()).ip);
-        let column = match head.place {
-            Place::Row => "TCP",
-            _ => column(connection.protocol),
-        };
+        let label = connection.protocol.filter(|_| head.place != Place::Row);
+        let column = label.map_or(TCP, |label| label.column);
         write!(buffer, "  {source}  {destination}  {column:<4}")?;
     }
     buffer.extend_from_slice(b"  ");
@@ -84,9 +82,4 @@ fn harmless(buffer: &mut Vec<u8>, text: &dyn fmt::Display) -> io::Result<()> {
 /// look that takes some harmless characters for one.
 fn may_control(text: &[u8]) -> bool {
     text.iter().any(|byte| *byte < b' ') || may_control_at(text).next().is_some()
-}
-
-/// The name in the protocol column.
-fn column(protocol: &str) -> &str {
-    PROTOCOLS.iter().find(|known| known.name == protocol).map_or(protocol, |known| known.column)
 }

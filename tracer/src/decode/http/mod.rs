@@ -28,11 +28,14 @@ use self::{
     resync::Resync,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, Want};
-use crate::event::{Message, Side, Timestamp, tracer::Upgrade};
+use crate::event::{Hue, Label, Message, Side, Timestamp, tracer::Upgrade};
 
 /// HTTP in the clear.
-pub(super) const PROTOCOL: Protocol =
-    Protocol { name: "http", column: "HTTP", ports: &[80], decoder: || Box::new(Http::default()) };
+pub(super) const PROTOCOL: Protocol = Protocol {
+    label: Label { name: "http", column: "HTTP", hue: Hue::Green },
+    ports: &[80],
+    decoder: || Box::new(Http::default()),
+};
 
 /// Requests that wait for their responses. Clients that pipeline send a few
 /// dozen ahead; the queue holds a byte for each.

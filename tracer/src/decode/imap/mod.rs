@@ -30,11 +30,14 @@ use self::{
     message::Message,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, sasl::Exchange};
-use crate::event::{Side, Timestamp};
+use crate::event::{Hue, Label, Side, Timestamp};
 
 /// IMAP in the clear.
-pub(super) const PROTOCOL: Protocol =
-    Protocol { name: "imap", column: "IMAP", ports: &[143], decoder: || Box::new(Imap::default()) };
+pub(super) const PROTOCOL: Protocol = Protocol {
+    label: Label { name: "imap", column: "IMAP", hue: Hue::Magenta },
+    ports: &[143],
+    decoder: || Box::new(Imap::default()),
+};
 
 /// Bytes asked to be skipped at a time once the connection is opaque: more than
 /// any connection carries, and far from any overflow.

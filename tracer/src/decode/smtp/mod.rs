@@ -24,7 +24,7 @@ mod tests;
 mod transfer;
 
 use super::{Decoder, Input, Out, Progress, Protocol};
-use crate::event::{Message, Outcome, Side, Timestamp, tracer::Upgrade};
+use crate::event::{Hue, Label, Message, Outcome, Side, Timestamp, tracer::Upgrade};
 
 use auth::Auth;
 use client::Client;
@@ -33,8 +33,11 @@ use pending::Queue;
 use server::Server;
 
 /// SMTP in the clear.
-pub(super) const PROTOCOL: Protocol =
-    Protocol { name: "smtp", column: "SMTP", ports: &[25], decoder: || Box::new(Smtp::default()) };
+pub(super) const PROTOCOL: Protocol = Protocol {
+    label: Label { name: "smtp", column: "SMTP", hue: Hue::Cyan },
+    ports: &[25],
+    decoder: || Box::new(Smtp::default()),
+};
 
 /// Longest command line: 512 bytes (RFC 5321 section 4.5.3.1.4), more with
 /// extensions, and 12,288 for AUTH and SASL responses (RFC 4954 section 4).

@@ -14,7 +14,7 @@ use super::{FLOW_LIMIT, STREAM_LIMIT, Settings, TOTAL_LIMIT, Table};
 use crate::{
     capture::{Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan},
     decode::{self, Decoder, End, Input, Out, Progress, Protocol},
-    event::{Endpoint, Event, Message, Side, Sink, Timestamp},
+    event::{Endpoint, Event, Hue, Label, Message, Side, Sink, Timestamp},
 };
 
 pub(super) const SYN: TcpFlags = TcpFlags::SYN;
@@ -28,8 +28,7 @@ pub(super) const SECOND: u64 = 1_000_000_000;
 /// Lines, each an event. `skip N` lets N bytes pass, `wait` waits for a line
 /// of the other side, and a line that begins with `!` is left when cut.
 static LINES: Protocol = Protocol {
-    name: "lines",
-    column: "LINES",
+    label: Label { name: "lines", column: "LINES", hue: Hue::Blue },
     ports: &[PORT],
     decoder: || Box::new(Lines::default()),
 };

@@ -27,7 +27,7 @@ fn decoded(protocol: &'static Protocol, segments: &[Sent]) -> Vec<String> {
 }
 
 fn check(name: &str, exchange: &[(Side, &str)]) {
-    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == name).expect("known");
+    let protocol = PROTOCOLS.iter().find(|protocol| protocol.label.name == name).expect("known");
     let mut steps: Vec<_> =
         exchange.iter().map(|(side, text)| Step::Bytes(*side, text.as_bytes().to_vec())).collect();
     steps.extend([Step::Close(Client), Step::Close(Server)]);
