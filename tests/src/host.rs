@@ -1,11 +1,13 @@
 //! What this host allows tests to do.
 
 use std::{
-    env, fs,
+    fs,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+
+use crate::program;
 
 /// What a test needs of the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,6 @@ impl Host {
     /// Looks at the host.
     pub fn look() -> Self {
         let root = debian_root();
-        let tracer = tracer();
         Self {
             namespaces: namespaces(),
             debian_root: if root.join("usr/sbin/nginx").is_file() {
@@ -38,7 +39,7 @@ impl Host {
             } else {
                 Err("no Debian root, `cargo xtask setup` says why".to_owned())
             },
-            tracer: if tracer.is_file() {
+            tracer: if program::tracer().is_file() {
                 Ok(())
             } else {
                 Err("tracer is not built, `cargo xtask test` builds it".to_owned())
@@ -92,10 +93,4 @@ pub fn workspace() -> &'static Path {
 /// Where set-up makes the Debian root.
 pub fn debian_root() -> PathBuf {
     workspace().join("target/setup/root")
-}
-
-/// The tracer that tests run: what the variable `TRACER` names, else the
-/// release build.
-pub fn tracer() -> PathBuf {
-    env::var_os("TRACER").map_or_else(|| workspace().join("target/release/tracer"), PathBuf::from)
 }

@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{host, namespace::Namespace, wait};
+use crate::{namespace::Namespace, program, wait};
 
 /// What tracer says on stderr once it sees traffic; interfaces follow.
 const READY: &str = "tracer: ready: ";
@@ -65,7 +65,7 @@ impl Tracer {
     /// Starts it in a namespace, with JSON on stdout, and waits until it sees
     /// traffic.
     pub fn start(namespace: &Namespace, arguments: &[&str]) -> Result<Self> {
-        Self::start_by(namespace.command(host::tracer()), arguments)
+        Self::start_by(namespace.command(program::tracer()), arguments)
     }
 
     /// The same by a command that leads to tracer, as one that changes user.

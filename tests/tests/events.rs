@@ -30,7 +30,7 @@ fn written(format: &str) -> Result<BTreeSet<String>> {
     let short = examples::captures()?.map(|(name, _)| format!("examples/{name}.pcap"));
     let mut lines = BTreeSet::new();
     for capture in annex.chain(short) {
-        for view in ["messages", "segments"] {
+        for view in ["messages", "exchanges", "segments"] {
             let arguments = ["--format", format, "--view", view];
             lines.extend(program::read(&captures.join(&capture), &arguments)?);
         }

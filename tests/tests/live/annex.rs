@@ -15,9 +15,9 @@ use nix::{
 };
 use tests::{
     annex::{DIALOGUES, Dialogue},
-    host::{self, Need},
+    host::Need,
     namespace::Namespace,
-    wait,
+    program, wait,
     wire::Wire,
 };
 
@@ -54,7 +54,7 @@ fn through_lo(dialogue: &Dialogue) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (rows, log) = (folder.path().join("rows"), folder.path().join("log"));
     let mut tracer = namespace
-        .command(host::tracer())
+        .command(program::tracer())
         .args(["-i", "lo", "--view", "segments", "--show-secrets", "--format", "text"])
         .stdin(Stdio::null())
         .stdout(File::create(&rows)?)

@@ -28,6 +28,7 @@ use libtest_mimic::{Arguments, Trial};
 use tests::{
     host::{self, Host, Need},
     namespace::Namespace,
+    program,
 };
 
 /// What a test of tracer with real servers needs.
@@ -96,7 +97,7 @@ fn become_root() {
         return;
     }
     if let Ok(program) = env::current_exe() {
-        let tracer = format!("TRACER={}", host::tracer().display());
+        let tracer = format!("TRACER={}", program::tracer().display());
         let mut sudo = Command::new("sudo");
         let _failed =
             sudo.args(["-n", "env", &tracer]).arg(program).args(env::args_os().skip(1)).exec();

@@ -10,10 +10,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use tests::{
-    host::{self, Need},
+    host::Need,
     kernel::{self, Hooks},
     live::{Tracer, text},
     namespace::Namespace,
+    program,
     server::Nginx,
     topology::{Ip, Link, Topology},
     wait,
@@ -58,7 +59,7 @@ struct Program {
 impl Program {
     fn new(label: &str) -> Result<Self> {
         let path = std::env::temp_dir().join(format!("tracer-test-{}-{label}", process::id()));
-        fs::copy(host::tracer(), &path)?;
+        fs::copy(program::tracer(), &path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
         Ok(Self { path })
     }
@@ -95,7 +96,7 @@ fn worker() -> Result<()> {
     let namespace = Namespace::new("worker")?;
     // A careless parent leaves a file open that it may read and nobody may not.
     let mut command = namespace.command("sh");
-    command.args(["-c", r#"exec "$@" 9</etc/shadow"#, "sh"]).arg(host::tracer());
+    command.args(["-c", r#"exec "$@" 9</etc/shadow"#, "sh"]).arg(program::tracer());
     let tracer = Tracer::start_by(command, &[])?;
     let pid = tracer.worker()?;
     for (name, expected) in [
@@ -304,7 +305,7 @@ fn mistakes() -> Result<()> {
         ("--ring-size 3M", 2, "the ring is a power of two from 256K to 1G"),
         ("--no-such-flag", 2, "unexpected argument '--no-such-flag'"),
     ] {
-        let mut command = namespace.command(host::tracer());
+        let mut command = namespace.command(program::tracer());
         let output = wait::output(command.args(arguments.split(' ')), LIMIT)?;
         let said = stderr(&output);
         ensure!(output.status.code() == Some(status), "{arguments}: {}\n{said}", output.status);

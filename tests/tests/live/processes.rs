@@ -9,10 +9,10 @@ use nix::{
     unistd::Pid,
 };
 use tests::{
-    host,
     kernel::{self, Held, Hooks},
     live::{Ended, Tracer, signal, text},
     load::Load,
+    program,
     server::Nginx,
     topology::{Link, Topology},
 };
@@ -139,7 +139,7 @@ fn under_load(hook: &str, endings: &[Ending]) -> Result<()> {
 
 /// A tracer in a process group of its own, as a shell starts it.
 fn grouped(topology: &Topology, hook: &str) -> Result<Tracer> {
-    let mut command = topology.traced().command(host::tracer());
+    let mut command = topology.traced().command(program::tracer());
     command.process_group(0);
     Tracer::start_by(command, &["--hook", hook])
 }

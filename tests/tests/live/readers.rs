@@ -6,11 +6,12 @@ use std::{thread, time::Duration};
 use anyhow::{Result, ensure};
 use serde_json::Value;
 use tests::{
-    host::{self, Need},
+    host::Need,
     kernel::{self, Held, Hooks},
     live::{Tracer, number, signal, text},
     load::Load,
     namespace::Namespace,
+    program,
     server::Nginx,
     topology::{Ip, Link, Topology},
 };
@@ -45,7 +46,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 fn unread(topology: &Topology, arguments: &[&str]) -> Result<Tracer> {
-    Tracer::start_unread(topology.traced().command(host::tracer()), arguments)
+    Tracer::start_unread(topology.traced().command(program::tracer()), arguments)
 }
 
 /// As `tracer | head -1` does.
@@ -73,7 +74,7 @@ fn gone() -> Result<()> {
 /// The same where no event comes that it would fail to write.
 fn gone_quietly() -> Result<()> {
     let namespace = Namespace::new("quiet")?;
-    let mut tracer = Tracer::start_unread(namespace.command(host::tracer()), &[])?;
+    let mut tracer = Tracer::start_unread(namespace.command(program::tracer()), &[])?;
     let worker = tracer.worker()?;
     tracer.go_away();
     let ended = tracer.end_unread(END)?;
