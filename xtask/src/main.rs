@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod build;
+mod corpus;
 mod lint;
 mod process;
 mod run;
@@ -22,6 +23,8 @@ cargo xtask COMMAND
   build [--debug]  set up, then build tracer (release unless --debug)
   run [ARGS…]      set up, build, then run tracer with ARGS as root, else through sudo
   test [ARGS…]     set up and run all tests; ARGS go to `cargo test`
+  corpus DIR       hold `tracer read` against the readings of a folder of captures
+                   [--protocol P] [--capture PART-OF-NAME] [--recompute] [--debug]
   lint             formatting, clippy for host and BPF, documentation, licences
   help             this page
 ";
@@ -50,6 +53,7 @@ fn command() -> Result<ExitCode> {
         ("build", [flag]) if flag == "--debug" => build::build(build::Profile::Debug),
         ("run", arguments) => run::run(arguments),
         ("test", arguments) => test::test(arguments),
+        ("corpus", arguments) => corpus::corpus(arguments),
         ("lint", []) => lint::lint(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");
