@@ -6,6 +6,7 @@
 
 mod http;
 mod imap;
+mod mail;
 mod quote;
 mod redact;
 mod sasl;

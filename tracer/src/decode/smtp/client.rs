@@ -64,6 +64,8 @@ pub(super) struct Client {
     /// A line that is no certain command may be a SASL response: the server
     /// refused AUTH, but the client may not have waited for that.
     pub(super) suspect: bool,
+    /// Bytes were taken or skipped: what a reply waits for may be over.
+    pub(super) moved: bool,
     /// Bytes wait for an answer.
     pub(super) blocked: bool,
     /// The answer that is waited for may be missing.
@@ -113,6 +115,15 @@ impl Smtp {
         self.client.blocked = false;
         let mut at = 0;
         loop {
+            // A reply that came early is due as soon as what it answers is
+            // over, and before anything else.
+            if std::mem::take(&mut self.client.moved)
+                && let Some(code) = self.server.waiting
+                && input.end.is_none()
+                && !self.is_early(code, input.time, out)
+            {
+                return Progress::peer(at);
+            }
             let rest = input.bytes.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 return Progress::more(at);
@@ -121,14 +132,7 @@ impl Smtp {
                 Step::Took(bytes) => {
                     at += bytes;
                     self.client.searched = 0;
-                    // A reply that came early is due as soon as what it
-                    // answers is over, and before anything else.
-                    if let Some(code) = self.server.waiting
-                        && input.end.is_none()
-                        && !self.is_early(code, input.time, out)
-                    {
-                        return Progress::peer(at);
-                    }
+                    self.client.moved = true;
                 }
                 Step::More => return Progress::more(at),
                 Step::Skip(bytes) => return Progress::skip(input.bytes.len(), bytes),

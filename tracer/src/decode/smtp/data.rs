@@ -1,10 +1,8 @@
 //! A mail's data: where it ends, how many bytes it has, and its header.
 
-use memchr::{memchr, memmem};
+use memchr::memmem;
 
-/// Bytes of a mail's header that are looked at. Servers accept less (Postfix:
-/// `header_size_limit`, 100 KiB for all, much less in practice).
-pub(super) const HEADER_LIMIT: usize = 64 * 1024;
+use crate::decode::mail::Header;
 
 /// Where in the data the scan stands (RFC 5321 section 4.5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,61 +120,23 @@ impl Scan {
 /// What is kept of a mail: its header; and its size.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Content {
-    /// Header so far, blank line included.
-    header: Vec<u8>,
-    /// Where its last line begins.
-    line: usize,
-    /// How much of it was searched for the end of that line.
-    searched: usize,
-    /// The header is complete, or nothing more of it will be kept.
-    closed: bool,
+    pub(super) header: Header,
     /// Bytes of the mail.
     pub(super) bytes: u64,
-    /// The header went on beyond [`HEADER_LIMIT`].
-    pub(super) truncated: bool,
 }
 
 impl Content {
     /// Takes bytes of the mail.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        if self.closed {
-            return;
-        }
-        let room = HEADER_LIMIT.saturating_sub(self.header.len());
-        self.header.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        if self.find_end() {
-            self.close();
-        } else if bytes.len() > room {
-            self.truncated = true;
-            self.close();
-        }
-    }
-
-    /// Cuts the header behind its blank line, once that is there.
-    fn find_end(&mut self) -> bool {
-        let mut from = self.searched;
-        while let Some(at) = self.header.get(from..).and_then(|rest| memchr(b'\n', rest)) {
-            let line = self.header.get(self.line..from + at).unwrap_or_default();
-            let blank = matches!(line, b"" | b"\r");
-            from += at + 1;
-            self.line = from;
-            if blank {
-                self.header.truncate(from);
-                return true;
-            }
-        }
-        self.searched = self.header.len();
-        false
+        self.header.push(bytes);
     }
 
     /// Bytes of the mail are missing: a header that was not complete ends here.
     pub(super) fn missing(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(bytes);
-        if !self.closed {
-            // The line that the gap cut is not to be trusted.
-            self.header.truncate(self.line);
-            self.close();
+        if !self.header.is_ended() {
+            self.header.missing();
         }
     }
 
@@ -191,27 +151,18 @@ impl Content {
     }
 
     /// Whether nothing more of the mail is kept.
-    pub(super) const fn is_closed(&self) -> bool {
-        self.closed
+    pub(super) fn is_closed(&self) -> bool {
+        self.header.is_ended()
     }
 
-    /// The mail is over: what was kept ends as a header does.
+    /// The mail is over.
     pub(super) fn close(&mut self) {
-        if !self.closed {
-            self.closed = true;
-            self.header.extend_from_slice(b"\r\n\r\n");
-            self.header.shrink_to_fit();
-        }
-    }
-
-    /// The header.
-    pub(super) fn header(&self) -> &[u8] {
-        &self.header
+        self.header.end();
     }
 
     /// Bytes on the heap.
     pub(super) fn held(&self) -> usize {
-        self.header.capacity()
+        self.header.held()
     }
 }
 
@@ -219,9 +170,9 @@ impl Content {
 mod tests {
     use super::*;
 
-    /// Scans in pieces of `size`; returns the content's size and header and
-    /// how many bytes stand before the end, if that was found.
-    fn scan(data: &[u8], size: usize, bare: bool) -> (u64, Vec<u8>, Option<usize>) {
+    /// Scans in pieces of `size`; returns the content's size and how many bytes
+    /// stand before the end, if that was found.
+    fn scan(data: &[u8], size: usize, bare: bool) -> (u64, Option<usize>) {
         let mut scan = Scan::new(bare);
         let mut content = Content::default();
         let mut before = 0;
@@ -229,12 +180,11 @@ mod tests {
             let (scanned, ended) = scan.scan(piece, &mut content);
             before += scanned;
             if ended {
-                content.close();
-                return (content.bytes, content.header, Some(before));
+                return (content.bytes, Some(before));
             }
             assert_eq!(scanned, piece.len());
         }
-        (content.bytes, content.header, None)
+        (content.bytes, None)
     }
 
     #[test]
@@ -256,30 +206,8 @@ mod tests {
             (b"a\r\n.\r\n", true, 3, Some(6)),
         ] {
             for size in 1..=data.len() {
-                let (counted, _, found) = scan(data, size, bare);
-                assert_eq!((counted, found), (bytes, end), "{data:?} in pieces of {size}");
+                assert_eq!(scan(data, size, bare), (bytes, end), "{data:?} in pieces of {size}");
             }
         }
-    }
-
-    #[test]
-    fn the_header_ends_at_the_blank_line() {
-        let data = b"Subject: x\r\n..dot: y\r\n\r\nbody\r\n\r\nmore\r\n.\r\n";
-        for size in 1..=data.len() {
-            let (_, header, _) = scan(data, size, false);
-            assert!(header.starts_with(b"Subject: x\r\n.dot: y\r\n\r\n"), "pieces of {size}");
-            assert!(!header.windows(4).any(|part| part == b"body"));
-        }
-    }
-
-    #[test]
-    fn a_header_without_end_is_cut_at_the_limit() {
-        let mut content = Content::default();
-        for _ in 0..3 * HEADER_LIMIT / 10 {
-            content.push(b"X: 567890\r");
-        }
-        assert!(content.truncated && content.is_closed());
-        assert!(content.held() <= HEADER_LIMIT + 64);
-        assert_eq!(content.bytes, 3 * HEADER_LIMIT as u64 / 10 * 10);
     }
 }

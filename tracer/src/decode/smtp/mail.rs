@@ -2,12 +2,9 @@
 
 use std::collections::VecDeque;
 
-use mail_parser::{Address, HeaderForm, HeaderName, HeaderValue, MessageParser};
-
 use super::data::Content;
 use crate::event::{
     Common, Outcome, Text, Timestamp,
-    email::{Addresses, Email, Headline, Sender},
     smtp::{self, DataFields, DataMode, MailObject, Recipient},
 };
 
@@ -53,6 +50,8 @@ pub(super) struct Mail {
     pub(super) incomplete: bool,
     /// Some of its commands did not wait for a reply.
     pub(super) pipelined: bool,
+    /// It was told that its header is longer than what is kept.
+    pub(super) truncation_told: bool,
     /// Final replies so far (LMTP: one for each recipient).
     pub(super) replies: usize,
     /// Whether one of them accepted the mail.
@@ -141,6 +140,7 @@ impl Mails {
             ended: false,
             incomplete: false,
             pipelined: false,
+            truncation_told: false,
             replies: 0,
             accepted: false,
         });
@@ -192,82 +192,8 @@ impl Mails {
     }
 }
 
-/// Parses a mail's header and gives the mail in a line, and all of it.
-pub(super) fn with_header<R>(
-    content: &Content,
-    tell: impl FnOnce(Headline<'_>, Email<'_>) -> R,
-) -> R {
-    let parser = MessageParser::new()
-        .with_minimal_headers()
-        .header_address(HeaderName::Sender)
-        .header_id(HeaderName::MessageId)
-        .header_text("X-Mailer");
-    let Some(message) = parser.parse_headers(content.header()) else {
-        return tell(Headline::default(), Email::default());
-    };
-    let from = message.header_as(HeaderName::From, HeaderForm::Text);
-    let text = |value: Option<&str>| {
-        value.map(str::trim).filter(|text| !text.is_empty()).map(|text| text.to_owned().into())
-    };
-    let content_type = message
-        .header(HeaderName::ContentType)
-        .and_then(HeaderValue::as_content_type)
-        .map(|kind| {
-            let subtype = kind.subtype().unwrap_or_default();
-            let slash = if subtype.is_empty() { "" } else { "/" };
-            Text::from(format!("{}{slash}{subtype}", kind.ctype()).to_ascii_lowercase())
-        });
-    // What the parser had to replace characters in is given as it was sent.
-    let raw = |name: HeaderName<'_>| {
-        let field = message.headers().iter().rev().find(|field| field.name == name)?;
-        let range =
-            usize::try_from(field.offset_start).ok()?..usize::try_from(field.offset_end).ok()?;
-        let value = content.header().get(range)?.trim_ascii();
-        let unfolded = || value.iter().copied().filter(|byte| !b"\r\n".contains(byte));
-        str::from_utf8(value).is_err().then(|| Text::from(unfolded().collect::<Vec<u8>>()))
-    };
-    let subject = raw(HeaderName::Subject).or_else(|| text(message.subject()));
-    let headline = Headline {
-        subject: subject.clone(),
-        from: text(from.first().and_then(HeaderValue::as_text)),
-        content_type: content_type.clone(),
-    };
-    let email = Email {
-        from: addresses(message.from()),
-        sender: addresses(message.sender())
-            .address
-            .into_iter()
-            .next()
-            .map(|address| Sender { address }),
-        to: addresses(message.to()),
-        cc: addresses(message.cc()),
-        bcc: addresses(message.bcc()),
-        reply_to: addresses(message.reply_to()),
-        subject,
-        message_id: text(message.message_id()),
-        origination_timestamp: message
-            .date()
-            .filter(|date| date.is_valid())
-            .map(mail_parser::DateTime::to_rfc3339),
-        content_type,
-        x_mailer: text(message.header("X-Mailer").and_then(HeaderValue::as_text)),
-    };
-    tell(headline, email)
-}
-
-fn addresses<'a>(list: Option<&'a Address<'_>>) -> Addresses<'a> {
-    let all = list.into_iter().flat_map(Address::iter);
-    Addresses {
-        address: all.filter_map(|entry| entry.address.as_deref().map(Text::from)).collect(),
-    }
-}
-
 /// Gives the event of a mail.
-pub(super) fn with_event<R>(
-    mail: &Mail,
-    told: Told<'_>,
-    tell: impl FnOnce(smtp::Mail<'_>) -> R,
-) -> R {
+pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
     let duration = told.replied.map(|time| time.since(mail.started));
     let common = Common { duration, outcome: told.outcome, ..Common::default() };
     let smtp = MailObject {
@@ -288,7 +214,11 @@ pub(super) fn with_event<R>(
         pipelined: mail.pipelined,
         queue_id: told.queue_id,
     };
-    with_header(&mail.content, |headline, email| {
-        tell(smtp::Mail { email: Box::new(email), smtp: Box::new(smtp), headline, common })
-    })
+    let header = &mail.content.header;
+    smtp::Mail {
+        email: Box::new(header.email()),
+        smtp: Box::new(smtp),
+        headline: header.headline(),
+        common,
+    }
 }

@@ -88,9 +88,7 @@ impl Smtp {
             replied: end.replied.then_some(time),
             outcome: Some(end.outcome),
         };
-        mail::with_event(mail, told, |event| {
-            out.emit(Side::Client, time, Message::SmtpMessage(event));
-        });
+        out.emit(Side::Client, time, Message::SmtpMessage(mail::event(mail, told)));
     }
 
     /// Tells of a mail that no final reply was seen for.

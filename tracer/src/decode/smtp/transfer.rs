@@ -107,6 +107,7 @@ impl Smtp {
     pub(super) fn chunk_skipped(&mut self, bytes: u64) {
         let Mode::Chunk { left, last } = self.client.mode else { return };
         let bytes = bytes.min(left);
+        self.client.moved = true;
         if let Some(mail) = self.mails.current() {
             mail.content.count(bytes);
         }
@@ -173,7 +174,8 @@ impl Smtp {
 
     fn header_limit(&mut self, time: Timestamp, out: &mut Out<'_>) {
         if let Some(mail) = self.mails.current()
-            && std::mem::take(&mut mail.content.truncated)
+            && mail.content.header.is_truncated()
+            && !std::mem::replace(&mut mail.truncation_told, true)
         {
             out.anomaly(Side::Client, time, "header-too-long", None);
         }
@@ -185,14 +187,9 @@ impl Smtp {
             return;
         }
         let smtp = DataObject { data: PieceFields { bytes: bytes as u64 } };
-        if let Some(mail) = self.mails.current().filter(|_| ended) {
-            mail::with_header(&mail.content, |headline, _| {
-                let data = smtp::Data { smtp, headline: Some(headline) };
-                out.emit(Side::Client, time, Message::SmtpData(data));
-            });
-        } else {
-            let data = smtp::Data { smtp, headline: None };
-            out.emit(Side::Client, time, Message::SmtpData(data));
-        }
+        let mail = self.mails.current().filter(|_| ended);
+        let headline = mail.map(|mail| mail.content.header.headline());
+        let data = smtp::Data { smtp, headline };
+        out.emit(Side::Client, time, Message::SmtpData(data));
     }
 }

@@ -1,0 +1,188 @@
+//! Address lists (RFC 5322 section 3.4), as they are and as they should be.
+
+/// A piece of a structured field's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token<'a> {
+    /// Blanks and comments.
+    Space,
+    /// One of `,;:<>`.
+    Mark(u8),
+    /// A quoted string or a domain literal, with what encloses it.
+    Enclosed(&'a [u8]),
+    /// Anything else.
+    Atom(&'a [u8]),
+}
+
+/// The token at the front of a value, and its length.
+fn token(value: &[u8]) -> Option<(Token<'_>, usize)> {
+    let first = value.first()?;
+    Some(match first {
+        b' ' | b'\t' | b'\r' | b'\n' => (Token::Space, 1),
+        b'(' => (Token::Space, comment_len(value)),
+        b',' | b';' | b':' | b'<' | b'>' => (Token::Mark(*first), 1),
+        b'"' | b'[' => {
+            let close = if *first == b'"' { b'"' } else { b']' };
+            let len = enclosed_len(value, close);
+            (Token::Enclosed(value.get(..len)?), len)
+        }
+        _ => {
+            let special = |byte: &u8| b" \t\r\n(,;:<>\"[".contains(byte);
+            let len = value.iter().position(special).unwrap_or(value.len()).max(1);
+            (Token::Atom(value.get(..len)?), len)
+        }
+    })
+}
+
+/// Length of the comment at the front; comments nest.
+pub(super) fn comment_len(value: &[u8]) -> usize {
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => {
+                escaped = false;
+                continue;
+            }
+            b'\\' => escaped = true,
+            b'(' => depth += 1,
+            b')' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return at + 1;
+        }
+    }
+    value.len()
+}
+
+/// Length of what is enclosed at the front, up to the byte that closes it.
+fn enclosed_len(value: &[u8], close: u8) -> usize {
+    let mut escaped = false;
+    for (at, byte) in value.iter().enumerate().skip(1) {
+        if !escaped && *byte == close {
+            return at + 1;
+        }
+        escaped = !escaped && *byte == b'\\';
+    }
+    value.len()
+}
+
+/// What stands between two commas.
+#[derive(Default)]
+struct Mailbox {
+    /// Words outside of angle brackets.
+    words: Vec<Vec<u8>>,
+    /// Blanks stand behind the last word.
+    apart: bool,
+    /// What stands in angle brackets.
+    angle: Option<Vec<u8>>,
+    in_angle: bool,
+}
+
+impl Mailbox {
+    fn push(&mut self, piece: &[u8]) {
+        let apart = std::mem::take(&mut self.apart);
+        if self.in_angle {
+            self.angle.get_or_insert_default().extend_from_slice(piece);
+            return;
+        }
+        let joint = |byte: Option<&u8>| matches!(byte, Some(b'@' | b'.'));
+        match self.words.last_mut() {
+            Some(word) if !apart || joint(word.last()) || joint(piece.first()) => {
+                word.extend_from_slice(piece);
+            }
+            _ => self.words.push(piece.to_vec()),
+        }
+    }
+
+    /// Whether a comma or colon belongs to a source route (RFC 5322 section
+    /// 4.4).
+    fn in_route(&self) -> bool {
+        self.in_angle && self.angle.as_ref().is_some_and(|angle| angle.starts_with(b"@"))
+    }
+
+    /// The address: what stands in the brackets; without them the word with
+    /// an `@`, or the only one.
+    fn end(&mut self) -> Option<Vec<u8>> {
+        let Self { mut words, angle, .. } = std::mem::take(self);
+        if let Some(angle) = angle {
+            let route = angle.starts_with(b"@");
+            let colon = memchr::memchr(b':', &angle).filter(|_| route);
+            let address = colon.and_then(|at| angle.get(at + 1..)).unwrap_or(&angle);
+            return (!address.is_empty()).then(|| address.to_vec());
+        }
+        let with_at = words.iter().position(|word| word.contains(&b'@'));
+        let at = with_at.or_else(|| (words.len() == 1).then_some(0))?;
+        Some(words.swap_remove(at))
+    }
+}
+
+/// The addresses of a list, without names, comments, routes and the names of
+/// groups.
+pub(super) fn addresses(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    let mut mailbox = Mailbox::default();
+    let mut rest = value;
+    while let Some((token, len)) = token(rest) {
+        rest = rest.get(len..).unwrap_or_default();
+        match token {
+            Token::Space => mailbox.apart = true,
+            Token::Atom(piece) | Token::Enclosed(piece) => mailbox.push(piece),
+            Token::Mark(mark @ (b',' | b':')) if mailbox.in_route() => mailbox.push(&[mark]),
+            Token::Mark(b'<') => {
+                mailbox.in_angle = true;
+                mailbox.angle = Some(Vec::new());
+            }
+            Token::Mark(b'>') => mailbox.in_angle = false,
+            Token::Mark(b':') if mailbox.in_angle => mailbox.push(b":"),
+            // What stood before it was a group's name.
+            Token::Mark(b':') => mailbox = Mailbox::default(),
+            Token::Mark(_) => found.extend(mailbox.end()),
+        }
+    }
+    found.extend(mailbox.end());
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_in_every_form() {
+        for (value, expected) in [
+            ("a@b.example", &["a@b.example"][..]),
+            ("A B <a@b.example>, c@d.example", &["a@b.example", "c@d.example"]),
+            (r#""Last, First" <a@b.example>"#, &["a@b.example"]),
+            (r#""a \" <x@y>, b" <a@b.example>"#, &["a@b.example"]),
+            ("a@b.example (A (nested \\) one), B)", &["a@b.example"]),
+            ("(c) <a@b.example> (d)", &["a@b.example"]),
+            ("Group: a@b.example, B <b@c.example>;", &["a@b.example", "b@c.example"]),
+            ("A:b@c,d@e;, f@g", &["b@c", "d@e", "f@g"]),
+            ("undisclosed-recipients:;", &[]),
+            ("Undisclosed recipients", &[]),
+            ("root", &["root"]),
+            ("<@one.example,@two.example:a@b.example>", &["a@b.example"]),
+            ("Pete(A nice chap) <pete(his account)@silly.test(his host)>", &["pete@silly.test"]),
+            ("john . doe @ b . example", &["john.doe@b.example"]),
+            (r#""john doe"@b.example"#, &[r#""john doe"@b.example"#]),
+            ("a@[IPv6:::1]", &["a@[IPv6:::1]"]),
+            ("<a@[IPv6:::1]>", &["a@[IPv6:::1]"]),
+            ("a@b;c@d", &["a@b", "c@d"]),
+            ("John Doe a@b.example", &["a@b.example"]),
+            ("John <a@b.example", &["a@b.example"]),
+            ("<>", &[]),
+            ("mailto:a@b", &["a@b"]),
+            (",, ,a@b,", &["a@b"]),
+            ("用户@例子.example", &["用户@例子.example"]),
+            ("a@xn--fsqu00a.example", &["a@xn--fsqu00a.example"]),
+            ("(open comment", &[]),
+            ("\"open quote", &["\"open quote"]),
+            ("", &[]),
+        ] {
+            let found = addresses(value.as_bytes());
+            let found: Vec<_> = found.iter().map(|one| String::from_utf8_lossy(one)).collect();
+            assert_eq!(found, expected, "{value}");
+        }
+    }
+}
