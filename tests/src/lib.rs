@@ -10,7 +10,6 @@
 pub mod annex;
 pub mod capture;
 pub mod conversation;
-pub mod dialogue;
 pub mod examples;
 pub mod foreign;
 pub mod host;

@@ -9,10 +9,9 @@ use tracer::{
     decode::{self, PROTOCOLS},
     event::{Event, Place, Sink, Timestamp},
     flow::{self, FLOW_LIMIT, STREAM_LIMIT, TOTAL_LIMIT, Table},
-    output::{Format, Output as _, View, Writer},
 };
 
-use crate::capture::Capture;
+use crate::{capture::Capture, output};
 
 /// A sink that keeps what does not depend on the packets: whose event it is,
 /// what it says, and whether it went well; no times, no segments, no pieces.
@@ -38,17 +37,6 @@ impl Sink for Said {
     }
 }
 
-/// Every output at once: each format in each view.
-struct Everything<'a>([Writer<&'a mut Vec<u8>>; 4]);
-
-impl Sink for Everything<'_> {
-    fn event(&mut self, event: &Event<'_>) {
-        for writer in &mut self.0 {
-            writer.event(event);
-        }
-    }
-}
-
 /// What is said of the capture, ports being the usual ones.
 ///
 /// # Errors
@@ -68,20 +56,8 @@ pub fn events(capture: &Capture) -> Result<Vec<Value>> {
 ///
 /// When the capture cannot be read.
 pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
-    let mut outputs = [const { Vec::new() }; 4];
-    let [one, two, three, four] = &mut outputs;
-    let mut everything = Everything([
-        Writer::new(one, Format::Text, View::Messages),
-        Writer::new(two, Format::Text, View::Segments),
-        Writer::new(three, Format::Json, View::Messages),
-        Writer::new(four, Format::Json, View::Segments),
-    ]);
     let decode = decode::Settings { show_secrets, pieces: true, exchanges: true };
-    replay(capture, stream_limit, true, decode, &mut everything)?;
-    for writer in &mut everything.0 {
-        writer.flush()?;
-    }
-    Ok(String::from_utf8(outputs.concat())?)
+    output::everything(|sink| replay(capture, stream_limit, true, decode, sink))
 }
 
 fn replay(

@@ -9,11 +9,12 @@
     reason = "packets are built here; a wrong index fails the test"
 )]
 
-use std::{collections::HashSet, net::SocketAddr};
+use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use tests::{capture::Capture, conversation::Conversation, packet::Packet, replay::written};
+use tests::{
+    capture::Capture, conversation::Conversation, packet::Packet, replay::written, secret::Secrets,
+};
 use tracer::{
     event::Side::{self, Client, Server},
     flow::STREAM_LIMIT,
@@ -23,8 +24,6 @@ const CLOCK: u32 = 1_000;
 /// Microseconds since the epoch, and between packets.
 const BEGIN: u64 = 1_475_232_861_000_000;
 const STEP: usize = 100;
-/// Bytes of a secret that must not be seen in a row.
-const WINDOW: usize = 6;
 /// Segments before the first one with data.
 const HANDSHAKE: usize = 3;
 /// One in so many of the ways to arrive is tried with each dialogue: another
@@ -42,18 +41,18 @@ const LOGIN: &str = "‹cVg3dksybVJ3OVp0NExw›";
 struct Dialogue {
     port: u16,
     steps: Vec<(Side, Vec<u8>)>,
-    secrets: HashSet<Vec<u8>>,
+    secrets: Secrets,
 }
 
 impl Dialogue {
     fn new(port: u16, steps: &[(Side, String)]) -> Self {
-        let mut secrets = HashSet::new();
+        let mut secrets = Secrets::default();
         let mut plain = |text: &str| {
             let mut bytes = Vec::new();
             for part in text.split_inclusive('›') {
                 let (before, secret) = part.split_once('‹').unwrap_or((part, ""));
                 let secret = secret.trim_end_matches('›');
-                secrets.extend(secret.as_bytes().windows(WINDOW).map(<[u8]>::to_vec));
+                secrets.add(secret.as_bytes());
                 bytes.extend_from_slice(before.as_bytes());
                 bytes.extend_from_slice(secret.as_bytes());
             }
@@ -61,19 +60,6 @@ impl Dialogue {
         };
         let steps = steps.iter().map(|(side, text)| (*side, plain(text))).collect();
         Self { port, steps, secrets }
-    }
-
-    /// The first line that shows something of a secret.
-    fn leak<'a>(&self, written: &'a str) -> Option<&'a str> {
-        let shows =
-            |bytes: &[u8]| bytes.windows(WINDOW).any(|window| self.secrets.contains(window));
-        let encoded = |line: &str| {
-            let quoted = line.split("{\"base64\":\"").skip(1);
-            quoted
-                .filter_map(|rest| BASE64_STANDARD.decode(rest.split('"').next()?).ok())
-                .any(|bytes| shows(&bytes))
-        };
-        written.lines().find(|line| shows(line.as_bytes()) || encoded(line))
     }
 
     /// The packets of the dialogue, with at most `size` bytes in each.
@@ -150,13 +136,13 @@ fn attack(port: u16, dialogues: &[Vec<(Side, String)>]) -> Result<()> {
         let dialogue = Dialogue::new(port, steps);
         let whole = capture(&dialogue.packets(usize::MAX)?)?;
         let shown = written(&whole, STREAM_LIMIT, true)?;
-        ensure!(dialogue.leak(&shown).is_some(), "{steps:?}: never shown");
+        ensure!(dialogue.secrets.leak(&shown).is_some(), "{steps:?}: never shown");
         let mut ways = vec![("whole".to_owned(), whole, STREAM_LIMIT)];
         for size in [1, 5, 23] {
             ways.extend(arrivals(&dialogue.packets(size)?, &mut all)?);
         }
         for (how, capture, limit) in ways {
-            if let Some(leak) = dialogue.leak(&written(&capture, limit, false)?) {
+            if let Some(leak) = dialogue.secrets.leak(&written(&capture, limit, false)?) {
                 leaks.push(format!("{steps:?}\n  {how}: {leak}"));
             }
         }
