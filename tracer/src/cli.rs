@@ -17,6 +17,8 @@ Examples:
   tracer -i 'veth*' --port http=80,8080    several interfaces, HTTP on two ports
   tracer read mail.pcapng                  a capture file through the same decoders
   tracer read --view segments - <web.pcap  one row per TCP segment, from a pipe
+  tracer read --view exchanges web.pcap    one line per request with its answer, and the time it took
+  tracer -w all.pcapng --show-secrets      the packets as well, for other analysers
   tracer check                             what this kernel and these privileges allow";
 
 /// Shows what the web, mail and IMAP servers of this host say, live out of
@@ -84,7 +86,8 @@ pub struct CommonArgs {
     /// How events are written [default: text]
     #[arg(long, value_enum, global = true)]
     pub format: Option<Format>,
-    /// Which events are written: messages, or one row per TCP segment [default: messages]
+    /// Which events are written: each message, one line per exchange, or one row per TCP
+    /// segment [default: messages]
     #[arg(long, value_enum, global = true)]
     pub view: Option<View>,
     /// Ports of a protocol, in place of its usual ones; none leaves it out
@@ -93,6 +96,9 @@ pub struct CommonArgs {
     /// Leave passwords, cookies and the like readable
     #[arg(long, global = true)]
     pub show_secrets: bool,
+    /// Write the captured packets, too, as they are, to a pcapng file; wants --show-secrets
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub write: Option<PathBuf>,
     /// Bytes that one stream may hold (64K, 1M) [default: 256K]
     #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
     pub stream_limit: Option<usize>,

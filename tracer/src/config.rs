@@ -1,5 +1,7 @@
 //! What a run is to do: the operator's choices over the defaults.
 
+use std::path::{Path, PathBuf};
+
 use crate::{
     cli::{CommonArgs, Hook, LiveArgs, PortList},
     decode::{self, PROTOCOLS, Protocol},
@@ -29,6 +31,8 @@ pub struct Config {
     pub format: Format,
     /// Which events are written.
     pub view: View,
+    /// File to write the captured packets to, if any.
+    pub packets: Option<PathBuf>,
     /// How much is said on stderr.
     pub log: log::LevelFilter,
 }
@@ -71,6 +75,15 @@ pub enum Error {
         /// Flag of the whole.
         whole: &'static str,
     },
+    /// Packets are never redacted.
+    #[error(
+        "-w writes packets as they are, with the passwords in them; \
+         give --show-secrets as well if that is what you want"
+    )]
+    PacketsShowSecrets,
+    /// One output, two formats.
+    #[error("the standard output has the events; give -w a file")]
+    PacketsOnStdout,
 }
 
 impl Config {
@@ -101,6 +114,13 @@ impl Config {
         if flows.flow_limit > flows.total_limit {
             return Err(Error::Limits { part: "--flow-limit", whole: "--memory-limit" });
         }
+        let packets = common.write.clone();
+        if packets.as_deref() == Some(Path::new("-")) {
+            return Err(Error::PacketsOnStdout);
+        }
+        if packets.is_some() && !common.show_secrets {
+            return Err(Error::PacketsShowSecrets);
+        }
         Ok(Self {
             live: Live {
                 interfaces: live.interfaces.clone(),
@@ -110,6 +130,7 @@ impl Config {
             flows,
             format: common.format.unwrap_or_default(),
             view,
+            packets,
             log: match (common.quiet, common.verbose) {
                 (true, _) => log::LevelFilter::Error,
                 (false, 0) => log::LevelFilter::Info,
@@ -117,6 +138,12 @@ impl Config {
                 (false, _) => log::LevelFilter::Trace,
             },
         })
+    }
+
+    /// Whether bare acknowledgements are wanted: as rows, or so that others can
+    /// follow the connections in the packets that are written.
+    pub fn pure_acks(&self) -> bool {
+        self.view == View::Segments || self.packets.is_some()
     }
 }
 
@@ -218,6 +245,16 @@ mod tests {
         assert!(config("tracer --stream-limit 2M --flow-limit 2M").is_ok());
         let error = Error::Limits { part: "--flow-limit", whole: "--memory-limit" };
         assert_eq!(config("tracer --memory-limit 512K").unwrap_err(), error);
+    }
+
+    #[test]
+    fn packets_are_written_to_a_file_and_with_their_secrets() {
+        assert_eq!(config("tracer -w a.pcapng").unwrap_err(), Error::PacketsShowSecrets);
+        let error = config("tracer -w - --show-secrets").unwrap_err();
+        assert_eq!(error, Error::PacketsOnStdout);
+        let config = config("tracer --show-secrets -w a.pcapng").unwrap();
+        assert_eq!(config.packets.as_deref(), Some(Path::new("a.pcapng")));
+        assert!(config.pure_acks() && !config.flows.rows);
     }
 
     #[test]

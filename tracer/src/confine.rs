@@ -83,13 +83,17 @@ pub(crate) fn confine() -> Result<(), Error> {
 }
 
 /// Closes what a careless parent of tracer left open, in a process that owns
-/// no descriptor but `channel` and the standard streams: a file or a socket
-/// that was opened with privileges would keep them. Where that is not possible
-/// (a seccomp profile that does not know the call), it is logged.
-pub(crate) fn close_all_but(channel: BorrowedFd<'_>) {
+/// no descriptors but `kept` and the standard streams: a file or a socket that
+/// was opened with privileges would keep them. Where that is not possible (a
+/// seccomp profile that does not know the call), it is logged.
+pub(crate) fn close_all_but<'a>(kept: impl IntoIterator<Item = BorrowedFd<'a>>) {
     const FIRST: u32 = libc::STDERR_FILENO.cast_unsigned() + 1;
-    let kept = channel.as_raw_fd().cast_unsigned();
-    for (first, last) in [(FIRST, kept.saturating_sub(1)), (kept + 1, u32::MAX)] {
+    let numbers = kept.into_iter().map(|descriptor| descriptor.as_raw_fd().cast_unsigned());
+    let mut kept: Vec<u32> = numbers.filter(|number| *number >= FIRST).collect();
+    kept.sort_unstable();
+    let ends = kept.iter().map(|number| number - 1).chain([u32::MAX]);
+    let begins = [FIRST].into_iter().chain(kept.iter().map(|number| number + 1));
+    for (first, last) in begins.zip(ends) {
         if first > last {
             continue;
         }

@@ -10,7 +10,7 @@ use crate::{
     capture::{Source, Status},
     event::{Event, Message, Timestamp, tracer},
     flow::Table,
-    output::Output,
+    output::{Output, pcapng::Recorder},
     stats::Stats,
 };
 
@@ -40,6 +40,8 @@ pub struct Pipeline<S, O> {
     source: S,
     table: Table,
     output: O,
+    /// Where packets are written down, if somebody asked for that.
+    recorder: Option<Recorder>,
     /// Time of the last segment or tick.
     now: Timestamp,
     /// When silent flows were last looked for.
@@ -49,7 +51,14 @@ pub struct Pipeline<S, O> {
 impl<S: Source, O: Output> Pipeline<S, O> {
     /// Joins the parts.
     pub const fn new(source: S, table: Table, output: O) -> Self {
-        Self { source, table, output, now: Timestamp(0), expired: Timestamp(0) }
+        Self { source, table, output, recorder: None, now: Timestamp(0), expired: Timestamp(0) }
+    }
+
+    /// Writes down the packet of every segment as well.
+    #[must_use]
+    pub fn with_recorder(mut self, recorder: Option<Recorder>) -> Self {
+        self.recorder = recorder;
+        self
     }
 
     /// Tells when the capture began, if that was before the first segment.
@@ -65,7 +74,7 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     /// When the source broke (what came before the break has been written) or
     /// the output cannot be written.
     pub fn step(&mut self) -> Result<Status, Error<S::Error>> {
-        let Self { source, table, output, now, expired } = self;
+        let Self { source, table, output, recorder, now, expired } = self;
         let status = source.read(&mut |segment| {
             output.begin(segment.time);
             *now = segment.time;
@@ -74,8 +83,14 @@ impl<S: Source, O: Output> Pipeline<S, O> {
                 *expired = *now;
                 table.expire(*now, output);
             }
+            if let Some(recorder) = recorder {
+                recorder.segment(segment);
+            }
             table.segment(segment, output);
         });
+        if let Some(recorder) = recorder {
+            recorder.flush();
+        }
         let flushed = output.flush().map_err(Error::Output);
         let status = status.map_err(Error::Source)?;
         flushed.map(|()| status)
@@ -115,6 +130,13 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         self.report();
         self.output.flush().map_err(Error::Output)?;
         Ok(self.stats())
+    }
+
+    /// Ends the file of packets, if one is written. False when it does not hold
+    /// all packets; why has been logged.
+    pub fn finish_recorder(&mut self) -> bool {
+        let outcomes = self.source.outcomes();
+        self.recorder.as_mut().is_none_or(|recorder| recorder.finish(&outcomes))
     }
 
     /// The counters of the whole way so far.

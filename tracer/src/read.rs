@@ -18,7 +18,10 @@ use crate::{
     config::Config,
     confine,
     flow::Table,
-    output::{View, Writer},
+    output::{
+        Writer,
+        pcapng::{PacketFile, Recorder},
+    },
     pipeline::{self, Pipeline},
     stats::Stats,
 };
@@ -32,7 +35,9 @@ use crate::{
 /// (everything else was decoded; each damaged one has been logged), or when
 /// the output cannot be written. A reader that went away is no error.
 pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
-    let inputs = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
+    let packets = config.packets.as_deref().map(PacketFile::open).transpose()?;
+    let open = |file: &PathBuf| open(file, packets.as_ref());
+    let inputs = files.iter().map(open).collect::<Result<Vec<_>>>()?;
     let output = io::stdout().as_fd().try_clone_to_owned().context("the standard output")?;
     // What comes in a file is hostile, and reading it needs no rights.
     if let Err(error) = confine::confine() {
@@ -40,11 +45,12 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     }
 
     let ports = config.flows.ports.iter().map(|(port, _)| *port);
-    let selection = Selection::new(ports, config.view == View::Segments);
+    let selection = Selection::new(ports, config.pure_acks());
     let mut source = FileSource::new(inputs, selection);
     let begin = source.begin();
     let writer = Writer::new(File::from(output), config.format, config.view);
-    let mut pipeline = Pipeline::new(source, Table::new(config.flows.clone()), writer);
+    let mut pipeline = Pipeline::new(source, Table::new(config.flows.clone()), writer)
+        .with_recorder(packets.map(Recorder::new));
     if let Some(begin) = begin {
         pipeline.begin(begin);
     }
@@ -61,10 +67,12 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
             Err(error) => Err(error),
         };
         match step {
-            Err(error) if error.is_output_gone() => break None,
-            stats => break stats?,
+            Err(error) if error.is_output_gone() => break Ok(None),
+            stats => break stats,
         }
     };
+    let is_recorded = pipeline.finish_recorder();
+    let stats = stats?;
     let has_something = |stats: &Stats| stats.seen > 0 || damaged.is_empty();
     if let Some(stats) = stats.filter(has_something)
         && config.log >= log::LevelFilter::Warn
@@ -72,7 +80,8 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
         // A closed stderr leaves nobody to tell.
         let _ = writeln!(io::stderr(), "{stats}");
     }
-    verdict(damaged)
+    verdict(damaged)?;
+    if is_recorded { Ok(()) } else { bail!("not all packets were written") }
 }
 
 /// One damaged file is the error; of several, each is logged.
@@ -88,11 +97,13 @@ fn verdict(mut damaged: Vec<Error>) -> Result<()> {
     bail!("{count} files could not be read to their end")
 }
 
-/// Opens an input without reading from it; `-` is the standard input.
-fn open(file: &Path) -> Result<(String, Box<dyn Read + Send>)> {
+/// Opens an input without reading from it; `-` is the standard input. It must
+/// not be the file that packets are written to.
+fn open(file: &Path, packets: Option<&PacketFile>) -> Result<(String, Box<dyn Read + Send>)> {
     if file == Path::new("-") {
         return Ok(("standard input".to_owned(), Box::new(io::stdin())));
     }
     let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
+    packets.map_or(Ok(()), |packets| packets.is_not(&opened))?;
     Ok((file.display().to_string(), Box::new(opened)))
 }

@@ -9,7 +9,8 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 use tracer::{
     capture::{
-        Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Timestamps, Vlan,
+        Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions,
+        Timestamps, Vlan,
     },
     decode::{self, PROTOCOLS, Protocol},
     event::{Endpoint, Event, Message, Side, Sink, Timestamp},
@@ -248,6 +249,7 @@ impl Wire {
             bytes,
             more: false,
             lost: 0,
+            captured: Captured::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use tracer_common::{CONTINUED, DIRECTION_INGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
 
 use super::{
-    Direction, Interface, Point, Segment, Source, Status, Vlan,
+    Captured, Direction, Interface, Point, Segment, Source, Status, Vlan,
     packet::{Headers, Selection},
 };
 use crate::{event::Timestamp, stats::Outcomes};
@@ -168,8 +168,8 @@ fn segment<'a>(
     selection: &Selection,
 ) -> Option<Segment<'a>> {
     let headers_len = usize::from(record.headers_len);
-    let (packet, rest) = bytes.split_at_checked(headers_len)?;
-    let payload = rest.get(..usize::try_from(record.copied_len).ok()?)?;
+    let bytes = bytes.get(..headers_len.checked_add(usize::try_from(record.copied_len).ok()?)?)?;
+    let (packet, payload) = bytes.split_at_checked(headers_len)?;
     let shown = record.copied_offset.checked_add(record.copied_len)?;
     if shown > record.payload_len {
         return None;
@@ -192,6 +192,7 @@ fn segment<'a>(
         bytes: payload,
         more: record.flags & CONTINUED != 0,
         lost: record.lost,
+        captured: Captured { interface: record.interface, link_type: None, bytes, wire_len },
     })
 }
 

@@ -7,7 +7,8 @@ pub mod packet;
 mod segment;
 
 pub use segment::{
-    Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Timestamps, Vlan,
+    Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Timestamps,
+    Vlan,
 };
 
 use crate::stats::Outcomes;

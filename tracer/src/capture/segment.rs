@@ -75,6 +75,23 @@ pub struct Segment<'a> {
     pub more: bool,
     /// Records that the ring had lost when this one was written; 0 for files.
     pub lost: u64,
+    /// The packet as it was captured.
+    pub captured: Captured<'a>,
+}
+
+/// A packet as the source holds it, for who writes it down again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Captured<'a> {
+    /// Number of the interface, as the source counts them.
+    pub interface: u32,
+    /// Link type of the bytes (<https://www.tcpdump.org/linktypes.html>);
+    /// `None` where they begin with the IP header, because none was captured.
+    pub link_type: Option<u32>,
+    /// From the first byte that was captured on. Of a packet of several
+    /// segments each has the headers, then its part of the payload.
+    pub bytes: &'a [u8],
+    /// Bytes that the whole packet had on the wire, from where `bytes` begins.
+    pub wire_len: u32,
 }
 
 /// The fields of a TCP header (RFC 9293 section 3.1), in host order.

@@ -1,6 +1,7 @@
-//! Writes events: text rows or JSON lines.
+//! Writes events, as text rows or JSON lines, and packets as they are.
 
 mod json;
+pub mod pcapng;
 mod segments;
 mod text;
 mod writer;

@@ -22,7 +22,7 @@ use super::{
     capabilities::{self, Missing},
     netlink::{Direction, Framing},
 };
-use crate::{config::Config, output::View};
+use crate::config::Config;
 
 /// The kernel side, as build.rs made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer.bpf.o"));
@@ -160,7 +160,7 @@ impl Object {
             return Err(Error::Object("map OUTCOMES with a value for each CPU".to_owned()));
         };
 
-        let flags = if config.view == View::Segments { COPY_PURE_ACKS } else { 0 };
+        let flags = if config.pure_acks() { COPY_PURE_ACKS } else { 0 };
         let chosen = Settings { alive_until: 0, abi: ABI, flags, shards: SHARDS, reserved: 0 };
         let logger = EbpfLogger::init(&mut ebpf).ok();
         let mut object = Self { ebpf, settings, chosen, outcomes, rings, logger };

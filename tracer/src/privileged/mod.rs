@@ -25,7 +25,12 @@ use nix::unistd::{ForkResult, Pid, fork};
 
 pub use check::check;
 
-use crate::{config::Config, handover::Channel, worker};
+use crate::{
+    config::Config,
+    handover::Channel,
+    output::pcapng::{self, PacketFile},
+    worker,
+};
 
 /// Why live tracing did not work, or came to an end.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +52,8 @@ enum Side {
     #[error("starting the worker: {0}")]
     Start(io::Error),
     #[error(transparent)]
+    Packets(#[from] pcapng::Error),
+    #[error(transparent)]
     Privileged(#[from] supervise::Error),
     #[error(transparent)]
     Worker(#[from] worker::Error),
@@ -67,6 +74,9 @@ struct Worker {
 ///
 /// When tracing cannot begin, or ended for another reason.
 pub fn live(config: &Config) -> Result<ExitCode, Error> {
+    // While there are the rights to; the worker gets it open.
+    let packets = config.packets.as_deref().map(PacketFile::open).transpose();
+    let packets = packets.map_err(Side::from)?;
     let (channel, theirs) = Channel::pair().map_err(Side::Start)?;
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
     // SAFETY: this process has one thread, as this function demands, so that
@@ -75,10 +85,10 @@ pub fn live(config: &Config) -> Result<ExitCode, Error> {
     let result = match forked.map_err(|error| Side::Start(error.into()))? {
         ForkResult::Child => {
             drop(channel);
-            worker::run(config, theirs).map_err(Side::Worker)
+            worker::run(config, theirs, packets).map_err(Side::Worker)
         }
         ForkResult::Parent { child: pid } => {
-            drop(theirs);
+            drop((theirs, packets));
             supervise::run(config, Worker { pid, channel }).map_err(Side::Privileged)
         }
     };

@@ -1,7 +1,8 @@
 //! The unprivileged process: reads the rings, decodes, prints.
 //!
 //! It has no capability, no user's rights, and three things from outside: map
-//! descriptors, a socket to the privileged process, and the standard output.
+//! descriptors, a socket to the privileged process, and the standard output; a
+//! fourth where packets are written to a file.
 
 mod clock;
 mod control;
@@ -9,7 +10,7 @@ mod control;
 use std::{
     fs::File,
     io::{self, Write as _},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd, OwnedFd},
     process::ExitCode,
     sync::Arc,
 };
@@ -36,7 +37,10 @@ use crate::{
     event::Timestamp,
     flow::Table,
     handover::{Channel, FromWorker, ToWorker},
-    output::Writer,
+    output::{
+        Writer,
+        pcapng::{PacketFile, Recorder},
+    },
     pipeline::{self, Pipeline},
 };
 
@@ -72,8 +76,14 @@ pub(crate) enum Error {
 ///
 /// When it ends for another reason than that it was told to or that nobody
 /// reads its output any more.
-pub(crate) fn run(config: &Config, channel: Channel) -> Result<ExitCode, Error> {
-    confine::close_all_but(channel.as_fd());
+pub(crate) fn run(
+    config: &Config,
+    channel: Channel,
+    packets: Option<PacketFile>,
+) -> Result<ExitCode, Error> {
+    confine::close_all_but(
+        [Some(channel.as_fd()), packets.as_ref().map(AsFd::as_fd)].into_iter().flatten(),
+    );
     confine::confine()?;
     let _ = prctl::set_name(c"tracer-worker");
     // The terminal's signals go to both processes; the other one acts on them.
@@ -99,10 +109,14 @@ pub(crate) fn run(config: &Config, channel: Channel) -> Result<ExitCode, Error> 
     let out = Interruptible::new(out, Arc::clone(&control));
     let writer = Writer::new(out, config.format, config.view);
     let table = Table::new(config.flows.clone());
-    match trace(Pipeline::new(source, table, writer), &control, config) {
-        Err(Error::Pipeline(error)) if error.is_output_gone() => Ok(ExitCode::SUCCESS),
+    let mut pipeline =
+        Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));
+    let traced = trace(&mut pipeline, &control, config);
+    let status = if pipeline.finish_recorder() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    match traced {
+        Err(Error::Pipeline(error)) if error.is_output_gone() => Ok(status),
         Ok(()) if control.is_orphaned() => Err(Error::Orphaned),
-        other => other.map(|()| ExitCode::SUCCESS),
+        other => other.map(|()| status),
     }
 }
 
@@ -116,7 +130,7 @@ fn source(hello: &ToWorker, descriptors: Vec<OwnedFd>) -> Result<LiveSource, Err
 type Live = Pipeline<LiveSource, Writer<Interruptible<File>>>;
 
 /// Reads, decodes and prints until it is told to stop and the rings are empty.
-fn trace(mut pipeline: Live, control: &Control, config: &Config) -> Result<(), Error> {
+fn trace(pipeline: &mut Live, control: &Control, config: &Config) -> Result<(), Error> {
     let mut clock = Clock::new()?;
     pipeline.source_mut().set_clock_offset(clock.offset());
     pipeline.begin(Timestamp(clock.now()));

@@ -20,7 +20,7 @@ use self::{
     reader::Reader,
 };
 use super::{
-    Direction, Point, Segment, Source, Status,
+    Captured, Direction, Point, Segment, Source, Status,
     packet::{Headers, Selection},
 };
 use crate::{event::Timestamp, stats::Outcomes};
@@ -190,6 +190,12 @@ impl FileSource {
             bytes: payload,
             more: false,
             lost: 0,
+            captured: Captured {
+                interface: u32::try_from(packet.interface).unwrap_or(u32::MAX),
+                link_type: Some(known.link_number),
+                bytes,
+                wire_len: packet.wire_len,
+            },
         });
     }
 }

@@ -12,7 +12,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::{FLOW_LIMIT, STREAM_LIMIT, Settings, TOTAL_LIMIT, Table};
 use crate::{
-    capture::{Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan},
+    capture::{
+        Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
+    },
     decode::{self, Decoder, End, Input, Out, Progress, Protocol},
     event::{Endpoint, Event, Hue, Label, Message, Side, Sink, Timestamp},
 };
@@ -300,6 +302,7 @@ impl Rig {
             bytes: &sent.payload[from as usize..to as usize],
             more: sent.more,
             lost: sent.lost,
+            captured: Captured::default(),
         };
         self.table.segment(&segment, sink);
     }

@@ -1,0 +1,127 @@
+//! The file that packets are written to: for its owner's eyes only.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{fcntl::OFlag, unistd};
+
+/// Read and write for the owner, nothing for others.
+const MODE: u32 = 0o600;
+
+/// Why packets cannot be written to a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be opened or made.
+    #[error("cannot write to {}: {error}", .path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Writing through a link would write where somebody else says.
+    #[error("{} is a symbolic link; name the file itself", .0.display())]
+    Link(PathBuf),
+    /// A pipe or a device could keep the tracer waiting.
+    #[error("{} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// What is in it would be lost, or its owner could read what comes.
+    #[error("{} belongs to somebody else, or has a second name; name another file", .0.display())]
+    NotOurs(PathBuf),
+    /// It is one of those that are read.
+    #[error("{} is also to be read; name another file", .0.display())]
+    Input(PathBuf),
+}
+
+/// A regular file of this process's user that nobody else can read.
+#[derive(Debug)]
+pub struct PacketFile {
+    pub(super) file: File,
+    path: PathBuf,
+    /// Bytes of the blocks that stand in it whole.
+    whole: u64,
+}
+
+impl PacketFile {
+    /// Opens or makes the file, as mode 0600. What is in it stays until
+    /// something is written.
+    ///
+    /// # Errors
+    ///
+    /// When it is no regular file of this process's user, or cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |error: io::Error| Error::Open { path: path.to_owned(), error };
+        // Without O_NONBLOCK a pipe without reader would keep it waiting here.
+        let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let opened = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(MODE)
+            .custom_flags(flags.bits())
+            .open(path);
+        let file = opened.map_err(|error| match error.raw_os_error() {
+            Some(libc::ELOOP) => Error::Link(path.to_owned()),
+            Some(libc::ENXIO) => Error::NotAFile(path.to_owned()),
+            _ => failed(error),
+        })?;
+        let metadata = file.metadata().map_err(failed)?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile(path.to_owned()));
+        }
+        if metadata.uid() != unistd::geteuid().as_raw() || metadata.nlink() != 1 {
+            return Err(Error::NotOurs(path.to_owned()));
+        }
+        let mut permissions = metadata.permissions();
+        permissions.set_mode(MODE);
+        file.set_permissions(permissions).map_err(failed)?;
+        Ok(Self { file, path: path.to_owned(), whole: 0 })
+    }
+
+    /// Refuses a file that is also read.
+    ///
+    /// # Errors
+    ///
+    /// When `input` is this file.
+    pub fn is_not(&self, input: &File) -> Result<(), Error> {
+        let identity = |file: &File| file.metadata().map(|of| (of.dev(), of.ino()));
+        match (identity(&self.file), identity(input)) {
+            (Ok(ours), Ok(theirs)) if ours == theirs => Err(Error::Input(self.path.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Empties it.
+    pub(super) fn begin(&self) -> io::Result<()> {
+        self.file.set_len(0)
+    }
+
+    /// Appends whole blocks. When that fails, those of before are what stays.
+    pub(super) fn append(&mut self, blocks: &[u8]) -> io::Result<()> {
+        let written = self.file.write_all(blocks);
+        match written {
+            Ok(()) => self.whole += u64::try_from(blocks.len()).unwrap_or(u64::MAX),
+            // Best effort: a reader of the file is told of a cut block as well.
+            Err(_) => drop(self.file.set_len(self.whole)),
+        }
+        written
+    }
+}
+
+impl AsFd for PacketFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
