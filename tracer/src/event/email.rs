@@ -43,6 +43,34 @@ pub struct Email<'a> {
     /// The X-Mailer field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x_mailer: Option<Text<'a>>,
+    /// Parts of the mail that have a file's name or are meant to be saved.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment<'a>>,
+}
+
+/// An element of `email.attachments`.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Attachment<'a> {
+    /// The object `file`.
+    pub file: File<'a>,
+}
+
+/// The object `file` of an attachment.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct File<'a> {
+    /// Name that the sender gave it, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Text<'a>>,
+    /// What stands behind the last dot of the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extension: Option<Text<'a>>,
+    /// Media type, without parameters, in lower case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<Text<'a>>,
+    /// Bytes of its content, Base64 and quoted-printable undone; absent where
+    /// bytes of it are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
 }
 
 /// An object with a list `address`.

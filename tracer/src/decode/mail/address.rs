@@ -56,7 +56,7 @@ pub(super) fn comment_len(value: &[u8]) -> usize {
 }
 
 /// Length of what is enclosed at the front, up to the byte that closes it.
-fn enclosed_len(value: &[u8], close: u8) -> usize {
+pub(super) fn enclosed_len(value: &[u8], close: u8) -> usize {
     let mut escaped = false;
     for (at, byte) in value.iter().enumerate().skip(1) {
         if !escaped && *byte == close {

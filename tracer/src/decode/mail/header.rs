@@ -7,6 +7,9 @@ use memchr::memchr;
 /// (Postfix: `header_size_limit`, 100 KiB, trace fields included, which are
 /// not kept here).
 const MAIL_LIMIT: usize = 64 * 1024;
+/// Bytes of the values that are kept of a part's header, which has three
+/// fields that matter.
+const PART_LIMIT: usize = 8 * 1024;
 /// What a field costs beside its value.
 const FIELD_COST: usize = size_of::<Field>();
 /// Longest name of a field; registered ones have 40 characters at most.
@@ -26,9 +29,11 @@ pub(super) enum Name {
     MessageId,
     XMailer,
     ContentType,
+    ContentDisposition,
+    ContentTransferEncoding,
 }
 
-const NAMES: [(&[u8], Name); 11] = [
+const NAMES: [(&[u8], Name); 13] = [
     (b"From", Name::From),
     (b"Sender", Name::Sender),
     (b"Reply-To", Name::ReplyTo),
@@ -40,11 +45,18 @@ const NAMES: [(&[u8], Name); 11] = [
     (b"Message-ID", Name::MessageId),
     (b"X-Mailer", Name::XMailer),
     (b"Content-Type", Name::ContentType),
+    (b"Content-Disposition", Name::ContentDisposition),
+    (b"Content-Transfer-Encoding", Name::ContentTransferEncoding),
 ];
 
 impl Name {
     fn named(name: &[u8]) -> Option<Self> {
         NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, name)| *name)
+    }
+
+    /// Whether the header of a part may have it as well (RFC 2045).
+    const fn is_of_parts(self) -> bool {
+        matches!(self, Self::ContentType | Self::ContentDisposition | Self::ContentTransferEncoding)
     }
 }
 
@@ -81,6 +93,7 @@ enum At {
 /// of the fields that an event tells of, unfolded. It ends at the blank line
 /// or, as servers see it, before the first line that can be none of a header.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of their own, not one state")]
 pub(in crate::decode) struct Header {
     at: At,
     /// The field's name so far; behind a line that was none of the header, its
@@ -95,9 +108,15 @@ pub(in crate::decode) struct Header {
     /// Lines have passed.
     begun: bool,
     truncated: bool,
+    part: bool,
 }
 
 impl Header {
+    /// The header of a part.
+    pub(super) fn of_part() -> Self {
+        Self { part: true, ..Self::default() }
+    }
+
     /// Takes bytes. Returns how many of them are the header's, its blank line
     /// included: all, unless it ended within them.
     pub(in crate::decode) fn push(&mut self, bytes: &[u8]) -> usize {
@@ -157,7 +176,8 @@ impl Header {
             self.name.push(byte);
             return 1;
         }
-        let name = Name::named(self.name.trim_ascii_end());
+        let name =
+            Name::named(self.name.trim_ascii_end()).filter(|name| !self.part || name.is_of_parts());
         self.kept = name.is_some_and(|name| self.begin(name));
         self.begun = true;
         self.at = At::Value { kept: self.kept };
@@ -177,8 +197,12 @@ impl Header {
         0
     }
 
+    const fn limit(&self) -> usize {
+        if self.part { PART_LIMIT } else { MAIL_LIMIT }
+    }
+
     fn room(&self) -> usize {
-        MAIL_LIMIT.saturating_sub(self.values.len() + self.fields.len() * FIELD_COST)
+        self.limit().saturating_sub(self.values.len() + self.fields.len() * FIELD_COST)
     }
 
     fn begin(&mut self, name: Name) -> bool {
@@ -242,6 +266,11 @@ impl Header {
         self.truncated
     }
 
+    /// Bytes that were taken, and are the body's first.
+    pub(super) fn take_surplus(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.name)
+    }
+
     /// The values of all fields of a name, in order, without the blanks around
     /// them.
     pub(super) fn all(&self, name: Name) -> impl Iterator<Item = &[u8]> {
@@ -271,7 +300,7 @@ mod tests {
         for piece in header.as_bytes().chunks(size) {
             taken += read.push(piece);
         }
-        let surplus = read.name.len();
+        let surplus = read.clone().take_surplus().len();
         let surplus = if read.is_ended() { surplus } else { 0 };
         let values = read.all(name).map(|value| String::from_utf8_lossy(value).into_owned());
         (values.collect(), taken - surplus)

@@ -3,9 +3,14 @@
 //! are cut, and never held.
 
 mod address;
+mod content;
 mod date;
 mod header;
 mod parameters;
+mod size;
+mod structure;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use crate::event::{
@@ -13,6 +18,7 @@ use crate::event::{
     email::{Addresses, Email, Headline, Sender},
 };
 
+pub(super) use content::Content;
 pub(super) use header::Header;
 use header::Name;
 
@@ -32,6 +38,7 @@ impl Header {
             origination_timestamp: self.first(Name::Date).and_then(date::rfc3339),
             content_type: self.content_type(),
             x_mailer: self.text(Name::XMailer),
+            attachments: Vec::new(),
         }
     }
 

@@ -19,7 +19,7 @@ const ENGINE: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// The charset of that name, if it is one that can be read.
-fn charset(name: &[u8]) -> Option<&'static Encoding> {
+pub(super) fn charset(name: &[u8]) -> Option<&'static Encoding> {
     Encoding::for_label(name).filter(|encoding| *encoding != REPLACEMENT)
 }
 
@@ -88,7 +88,7 @@ fn quoted(encoded: &[u8]) -> Vec<u8> {
 }
 
 /// The byte that two hexadecimal digits at the front of a text spell.
-fn hex(text: &[u8]) -> Option<u8> {
+pub(super) fn hex(text: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
 }

@@ -1,8 +1,8 @@
-//! A mail's data: where it ends, how many bytes it has, and its header.
+//! A mail's data: where it ends.
 
 use memchr::memmem;
 
-use crate::decode::mail::Header;
+use crate::decode::mail::Content;
 
 /// Where in the data the scan stands (RFC 5321 section 4.5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,55 +117,6 @@ impl Scan {
     }
 }
 
-/// What is kept of a mail: its header; and its size.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Content {
-    pub(super) header: Header,
-    /// Bytes of the mail.
-    pub(super) bytes: u64,
-}
-
-impl Content {
-    /// Takes bytes of the mail.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64;
-        self.header.push(bytes);
-    }
-
-    /// Bytes of the mail are missing: a header that was not complete ends here.
-    pub(super) fn missing(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_add(bytes);
-        if !self.header.is_ended() {
-            self.header.missing();
-        }
-    }
-
-    /// The last bytes taken were none of the mail's.
-    pub(super) const fn take_back(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_sub(bytes);
-    }
-
-    /// Counts bytes of the body that nobody looked at.
-    pub(super) const fn count(&mut self, bytes: u64) {
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    /// Whether nothing more of the mail is kept.
-    pub(super) fn is_closed(&self) -> bool {
-        self.header.is_ended()
-    }
-
-    /// The mail is over.
-    pub(super) fn close(&mut self) {
-        self.header.end();
-    }
-
-    /// Bytes on the heap.
-    pub(super) fn held(&self) -> usize {
-        self.header.held()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,11 +131,11 @@ mod tests {
             let (scanned, ended) = scan.scan(piece, &mut content);
             before += scanned;
             if ended {
-                return (content.bytes, Some(before));
+                return (content.bytes(), Some(before));
             }
             assert_eq!(scanned, piece.len());
         }
-        (content.bytes, None)
+        (content.bytes(), None)
     }
 
     #[test]

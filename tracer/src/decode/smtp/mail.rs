@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
-use super::data::Content;
-use crate::event::{
-    Common, Outcome, Text, Timestamp,
-    smtp::{self, DataFields, DataMode, MailObject, Recipient},
+use crate::{
+    decode::mail::Content,
+    event::{
+        Common, Outcome, Text, Timestamp,
+        smtp::{self, DataFields, DataMode, MailObject, Recipient},
+    },
 };
 
 /// Mails of one connection that may wait for their final reply: a client that
@@ -50,8 +52,6 @@ pub(super) struct Mail {
     pub(super) incomplete: bool,
     /// Some of its commands did not wait for a reply.
     pub(super) pipelined: bool,
-    /// It was told that its header is longer than what is kept.
-    pub(super) truncation_told: bool,
     /// Final replies so far (LMTP: one for each recipient).
     pub(super) replies: usize,
     /// Whether one of them accepted the mail.
@@ -140,7 +140,6 @@ impl Mails {
             ended: false,
             incomplete: false,
             pipelined: false,
-            truncation_told: false,
             replies: 0,
             accepted: false,
         });
@@ -206,7 +205,7 @@ pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
             .collect(),
         data: DataFields {
             mode: mail.mode.unwrap_or_default(),
-            bytes: mail.content.bytes,
+            bytes: mail.content.bytes(),
             incomplete: mail.incomplete || !mail.ended,
         },
         auth: told.auth,
@@ -214,11 +213,10 @@ pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
         pipelined: mail.pipelined,
         queue_id: told.queue_id,
     };
-    let header = &mail.content.header;
     smtp::Mail {
-        email: Box::new(header.email()),
+        email: Box::new(mail.content.email()),
         smtp: Box::new(smtp),
-        headline: header.headline(),
+        headline: mail.content.headline(),
         common,
     }
 }

@@ -7,8 +7,8 @@
 //! the commands that wait in [`pending`].
 //!
 //! Anomalies: `bare-lf`, `command-too-long`, `not-a-command`, `bdat-size`,
-//! `too-many-recipients`, `header-too-long`; `reply-too-long`, `not-a-reply`,
-//! `reply-codes-differ`. None shows the bytes, which could be secrets.
+//! `too-many-recipients`; `reply-too-long`, `not-a-reply`, `reply-codes-differ`;
+//! and those of [`mail`](super::mail). None shows the bytes, which could be secrets.
 
 mod auth;
 mod client;
@@ -88,6 +88,9 @@ impl Smtp {
             replied: end.replied.then_some(time),
             outcome: Some(end.outcome),
         };
+        for code in mail.content.odd() {
+            out.anomaly(Side::Client, time, code, None);
+        }
         out.emit(Side::Client, time, Message::SmtpMessage(mail::event(mail, told)));
     }
 

@@ -61,9 +61,8 @@ impl Smtp {
         };
         let (scanned, ended) = scan.scan(rest, &mut mail.content);
         self.client.mode = Mode::Data(scan);
-        self.header_limit(input.time, out);
         if ended {
-            self.close_content();
+            self.end_content();
         }
         self.piece(scanned, ended, input.time, out);
         if ended {
@@ -84,20 +83,19 @@ impl Smtp {
         let taken = usize::try_from(left).map_or(rest.len(), |left| left.min(rest.len()));
         let left = left - taken as u64;
         self.client.mode = Mode::Chunk { left, last };
-        let mut closed = true;
+        let mut idle = true;
         if let Some(mail) = self.mails.current() {
             mail.content.push(rest.get(..taken).unwrap_or_default());
-            closed = mail.content.is_closed();
+            idle = mail.content.is_idle();
         }
-        self.header_limit(input.time, out);
         let ended = left == 0 && last;
         if ended {
-            self.close_content();
+            self.end_content();
         }
         self.piece(taken, ended, input.time, out);
         if left == 0 {
             self.end_chunk(last);
-        } else if closed && !out.settings.pieces {
+        } else if idle && !out.settings.pieces {
             return Step::Skip(left);
         }
         Step::Took(taken)
@@ -121,7 +119,7 @@ impl Smtp {
     pub(super) fn end_chunk(&mut self, last: bool) {
         self.client.mode = Mode::Command;
         if last {
-            self.close_content();
+            self.end_content();
             self.end_mail();
         }
     }
@@ -136,7 +134,7 @@ impl Smtp {
 
     /// The data has ended in bytes that are missing: the server answered it.
     pub(super) fn data_ended_unseen(&mut self, time: Timestamp) {
-        self.close_content();
+        self.end_content();
         self.end_data(time);
         self.client.mode = Mode::Lost;
     }
@@ -147,7 +145,7 @@ impl Smtp {
         if let Some(mail) = self.mails.current() {
             mail.content.take_back(dot);
         }
-        self.close_content();
+        self.end_content();
         self.end_data(time);
     }
 
@@ -158,9 +156,9 @@ impl Smtp {
         self.mails.current.take()
     }
 
-    fn close_content(&mut self) {
+    fn end_content(&mut self) {
         if let Some(mail) = self.mails.current() {
-            mail.content.close();
+            mail.content.end();
         }
     }
 
@@ -172,15 +170,6 @@ impl Smtp {
         }
     }
 
-    fn header_limit(&mut self, time: Timestamp, out: &mut Out<'_>) {
-        if let Some(mail) = self.mails.current()
-            && mail.content.header.is_truncated()
-            && !std::mem::replace(&mut mail.truncation_told, true)
-        {
-            out.anomaly(Side::Client, time, "header-too-long", None);
-        }
-    }
-
     /// Tells of a piece of a mail's data, for the segments view.
     fn piece(&mut self, bytes: usize, ended: bool, time: Timestamp, out: &mut Out<'_>) {
         if !out.settings.pieces || bytes == 0 {
@@ -188,7 +177,7 @@ impl Smtp {
         }
         let smtp = DataObject { data: PieceFields { bytes: bytes as u64 } };
         let mail = self.mails.current().filter(|_| ended);
-        let headline = mail.map(|mail| mail.content.header.headline());
+        let headline = mail.map(|mail| mail.content.headline());
         let data = smtp::Data { smtp, headline };
         out.emit(Side::Client, time, Message::SmtpData(data));
     }
