@@ -168,8 +168,13 @@ const HANDSHAKE: usize = 3;
 #[test]
 fn nothing_is_odd_or_missing() -> Result<()> {
     for_all(|dialogue, _, whole| {
-        let odd =
-            whole.iter().find(|event| event["action"] == "gap" || event["action"] == "anomaly");
+        // The annex's connections are older than what it shows of them.
+        let greeted =
+            |event: &&Value| event["fields"]["tracer"]["anomaly"]["code"] != "no-greeting";
+        let odd = whole
+            .iter()
+            .filter(greeted)
+            .find(|event| event["action"] == "gap" || event["action"] == "anomaly");
         ensure!(odd.is_none(), "{}: {odd:?}", dialogue.name);
         Ok(())
     })

@@ -185,6 +185,7 @@ messages! {
         "smtp-message" => SmtpMessage(smtp::Mail<'a>),
         "imap-command" => ImapCommand(imap::Command<'a>),
         "imap-response" => ImapResponse(imap::Response<'a>),
+        "imap-exchange" => ImapExchange(imap::Exchange<'a>),
         "tcp-open" => TcpOpen(tcp::Open),
         "tcp-close" => TcpClose(tcp::Close),
         "tcp-segment" => TcpSegment(tcp::Row),

@@ -65,14 +65,6 @@ impl<'a> Arguments<'a> {
         whole.then_some(Argument { value: Cow::Borrowed(value), end })
     }
 
-    /// The argument of that number, counted from 0.
-    pub(super) fn nth(&mut self, number: usize) -> Option<Argument<'a>> {
-        for _ in 0..number {
-            self.next()?;
-        }
-        self.next()
-    }
-
     /// Whether nothing but spaces is left.
     pub(super) fn is_done(&self) -> bool {
         self.parts.bytes.get(self.at..).unwrap_or_default().iter().all(|byte| *byte == b' ')
@@ -81,7 +73,7 @@ impl<'a> Arguments<'a> {
 
 /// Reads a quoted string behind its opening quote; returns its value and how
 /// many bytes it took, the closing quote included.
-fn unquote(inner: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
+pub(super) fn unquote(inner: &[u8]) -> Option<(Cow<'_, [u8]>, usize)> {
     let mut value = Cow::Borrowed(&[][..]);
     let mut at = 0;
     loop {

@@ -3,10 +3,11 @@
 
 use super::{
     Authentication, Idle, Imap,
-    command::{Head, Kind, Shown},
+    command::{Head, Kind, Shown, is_command_name},
+    exchange::Exchange,
     line::{Ending, Header, LINE_LIMIT, Piece},
-    memory::Tag,
     message::Parts,
+    pending::{Open, Tag},
 };
 use crate::{
     decode::{Input, Out, Progress, sasl},
@@ -40,16 +41,19 @@ impl Imap {
     /// Takes what the client sent.
     pub(super) fn client_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
         let mut at = 0;
+        let waited = self.looked > 0;
         loop {
             let rest = input.bytes.get(at..).unwrap_or_default();
             if rest.is_empty() {
                 break;
             }
+            let started = if at == 0 || waited { input.started } else { input.time };
             if let Expect::Answer(_, question) = self.expect {
                 if input.end.is_none() {
                     let new = rest.get(self.looked..).unwrap_or_default();
                     self.blocked |= memchr::memchr(b'\n', new).is_some();
                     self.looked = rest.len();
+                    self.first_waiting = rest.first().copied();
                     return Progress::peer(at);
                 }
                 self.decide_by_looks(question, rest, out);
@@ -62,15 +66,19 @@ impl Imap {
                 Piece::Passed if self.client.hiding => out.undecoded(taken as u64),
                 Piece::Passed => {}
                 Piece::Line(text, ending) => {
+                    let is_sasl = matches!(self.expect, Expect::Sasl);
+                    let line = (text, ending, is_sasl);
+                    let ending = self.odd_line(Side::Client, line, input.time, out);
                     if self.client.message.begun() {
-                        self.client.message.line(text, true);
+                        self.client.message.line(text);
                         self.client_line_ended(ending, input.time, out);
                     } else if !self.recognises(text, false) {
                         self.hide_client_line(text, taken, input.time, out);
-                    } else if matches!(self.expect, Expect::Sasl) || ending == Ending::Plain {
-                        self.command(Parts::line(text), input.time, true, out);
+                    } else if is_sasl || ending == Ending::Plain {
+                        self.command(Parts::line(text), [started, input.time], true, out);
                     } else {
-                        self.client.message.line(text, true);
+                        self.client.message.line(text);
+                        self.client.message.started = started;
                         self.client_line_ended(ending, input.time, out);
                     }
                 }
@@ -79,7 +87,10 @@ impl Imap {
                         out.anomaly(Side::Client, input.time, "line-too-long", None);
                     }
                     if self.client.message.begun() || self.recognises(text, true) {
-                        self.client.message.line(text, true);
+                        if !self.client.message.begun() {
+                            self.client.message.started = started;
+                        }
+                        self.client.message.line(text);
                         self.client.message.mark_cut();
                         self.client.message.time = input.time;
                     } else {
@@ -96,7 +107,7 @@ impl Imap {
                     if self.client.message.begun() || !self.recognises(text, true) {
                         break;
                     }
-                    self.command(Parts::cut(text), input.time, false, out);
+                    self.command(Parts::cut(text), [started, input.time], false, out);
                 }
             }
             at += taken;
@@ -118,9 +129,11 @@ impl Imap {
             return;
         }
         if self.client.synced {
-            out.anomaly(Side::Client, time, "malformed-command", None);
+            let code = if is_command_name(text) { "missing-tag" } else { "malformed-command" };
+            out.anomaly(Side::Client, time, code, None);
         }
         self.client.synced = false;
+        self.unseen = true;
         out.undecoded(taken as u64);
     }
 
@@ -134,21 +147,25 @@ impl Imap {
                     let tag = Head::parse(parts.line, false).map_or(&[][..], |head| head.tag);
                     self.expect = Expect::Answer(Tag::new(tag), Question::Literal(header));
                 } else {
+                    self.unasked_literal(header, time, out);
                     self.client_literal(header, time, out);
                 }
             }
             Ending::Absurd => {
+                self.unseen = true;
                 out.anomaly(Side::Client, time, "literal-too-large", None);
                 self.gathered_command(true, out);
                 self.client.synced = false;
             }
-            Ending::Plain | Ending::Literal(_) => self.gathered_command(true, out),
+            Ending::Plain | Ending::Malformed | Ending::Literal(_) => {
+                self.gathered_command(true, out);
+            }
         }
     }
 
     /// The octets of a literal come next.
     pub(super) fn client_literal(&mut self, header: Header, time: Timestamp, out: &mut Out<'_>) {
-        if self.client.message.literal(header) {
+        if self.client.message.literal(header, true) {
             out.anomaly(Side::Client, time, "too-many-literals", None);
         }
         self.client.lines.literal(header.octets);
@@ -161,6 +178,7 @@ impl Imap {
         let line = rest.get(..end).unwrap_or_default().trim_ascii_end();
         let is_command = Head::parse(line, false).is_some_and(|head| head.kind.is_some());
         self.expect = Expect::Command;
+        self.unseen = true;
         match question {
             Question::Literal(header) if !is_command => {
                 self.client_literal(header, self.client.message.time, out);
@@ -181,7 +199,7 @@ impl Imap {
     pub(super) fn gathered_command(&mut self, complete: bool, out: &mut Out<'_>) {
         if self.client.message.begun() {
             let mut message = std::mem::take(&mut self.client.message);
-            self.command(message.parts(), message.time, complete, out);
+            self.command(message.parts(), [message.started, message.time], complete, out);
             message.clear();
             self.client.message = message;
         }
@@ -189,7 +207,15 @@ impl Imap {
 
     /// Tells of a message. One that is not `complete` (its literal was
     /// refused, or bytes are missing) changes nothing of what comes next.
-    fn command(&mut self, parts: Parts<'_>, time: Timestamp, complete: bool, out: &mut Out<'_>) {
+    /// `times`: of its first and its last byte.
+    fn command(
+        &mut self,
+        parts: Parts<'_>,
+        times: [Timestamp; 2],
+        complete: bool,
+        out: &mut Out<'_>,
+    ) {
+        let [started, time] = times;
         if matches!(self.expect, Expect::Sasl) {
             self.sasl_response(parts, time, out);
             return;
@@ -200,7 +226,7 @@ impl Imap {
         }
         let Some(head) = Head::parse(parts.line, parts.cut) else { return };
         let show_secrets = out.settings.show_secrets;
-        let shown = Shown::new(&head, parts, show_secrets, self.authenticated);
+        let shown = Shown::new(&head, parts, self.charset, show_secrets, self.authenticated);
         for secret in &shown.secrets {
             self.secrets.remember(secret);
         }
@@ -209,6 +235,7 @@ impl Imap {
         let auth = (shown.user.is_some() || mechanism.is_some())
             .then_some(imap::Auth { mechanism, user: shown.user });
         let tag = Tag::new(head.tag);
+        self.doubt(Side::Client, self.pending.has_begun(tag), "tag-in-use", time);
         let command = imap::Command {
             imap: imap::CommandObject {
                 command: imap::CommandFields {
@@ -217,19 +244,29 @@ impl Imap {
                     uid: head.uid,
                     mailbox: shown.mailbox,
                     arguments: shown.arguments,
+                    truncated: false,
                 },
                 literal: imap::Literals { bytes: parts.sizes },
                 auth,
             },
             line: shown.line,
         };
+        let kind = match head.kind {
+            _ if !complete => Kind::Other,
+            Some(kind) => kind,
+            None => Kind::Unknown,
+        };
+        let leave = std::mem::take(&mut self.leave);
+        let exchange =
+            out.settings.exchanges.then(|| Box::new(Exchange::new(&command.imap, started, leave)));
         out.emit(Side::Client, time, Message::ImapCommand(command));
         self.client.synced |= head.kind.is_some();
-        if !complete {
-            return;
+        let open = Open { tag, kind, whole: complete, exchange };
+        if let Some(forgotten) = self.pending.begin(open) {
+            self.odd(Side::Client, true, "pipeline-too-long", time, out);
+            Self::unfinished(&forgotten, time, out);
+            self.unseen = true;
         }
-        let kind = head.kind.unwrap_or(Kind::Other);
-        self.pending.begin(tag, kind);
         match kind {
             Kind::Authenticate => {
                 self.authentication = Some(Authentication { tag, exchange: shown.exchange });
@@ -241,12 +278,14 @@ impl Imap {
             Kind::Idle => {
                 self.idle = Some(Idle { tag, unanswered: true, done: false });
             }
-            Kind::Login | Kind::Other => {}
+            Kind::Login | Kind::Unknown | Kind::Other => {}
         }
     }
 
     /// `DONE`, which ends IDLE and has no tag of its own.
     fn done(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) {
+        let idles = self.idle.is_some_and(|idle| !idle.done);
+        self.odd(Side::Client, !idles, "unexpected-done", time, out);
         let idle = self.idle.as_mut().filter(|idle| !idle.done);
         let tag = idle.map(|idle| {
             idle.done = true;
@@ -280,6 +319,10 @@ impl Imap {
         if let Some(secret) = &response.secret {
             self.secrets.remember(secret);
         }
+        let user = response.user.map(Text::from);
+        if let (Some(exchange), Some(user)) = (self.pending.of_tag(tag), &user) {
+            exchange.authenticates(user);
+        }
         let shown = if out.settings.show_secrets { parts.line.into() } else { Text::REDACTED };
         let command = imap::Command {
             imap: imap::CommandObject {
@@ -291,7 +334,7 @@ impl Imap {
                 literal: imap::Literals::default(),
                 auth: Some(imap::Auth {
                     mechanism: mechanism.map(|mechanism| mechanism.name),
-                    user: response.user.map(Text::from),
+                    user,
                 }),
             },
             line: shown,

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::{
     arguments::{Arguments, word},
-    mailbox,
+    mailbox::{Charset, readable},
     message::Parts,
+    values::{Value, Values},
 };
 use crate::{
     decode::sasl::{Exchange, Mechanism},
@@ -28,6 +29,8 @@ pub(super) enum Kind {
     Compress,
     /// Waits, to be ended by DONE.
     Idle,
+    /// What it does is not known.
+    Unknown,
     /// Nothing that matters here.
     Other,
 }
@@ -82,7 +85,7 @@ const COMMANDS: &[(&str, Kind, MailboxAt)] = &[
     ("GETQUOTA", Kind::Other, None),
     ("SETQUOTA", Kind::Other, None),
     ("GETQUOTAROOT", Kind::Other, Some(0)),
-    ("GETMETADATA", Kind::Other, None),
+    ("GETMETADATA", Kind::Other, Some(0)),
     ("SETMETADATA", Kind::Other, Some(0)),
     ("GETANNOTATION", Kind::Other, Some(0)),
     ("SETANNOTATION", Kind::Other, Some(0)),
@@ -100,6 +103,11 @@ const COMMANDS: &[(&str, Kind, MailboxAt)] = &[
 
 fn known(name: &[u8]) -> Option<&'static (&'static str, Kind, MailboxAt)> {
     COMMANDS.iter().find(|(known, ..)| name.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether a line begins with the name of a command.
+pub(super) fn is_command_name(line: &[u8]) -> bool {
+    known(word(line)).is_some()
 }
 
 /// The tag and the name of a command, and where its arguments begin.
@@ -197,10 +205,11 @@ impl<'a> Shown<'a> {
     pub(super) fn new(
         head: &Head<'a>,
         parts: Parts<'a>,
+        charset: Charset,
         show_secrets: bool,
         trusted: bool,
     ) -> Self {
-        let mut arguments = Arguments::new(parts, head.end);
+        let arguments = Arguments::new(parts, head.end);
         let mut shown = Self::default();
         let public = match head.kind {
             Some(Kind::Login) => shown.login(head, arguments),
@@ -213,7 +222,11 @@ impl<'a> Shown<'a> {
             }
         };
         if let Some(at) = head.mailbox.filter(|_| !parts.cut) {
-            shown.mailbox = arguments.nth(at).map(|argument| mailbox::readable(argument.value));
+            // Options of GETMETADATA stand before the mailbox.
+            let mut values =
+                Values::new(parts, head.end).filter(|value| !matches!(value, Value::List(_)));
+            shown.mailbox =
+                values.nth(at).and_then(Value::string).map(|name| readable(name, charset));
         }
         let public = if show_secrets { parts.line.len() } else { public.min(parts.line.len()) };
         shown.line = shorten(parts.line, public);

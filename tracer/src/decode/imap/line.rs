@@ -37,6 +37,8 @@ pub(super) enum Ending {
     Literal(Header),
     /// A literal larger than anyone sends: where it ends cannot be believed.
     Absurd,
+    /// Something in braces that announces no literal; the message is complete.
+    Malformed,
 }
 
 impl Ending {
@@ -50,7 +52,8 @@ impl Ending {
         let (digits, synchronising) =
             digits.strip_suffix(b"+").map_or((digits, true), |digits| (digits, false));
         if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-            return Self::Plain;
+            let in_string = digits.iter().any(|byte| b" \"".contains(byte));
+            return if in_string { Self::Plain } else { Self::Malformed };
         }
         let octets = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let length = window.len() - brace + 1 + usize::from(before.ends_with(b"~"));
@@ -124,10 +127,8 @@ pub(super) struct Lines {
     /// Bytes of the line at hand that were searched for its end.
     scanned: usize,
     tail: Tail,
-}
-
-fn without_cr(line: &[u8]) -> &[u8] {
-    line.strip_suffix(b"\r").unwrap_or(line)
+    /// The latest line ended in LF alone.
+    pub(super) bare: bool,
 }
 
 impl Lines {
@@ -145,13 +146,19 @@ impl Lines {
         }
     }
 
+    fn without_cr<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        let stripped = line.strip_suffix(b"\r");
+        self.bare = stripped.is_none();
+        stripped.unwrap_or(line)
+    }
+
     fn line<'a>(&mut self, bytes: &'a [u8], end: Option<End>) -> (Piece<'a>, usize) {
         let reach = bytes.get(..bytes.len().min(LINE_LIMIT)).unwrap_or_default();
         let scanned = self.scanned.min(reach.len());
         if let Some(found) = reach.get(scanned..).and_then(|new| memchr::memchr(b'\n', new)) {
             self.scanned = 0;
             let length = scanned + found;
-            let text = without_cr(reach.get(..length).unwrap_or_default());
+            let text = self.without_cr(reach.get(..length).unwrap_or_default());
             return (Piece::Line(text, Ending::of(text)), length + 1);
         }
         self.scanned = reach.len();
@@ -177,7 +184,10 @@ impl Lines {
         };
         self.tail.push(bytes.get(..found).unwrap_or_default());
         self.within = Within::Line;
-        (Piece::Tail(Ending::of(without_cr(self.tail.bytes()))), found + 1)
+        let tail = self.tail.bytes();
+        let stripped = tail.strip_suffix(b"\r");
+        self.bare = stripped.is_none();
+        (Piece::Tail(Ending::of(stripped.unwrap_or(tail))), found + 1)
     }
 
     /// Begins anew, at what may be a line or not.

@@ -12,10 +12,26 @@ use crate::event::Text;
 
 const ENGINE: GeneralPurpose = GeneralPurpose::new(&IMAP_MUTF7, NO_PAD);
 
-/// A mailbox name with its modified UTF-7 undone (RFC 3501 section 5.1.3);
-/// what is no valid modified UTF-7 stays as it was sent.
-pub(super) fn readable(name: Cow<'_, [u8]>) -> Text<'_> {
-    if memchr::memchr(b'&', &name).is_some()
+/// How names are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Charset {
+    /// Modified UTF-7 (RFC 3501 section 5.1.3).
+    #[default]
+    Utf7,
+    /// UTF-8, where an ampersand is one: `IMAP4rev2` or UTF8=ACCEPT was enabled
+    /// (RFC 9051 section 5.1, RFC 6855 section 3).
+    Utf8,
+}
+
+/// A mailbox name with its modified UTF-7 undone, and INBOX, which may be
+/// written in any case, in upper case. What is no valid modified UTF-7 stays as
+/// it was sent.
+pub(super) fn readable(name: Cow<'_, [u8]>, charset: Charset) -> Text<'_> {
+    if name.eq_ignore_ascii_case(b"INBOX") {
+        return "INBOX".into();
+    }
+    if charset == Charset::Utf7
+        && memchr::memchr(b'&', &name).is_some()
         && let Some(decoded) = decode(&name)
     {
         return decoded.into();
@@ -47,12 +63,19 @@ fn decode(name: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::readable;
+    use super::{Charset, readable};
+
+    #[test]
+    fn in_utf8_an_ampersand_is_one() {
+        assert_eq!(&*readable(b"&AOk-"[..].into(), Charset::Utf8).0, b"&AOk-");
+    }
 
     #[test]
     fn modified_utf7_is_readable() {
         for (sent, shown) in [
             ("INBOX", "INBOX"),
+            ("inBox", "INBOX"),
+            ("inbox/x", "inbox/x"),
             ("Envoy&AOk-s", "Envoyés"),
             ("&U,BTFw-/&ZeVnLIqe-", "台北/日本語"),
             ("Q&-A", "Q&A"),
@@ -61,7 +84,11 @@ mod tests {
             ("broken &A-", "broken &A-"),
             ("broken &2D0-", "broken &2D0-"),
         ] {
-            assert_eq!(&*readable(sent.as_bytes().into()).0, shown.as_bytes(), "{sent}");
+            assert_eq!(
+                &*readable(sent.as_bytes().into(), Charset::Utf7).0,
+                shown.as_bytes(),
+                "{sent}"
+            );
         }
     }
 }

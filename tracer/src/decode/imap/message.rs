@@ -37,8 +37,12 @@ pub(super) struct Message {
     wanted: bool,
     /// Literals beyond the limit were seen.
     too_many: bool,
+    /// When its first piece was captured.
+    pub(super) started: Timestamp,
     /// When its last piece was captured.
     pub(super) time: Timestamp,
+    /// Bytes of it that went by.
+    pub(super) length: u64,
 }
 
 /// A message that is complete, or as complete as it will ever be.
@@ -75,9 +79,9 @@ impl Message {
     }
 
     /// Adds a line: the first is kept whole, of the others what has room.
-    pub(super) fn line(&mut self, line: &[u8], keep: bool) {
+    pub(super) fn line(&mut self, line: &[u8]) {
         if self.begun() {
-            self.rest(line, keep);
+            self.rest(line, true);
         } else {
             self.bytes.extend_from_slice(line);
             self.first = Some(line.len());
@@ -119,10 +123,12 @@ impl Message {
         self.cut = true;
     }
 
-    /// A literal begins. Returns whether this is the first one too many.
-    pub(super) fn literal(&mut self, header: Header) -> bool {
+    /// A literal begins, which is kept if `wanted` and small. Returns whether
+    /// this is the first one too many.
+    pub(super) fn literal(&mut self, header: Header, wanted: bool) -> bool {
         let start = self.bytes.len();
-        self.wanted = header.octets <= REST_LIMIT as u64 && self.sizes.len() < LITERALS_LIMIT;
+        self.wanted =
+            wanted && header.octets <= REST_LIMIT as u64 && self.sizes.len() < LITERALS_LIMIT;
         if self.sizes.len() < LITERALS_LIMIT {
             let header_at = start.saturating_sub(header.length);
             self.literals.push(Literal { header: header_at, start, kept: 0 });
@@ -164,6 +170,7 @@ impl Message {
         self.literals.clear();
         self.sizes.clear();
         (self.first, self.wanted, self.cut, self.too_many) = (None, false, false, false);
+        self.length = 0;
     }
 
     /// Bytes held on the heap.

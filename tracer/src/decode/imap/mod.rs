@@ -7,27 +7,32 @@
 //! to `command` and `response`. What the sides must know of each other (who
 //! waits for whom, commands in progress, secrets) stands in [`Imap`].
 //!
-//! Anomalies: `line-too-long`, `too-many-literals`, `literal-too-large`,
-//! `malformed-command`, `malformed-response`. None has a detail: bytes that
-//! cannot be read may be a secret.
+//! No anomaly has a detail: bytes that cannot be read may be a secret.
 
 mod arguments;
 mod client;
 mod command;
+mod exchange;
 mod line;
 mod mailbox;
-mod memory;
 mod message;
+mod odd;
+mod pending;
 mod response;
+mod secrets;
 mod server;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use self::{
     client::Expect,
     line::Lines,
-    memory::{Pending, Secrets, Tag},
+    mailbox::Charset,
     message::Message,
+    odd::{Doubts, LiteralLimit, Told},
+    pending::{Open, Pending, Tag},
+    secrets::Secrets,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, sasl::Exchange};
 use crate::event::{Hue, Label, Side, Timestamp};
@@ -53,11 +58,19 @@ struct Stream {
     synced: bool,
     /// The rest of an overlong line is not shown and counts as undecoded.
     hiding: bool,
+    /// Anomalies of its lines that were told of.
+    told: Told,
 }
 
 impl Default for Stream {
     fn default() -> Self {
-        Self { lines: Lines::default(), message: Message::default(), synced: true, hiding: false }
+        Self {
+            lines: Lines::default(),
+            message: Message::default(),
+            synced: true,
+            hiding: false,
+            told: Told::default(),
+        }
     }
 }
 
@@ -99,6 +112,7 @@ struct Idle {
 
 /// Decoder of one connection.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts of their own, not one state")]
 struct Imap {
     client: Stream,
     server: Stream,
@@ -109,6 +123,10 @@ struct Imap {
     blocked: bool,
     /// Bytes of the client's that wait and were searched for the end of a line.
     looked: usize,
+    /// The first of them.
+    first_waiting: Option<u8>,
+    /// Bytes of the server's that let literals of the client's message come.
+    leave: u64,
     /// Commands in progress.
     pending: Pending,
     /// The exchange that AUTHENTICATE began.
@@ -120,8 +138,35 @@ struct Imap {
     /// The client was let in, so that a command of an unknown name is no
     /// misspelt LOGIN.
     authenticated: bool,
+    /// How names of mailboxes are written.
+    charset: Charset,
+    /// How large a literal may be that does not wait for leave.
+    literal_limit: LiteralLimit,
+    /// The server has said something.
+    greeted: bool,
+    /// Something of the dialogue was not seen or not understood: what does not
+    /// fit together is nobody's fault.
+    unseen: bool,
+    /// Anomalies, unless something was not seen.
+    doubts: Doubts,
     /// STARTTLS or COMPRESS was accepted.
     opaque: bool,
+}
+
+impl Imap {
+    const fn stream(&mut self, side: Side) -> &mut Stream {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Tells of a command that nobody will complete any more.
+    fn unfinished(open: &Open, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(exchange) = &open.exchange {
+            out.emit(Side::Client, time, exchange.told(None));
+        }
+    }
 }
 
 impl Decoder for Imap {
@@ -129,6 +174,7 @@ impl Decoder for Imap {
         if self.opaque {
             return Progress::skip(input.bytes.len(), OPAQUE_STRIDE);
         }
+        self.settle(input.side, out);
         match input.side {
             Side::Client => self.client_data(input, out),
             Side::Server => self.server_data(input, out),
@@ -136,20 +182,17 @@ impl Decoder for Imap {
     }
 
     fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
-        match side {
-            Side::Client => self.client.lines.pass(bytes),
-            Side::Server => self.server.lines.pass(bytes),
-        }
+        let stream = self.stream(side);
+        stream.lines.pass(bytes);
+        stream.message.length += bytes;
     }
 
     fn gap(&mut self, side: Side, bytes: Option<u64>, _time: Timestamp, out: &mut Out<'_>) {
         if self.opaque {
             return;
         }
-        let stream = match side {
-            Side::Client => &mut self.client,
-            Side::Server => &mut self.server,
-        };
+        self.unseen |= bytes.is_none_or(|bytes| bytes > self.stream(side).lines.left());
+        let stream = self.stream(side);
         let Some(bytes) = bytes else {
             // What stood before the first byte answers nothing that was seen,
             // and what the server refuses may have been said before it.
@@ -159,6 +202,7 @@ impl Decoder for Imap {
         };
         if bytes <= stream.lines.left() {
             stream.lines.pass(bytes);
+            stream.message.length += bytes;
             return;
         }
         match side {
@@ -168,6 +212,7 @@ impl Decoder for Imap {
     }
 
     fn close(&mut self, side: Side, _time: Timestamp, out: &mut Out<'_>) {
+        self.settle(side, out);
         match side {
             _ if self.opaque => {}
             Side::Client => self.client_ended(out),
@@ -175,10 +220,13 @@ impl Decoder for Imap {
         }
     }
 
-    fn finish(&mut self, _time: Timestamp, out: &mut Out<'_>) {
+    fn finish(&mut self, time: Timestamp, out: &mut Out<'_>) {
         if !self.opaque {
             self.client_ended(out);
             self.server_ended(out);
+        }
+        while let Some(open) = self.pending.pop() {
+            Self::unfinished(&open, time, out);
         }
     }
 
@@ -186,6 +234,7 @@ impl Decoder for Imap {
         self.client.message.held()
             + self.server.message.held()
             + self.pending.held()
+            + self.doubts.held()
             + self.secrets.held()
     }
 }

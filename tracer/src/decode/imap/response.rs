@@ -1,6 +1,13 @@
 //! What a response line says.
 
-use super::command::{is_tag, upper};
+use std::borrow::Cow;
+
+use super::{
+    command::{is_tag, upper},
+    mailbox::{Charset, readable},
+    message::Parts,
+    values::{Value, Values},
+};
 use crate::event::Text;
 
 /// Status of a response (RFC 9051 section 7.1).
@@ -43,6 +50,27 @@ const NAMES: &[&str] = &[
     "JMAPACCESS",
 ];
 
+/// Where data names its mailbox: how many values stand before it.
+const MAILBOX_AT: &[(&str, usize)] = &[
+    ("LIST", 2),
+    ("LSUB", 2),
+    ("XLIST", 2),
+    ("STATUS", 0),
+    ("QUOTAROOT", 0),
+    ("ACL", 0),
+    ("LISTRIGHTS", 0),
+    ("MYRIGHTS", 0),
+    ("METADATA", 0),
+    ("ANNOTATION", 0),
+];
+
+/// The name of untagged data, or the status of an untagged response, as this
+/// decoder writes it.
+pub(super) fn known_name(name: &[u8]) -> Option<&'static str> {
+    let is_name = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+    NAMES.iter().copied().find(is_name).or_else(|| status(name))
+}
+
 /// The kinds of response (RFC 9051 section 7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -74,6 +102,10 @@ pub(super) struct Line<'a> {
     /// Offset of the text for humans behind the code; the same as `rest` where
     /// there is none.
     pub(super) text: usize,
+}
+
+fn is_atom(value: &Value<'_>, name: &[u8]) -> bool {
+    matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(name))
 }
 
 fn status(word: &[u8]) -> Option<&'static str> {
@@ -154,6 +186,32 @@ impl<'a> Line<'a> {
             rest,
             text: rest,
         })
+    }
+
+    /// The mailbox that data is about.
+    pub(super) fn mailbox<'p>(&self, parts: Parts<'p>, charset: Charset) -> Option<Text<'p>> {
+        let name = self.name.as_ref().filter(|_| self.number.is_none())?;
+        let mut values = Values::new(parts, self.rest);
+        let value = if *name.0 == *b"ESEARCH" {
+            // RFC 7377 section 2.1: (TAG "x" MAILBOX "y" UIDVALIDITY 1).
+            let mut correlator = values.next()?.list()?;
+            correlator.find(|value| is_atom(value, b"MAILBOX"))?;
+            correlator.next()?
+        } else {
+            let (_, at) = MAILBOX_AT.iter().find(|(known, _)| *name.0 == *known.as_bytes())?;
+            values.nth(*at)?
+        };
+        // A mailbox may be called NIL.
+        let name = value.string()?;
+        (!parts.cut).then(|| readable(name, charset))
+    }
+
+    /// The command that a search's results are for (RFC 4466 section 2.6.2).
+    pub(super) fn correlated<'p>(&self, parts: Parts<'p>) -> Option<Cow<'p, [u8]>> {
+        self.name.as_ref().filter(|name| *name.0 == *b"ESEARCH")?;
+        let mut correlator = Values::new(parts, self.rest).next()?.list()?;
+        correlator.find(|value| is_atom(value, b"TAG"))?;
+        correlator.next()?.text()
     }
 
     /// Whether the line ends in text for humans, where a brace is a brace. A

@@ -3,10 +3,13 @@
 use super::{
     Imap, OPAQUE_STRIDE,
     client::{Expect, Question},
-    command::{Head, Kind as Command, shorten},
+    command::{Head, Kind as Command, is_tag, shorten},
+    exchange,
     line::{Ending, LINE_LIMIT, Piece},
-    memory::Tag,
+    mailbox::Charset,
     message::Parts,
+    odd::LiteralLimit,
+    pending::Tag,
     response::{Kind, Line},
 };
 use crate::{
@@ -28,23 +31,29 @@ impl Imap {
             }
             let (piece, taken) = self.server.lines.next(rest, input.end);
             let mut client_goes_on = false;
+            self.server.message.length += taken as u64;
             match piece {
                 Piece::More => break,
                 Piece::Passed if self.server.hiding => out.undecoded(taken as u64),
                 Piece::Literal(_) | Piece::Passed => {}
                 Piece::Line(text, ending) => {
-                    if self.server.message.begun() {
-                        self.server.message.line(text, false);
+                    let begun = self.server.message.begun();
+                    let line = Line::parse(text, !self.server.synced).filter(|_| !begun);
+                    let is_text = line.as_ref().is_some_and(|line| line.ends_in_text(text));
+                    let known = line.is_some();
+                    let read = (text, ending, is_text);
+                    let ending = self.odd_line(Side::Server, read, input.time, out);
+                    if begun {
+                        self.server.message.line(text);
                         client_goes_on = self.server_line_ended(ending, input.time, out);
-                    } else if let Some(line) = Line::parse(text, !self.server.synced) {
-                        if ending == Ending::Plain || line.ends_in_text(text) {
-                            client_goes_on = self.response(Parts::line(text), input.time, out);
-                        } else {
-                            self.server.message.line(text, false);
-                            client_goes_on = self.server_line_ended(ending, input.time, out);
-                        }
-                    } else {
+                    } else if !known {
                         self.hide_server_line(text, taken, input.time, out);
+                    } else if ending == Ending::Plain || is_text {
+                        let length = std::mem::take(&mut self.server.message.length);
+                        client_goes_on = self.response(Parts::line(text), length, input.time, out);
+                    } else {
+                        self.server.message.line(text);
+                        client_goes_on = self.server_line_ended(ending, input.time, out);
                     }
                 }
                 Piece::Head(text) => {
@@ -53,7 +62,7 @@ impl Imap {
                     }
                     let is_response = Line::parse(text, !self.server.synced).is_some();
                     if self.server.message.begun() || is_response {
-                        self.server.message.line(text, false);
+                        self.server.message.line(text);
                         self.server.message.mark_cut();
                         self.server.message.time = input.time;
                     } else {
@@ -63,6 +72,7 @@ impl Imap {
                 }
                 Piece::Tail(_) if self.server.hiding => {
                     self.server.hiding = false;
+                    self.server.message.length = 0;
                     out.undecoded(taken as u64);
                 }
                 Piece::Tail(ending) => {
@@ -78,7 +88,8 @@ impl Imap {
                     if self.server.message.begun() || !whole_name {
                         break;
                     }
-                    self.response(Parts::cut(text), input.time, out);
+                    let length = std::mem::take(&mut self.server.message.length);
+                    self.response(Parts::cut(text), length, input.time, out);
                 }
             }
             at += taken;
@@ -90,6 +101,7 @@ impl Imap {
     }
 
     fn hide_server_line(&mut self, text: &[u8], taken: usize, time: Timestamp, out: &mut Out<'_>) {
+        self.server.message.length = 0;
         if text.is_empty() && self.server.synced {
             return;
         }
@@ -97,6 +109,7 @@ impl Imap {
             out.anomaly(Side::Server, time, "malformed-response", None);
         }
         self.server.synced = false;
+        self.unseen = true;
         out.undecoded(taken as u64);
     }
 
@@ -105,7 +118,7 @@ impl Imap {
         self.server.message.time = time;
         match ending {
             Ending::Literal(header) => {
-                if self.server.message.literal(header) {
+                if self.server.message.literal(header, true) {
                     out.anomaly(Side::Server, time, "too-many-literals", None);
                 }
                 self.server.lines.literal(header.octets);
@@ -115,9 +128,10 @@ impl Imap {
                 out.anomaly(Side::Server, time, "literal-too-large", None);
                 let client_goes_on = self.gathered_response(out);
                 self.server.synced = false;
+                self.unseen = true;
                 client_goes_on
             }
-            Ending::Plain => self.gathered_response(out),
+            Ending::Plain | Ending::Malformed => self.gathered_response(out),
         }
     }
 
@@ -127,29 +141,39 @@ impl Imap {
             return false;
         }
         let mut message = std::mem::take(&mut self.server.message);
-        let client_goes_on = self.response(message.parts(), message.time, out);
+        let client_goes_on = self.response(message.parts(), message.length, message.time, out);
         message.clear();
         self.server.message = message;
         client_goes_on
     }
 
-    /// Tells of a response. Returns whether it answers what the client's bytes
-    /// were left for, so that they come next.
-    fn response(&mut self, parts: Parts<'_>, time: Timestamp, out: &mut Out<'_>) -> bool {
+    /// Tells of a response of so many bytes. Returns whether it answers what
+    /// the client's bytes were left for, so that they come next.
+    fn response(
+        &mut self,
+        parts: Parts<'_>,
+        length: u64,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> bool {
         let Some(line) = Line::parse(parts.line, false) else { return false };
         self.server.synced = true;
         let tag = Tag::new(line.tag);
         let known = self.client.synced && self.is_awaited(&line, tag);
         let waited = matches!(self.expect, Expect::Answer(..));
+        let greeting = !std::mem::replace(&mut self.greeted, true);
+        let greets =
+            line.kind == Kind::Untagged && matches!(line.status, Some("OK" | "PREAUTH" | "BYE"));
+        self.odd(Side::Server, greeting && !greets, "no-greeting", time, out);
+        let to = self.belongs_to(&line, parts, tag);
         match line.kind {
             Kind::Continuation => {
                 self.continued(parts.line.get(line.text..).unwrap_or_default(), time, out);
             }
-            Kind::Tagged => self.completing(tag, line.status, out),
-            Kind::Untagged => {
-                self.authenticated |= line.number.is_some() || line.status == Some("PREAUTH");
-            }
+            Kind::Tagged => self.completing(tag, line.status, time, out),
+            Kind::Untagged => self.learn(&line, parts),
         }
+        self.count(&line, to, length);
         let public = if out.settings.show_secrets {
             parts.line.len()
         } else {
@@ -157,14 +181,16 @@ impl Imap {
         };
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
+        let code = line.code.filter(|_| public > line.rest).map(Text::from);
         let response = imap::Response {
             imap: imap::ResponseObject {
                 response: imap::ResponseFields {
                     tag: if public == 0 { Text::REDACTED } else { line.tag.into() },
                     status: line.status,
-                    code: line.code.filter(|_| public > line.rest).map(Text::from),
+                    code: code.clone(),
                     number: line.number,
-                    name: line.name,
+                    name: line.name.clone(),
+                    mailbox: line.mailbox(parts, self.charset),
                     text: match (text.is_empty(), hidden) {
                         (true, _) => None,
                         (false, true) => Some(Text::REDACTED),
@@ -176,11 +202,75 @@ impl Imap {
             line: shorten(parts.line, public),
         };
         out.emit(Side::Server, time, Message::ImapResponse(response));
-        if line.kind == Kind::Tagged {
-            self.completed(tag, line.status, time, out);
+        match (line.kind, line.status) {
+            (Kind::Tagged, Some(status)) => {
+                self.completed(tag, (status, code, length), time, out);
+            }
+            (Kind::Untagged, Some(status))
+                if out.settings.exchanges
+                    && greets
+                    && (greeting && !self.unseen || status == "BYE" && self.pending.is_empty()) =>
+            {
+                let exchange = exchange::alone(greeting, status, code, length);
+                out.emit(Side::Server, time, Message::ImapExchange(exchange));
+            }
+            _ => {}
         }
         let answered = waited && !matches!(self.expect, Expect::Answer(..));
         answered && std::mem::take(&mut self.blocked)
+    }
+
+    /// The command that a response belongs to, where it says so itself.
+    fn belongs_to(&self, line: &Line<'_>, parts: Parts<'_>, tag: Tag) -> Option<Tag> {
+        match line.kind {
+            Kind::Tagged => Some(tag),
+            Kind::Untagged => line.correlated(parts).map(|tag| Tag::new(&tag)),
+            Kind::Continuation => match (self.idle, self.expect) {
+                (Some(idle), _) if idle.unanswered => Some(idle.tag),
+                (_, Expect::Answer(tag, _)) => Some(tag),
+                (_, Expect::Command | Expect::Sasl) => None,
+            },
+        }
+    }
+
+    /// Counts a response to its exchange; a tagged one is counted when that is
+    /// told of.
+    fn count(&mut self, line: &Line<'_>, to: Option<Tag>, length: u64) {
+        let data = || line.name.as_ref().map(|name| &*name.0);
+        let name = line.status.map(str::as_bytes).or_else(data).unwrap_or_default();
+        let exchange = match to {
+            Some(tag) => self.pending.of_tag(tag),
+            None => self.pending.of_data(name),
+        };
+        match (line.kind, exchange) {
+            (Kind::Untagged, Some(exchange)) => {
+                exchange.add(length);
+                exchange.count(name);
+            }
+            (Kind::Continuation, Some(exchange)) => exchange.add(length),
+            (Kind::Continuation, None) if self.client.message.begun() => self.leave += length,
+            _ => {}
+        }
+    }
+
+    /// What a response says of the dialogue.
+    fn learn(&mut self, line: &Line<'_>, parts: Parts<'_>) {
+        self.authenticated |= line.number.is_some() || line.status == Some("PREAUTH");
+        let Some(name) = &line.name else { return };
+        let text = parts.line.get(line.rest..).unwrap_or_default();
+        match &*name.0 {
+            b"CAPABILITY" => self.literal_limit = LiteralLimit::of(text),
+            b"ENABLED" => {
+                let mut words = text.split(|byte| *byte == b' ');
+                if words.any(|word| {
+                    word.eq_ignore_ascii_case(b"IMAP4rev2")
+                        || word.eq_ignore_ascii_case(b"UTF8=ACCEPT")
+                }) {
+                    self.charset = Charset::Utf8;
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Whether bytes wait that the client sent without leave, and that a refusal
@@ -207,8 +297,8 @@ impl Imap {
             && self.secrets.is_empty();
         match line.kind {
             Kind::Tagged if unheard => false,
-            Kind::Tagged => self.pending.has(tag) || asked == Some(tag),
-            _ if line.status == Some("BAD") => !self.pending.is_empty() || asked.is_some(),
+            Kind::Tagged => self.pending.has_whole(tag) || asked == Some(tag),
+            _ if line.status == Some("BAD") => self.pending.any_whole() || asked.is_some(),
             Kind::Untagged | Kind::Continuation => true,
         }
     }
@@ -256,6 +346,7 @@ impl Imap {
         }
         match self.expect {
             Expect::Answer(_, Question::Literal(header)) => {
+                self.odd(Side::Client, self.looked > 0, "literal-not-awaited", time, out);
                 self.expect = Expect::Command;
                 self.client_literal(header, time, out);
             }
@@ -265,13 +356,16 @@ impl Imap {
                     authentication.exchange.challenge(text);
                 }
             }
-            Expect::Answer(_, Question::Upgrade) | Expect::Command | Expect::Sasl => {}
+            Expect::Answer(_, Question::Upgrade) | Expect::Command | Expect::Sasl => {
+                let odd = !self.pending.any_of(Command::Unknown);
+                self.doubt(Side::Server, odd, "unexpected-continuation", time);
+            }
         }
     }
 
     /// The server completes a command: what the client still owed it never
     /// comes. Before the response is told of.
-    fn completing(&mut self, tag: Tag, status: Option<&str>, out: &mut Out<'_>) {
+    fn completing(&mut self, tag: Tag, status: Option<&str>, time: Timestamp, out: &mut Out<'_>) {
         if self.idle.is_some_and(|idle| idle.tag == tag) {
             self.idle = None;
         }
@@ -284,6 +378,7 @@ impl Imap {
                 self.client.synced = false;
             }
         }
+        self.doubt(Side::Server, !self.pending.has_begun(tag), "unknown-tag", time);
         if self.authentication.is_some_and(|authentication| authentication.tag == tag) {
             self.authentication = None;
             self.expect = Expect::Command;
@@ -291,21 +386,34 @@ impl Imap {
         }
     }
 
-    /// A command was completed, and that was told of.
-    fn completed(&mut self, tag: Tag, status: Option<&str>, time: Timestamp, out: &mut Out<'_>) {
-        let kind = self.pending.end(tag);
-        if status != Some("OK") {
+    /// A command was completed, and that was told of: with a status, a code as
+    /// it may be shown, and in so many bytes.
+    fn completed(
+        &mut self,
+        tag: Tag,
+        (status, code, length): (&'static str, Option<Text<'_>>, u64),
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let Some(mut open) = self.pending.end(tag) else { return };
+        if let Some(exchange) = &mut open.exchange {
+            exchange.add(length);
+            out.emit(Side::Client, time, exchange.told(Some((status, code, time))));
+        }
+        if status != "OK" {
             return;
         }
-        let to = match kind {
-            Some(Command::StartTls) => "tls",
-            Some(Command::Compress) => "deflate",
-            Some(Command::Login | Command::Authenticate) => {
+        let to = match open.kind {
+            Command::StartTls => "tls",
+            Command::Compress => "deflate",
+            Command::Login | Command::Authenticate => {
                 self.authenticated = true;
                 return;
             }
-            Some(Command::Idle | Command::Other) | None => return,
+            Command::Idle | Command::Unknown | Command::Other => return,
         };
+        let early = self.looked > 0 && self.first_waiting.is_some_and(|byte| is_tag(&[byte]));
+        self.odd(Side::Client, early, "clear-text-before-upgrade", time, out);
         self.opaque = true;
         out.emit(Side::Server, time, Message::Upgrade(tracer::Upgrade::new(to)));
     }

@@ -9,7 +9,7 @@ const CANARY: &str = "c4nary";
 /// any of its forms.
 #[track_caller]
 fn hides(steps: &[Step]) -> Said {
-    let said = run_cut(&PROTOCOL, CLOSED, steps);
+    let said = greeted(run_cut, CLOSED, steps);
     let shown = format!("{:?}{:?}", said.text, said.json);
     for form in [CANARY, "AGJvYgBjNG5hcnk", "YzRuYXJ5", "c4na"] {
         assert!(!shown.contains(form), "{form} in {shown}");
@@ -248,7 +248,7 @@ fn gaps_and_late_starts_hide_what_may_be_secret() {
                         ],
                     );
                     steps.push(server("1 BAD I got c4nary or AGJvYgBjNG5hcnk=\r\n"));
-                    let said = run(&PROTOCOL, CLOSED, &steps);
+                    let said = greeted(run, CLOSED, &steps);
                     let shown = format!("{:?}{:?}", said.text, said.json);
                     for form in [CANARY, "AGJvYgBjNG5hcnk", "c4na", "nary"] {
                         assert!(!shown.contains(form), "{from}..{to}: {form} in {shown}");
@@ -293,8 +293,8 @@ fn a_refusal_whose_tag_is_the_password() {
 
 #[test]
 fn all_is_shown_to_who_asks() {
-    let said = run_cut(
-        &PROTOCOL,
+    let said = greeted(
+        run_cut,
         OPEN,
         &[
             client("1 LOGIN \"bob\" \"c4nary\"\r\n"),

@@ -1,0 +1,118 @@
+//! Commands in progress.
+
+use std::collections::VecDeque;
+
+use super::{command::Kind, exchange::Exchange};
+
+/// Commands in progress that are remembered, the oldest being forgotten first;
+/// clients rarely pipeline more than a dozen.
+const PENDING_LIMIT: usize = 64;
+/// Bytes of a tag that are compared, beside its length; clients use 4 to 10.
+const TAG_LIMIT: usize = 24;
+
+/// A tag, as much of it as tells it from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    bytes: [u8; TAG_LIMIT],
+    length: usize,
+}
+
+impl Tag {
+    /// The tag of these bytes.
+    pub(super) fn new(tag: &[u8]) -> Self {
+        let mut bytes = [0; TAG_LIMIT];
+        for (to, from) in bytes.iter_mut().zip(tag) {
+            *to = *from;
+        }
+        Self { bytes, length: tag.len() }
+    }
+
+    /// Its bytes, unless it is too long for them to be known.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        self.bytes.get(..self.length)
+    }
+}
+
+/// A command whose tagged completion was not seen yet.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) tag: Tag,
+    pub(super) kind: Kind,
+    /// All of it was seen. What is refused of another may quote anything.
+    pub(super) whole: bool,
+    /// What is told of it in the end, where exchanges are told of.
+    pub(super) exchange: Option<Box<Exchange>>,
+}
+
+/// Commands whose tagged completion was not seen yet.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Oldest first.
+    commands: VecDeque<Open>,
+}
+
+impl Pending {
+    /// A command was sent. Returns the oldest one if they are too many.
+    pub(super) fn begin(&mut self, open: Open) -> Option<Open> {
+        let forgotten =
+            if self.commands.len() == PENDING_LIMIT { self.commands.pop_front() } else { None };
+        self.commands.push_back(open);
+        forgotten
+    }
+
+    /// Whether a command with this tag is in progress, seen whole or not.
+    pub(super) fn has_begun(&self, tag: Tag) -> bool {
+        self.commands.iter().any(|open| open.tag == tag)
+    }
+
+    /// Whether a command with this tag is in progress that was seen whole.
+    pub(super) fn has_whole(&self, tag: Tag) -> bool {
+        self.commands.iter().any(|open| open.tag == tag && open.whole)
+    }
+
+    /// Whether a command is in progress that was seen whole.
+    pub(super) fn any_whole(&self) -> bool {
+        self.commands.iter().any(|open| open.whole)
+    }
+
+    /// Whether a command of this kind is in progress.
+    pub(super) fn any_of(&self, kind: Kind) -> bool {
+        self.commands.iter().any(|open| open.kind == kind)
+    }
+
+    /// A command was completed.
+    pub(super) fn end(&mut self, tag: Tag) -> Option<Open> {
+        let at = self.commands.iter().position(|open| open.tag == tag)?;
+        self.commands.remove(at)
+    }
+
+    /// The oldest command, which nobody will complete any more.
+    pub(super) fn pop(&mut self) -> Option<Open> {
+        self.commands.pop_front()
+    }
+
+    /// Whether no command is in progress.
+    pub(super) fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// The exchange of the command with this tag.
+    pub(super) fn of_tag(&mut self, tag: Tag) -> Option<&mut Exchange> {
+        self.commands.iter_mut().find(|open| open.tag == tag)?.exchange.as_deref_mut()
+    }
+
+    /// The exchange that untagged data of this name belongs to: of the oldest
+    /// command whose own data it is, else of the oldest command.
+    pub(super) fn of_data(&mut self, name: &[u8]) -> Option<&mut Exchange> {
+        let own = self.commands.iter().position(|open| {
+            open.exchange.as_ref().is_some_and(|exchange| exchange.asks_for(name))
+        });
+        self.commands.get_mut(own.unwrap_or(0))?.exchange.as_deref_mut()
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        let exchanges = self.commands.iter().filter_map(|open| open.exchange.as_deref());
+        self.commands.capacity() * size_of::<Open>() + exchanges.map(Exchange::held).sum::<usize>()
+    }
+}
