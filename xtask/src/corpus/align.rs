@@ -94,7 +94,7 @@ mod tests {
             place: String::new(),
             stream: String::new(),
             fields: vec![("line", Value::Is(name.to_string()))],
-            reassembled: false,
+            cut: false,
         };
         names.chars().map(message).collect()
     }

@@ -82,7 +82,7 @@ pub(super) fn compare(
                 },
                 what: describe(one, other),
                 expected: one.is_some(),
-                reason: rules::reason(key.0, one, other, &expected, &found).map(ToOwned::to_owned),
+                reason: rules::reason(key.0, one, other).map(ToOwned::to_owned),
             });
         }
     }

@@ -58,32 +58,40 @@ impl Found {
     fn take(&mut self, event: Json) -> Result<()> {
         let action = text(&event, "/event/action");
         if let Some(kind) = Kind::from_name(&action) {
-            let end = |name: &str| {
-                format!(
-                    "{} {}",
-                    text(&event, &format!("/{name}/ip")),
-                    text(&event, &format!("/{name}/port"))
-                )
-            };
-            let (client, server) = (end("client"), end("server"));
-            let direction = match kind {
-                Kind::HttpResponse | Kind::SmtpReply | Kind::ImapResponse => {
-                    Direction { source: server, destination: client }
-                }
-                _ => Direction { source: client, destination: server },
-            };
+            let direction = direction(&event, kind.is_from_server());
             let message = Message {
                 place: text(&event, "/@timestamp"),
                 stream: String::new(),
                 fields: fields(kind, &event),
-                reassembled: false,
+                cut: false,
             };
             self.lists.entry((kind, direction)).or_default().push(message);
-        } else if action.is_empty() {
-            bail!("an event without an action");
+        }
+        match action.as_str() {
+            "" => bail!("an event without an action"),
+            "gap" => {
+                let from_server = text(&event, "/tracer/gap/direction") == "server";
+                self.cut(&direction(&event, from_server));
+            }
+            "tcp-close" => {
+                self.cut(&direction(&event, false));
+                self.cut(&direction(&event, true));
+            }
+            _ => {}
         }
         self.events.push(event);
         Ok(())
+    }
+
+    /// What was said last in this direction has its end missing, or was the
+    /// last of all.
+    fn cut(&mut self, direction: &Direction) {
+        for kind in [Kind::HttpRequest, Kind::HttpResponse] {
+            let list = self.lists.get_mut(&(kind, direction.clone()));
+            if let Some(last) = list.and_then(|list| list.last_mut()) {
+                last.cut = true;
+            }
+        }
     }
 
     /// Each packet has one outcome.
@@ -110,6 +118,18 @@ impl Found {
         if seen != capture.packets {
             self.faults.push(format!("{seen} packets seen, {} in the capture", capture.packets));
         }
+    }
+}
+
+fn direction(event: &Json, from_server: bool) -> Direction {
+    let end = |name: &str| {
+        format!("{} {}", text(event, &format!("/{name}/ip")), text(event, &format!("/{name}/port")))
+    };
+    let (client, server) = (end("client"), end("server"));
+    if from_server {
+        Direction { source: server, destination: client }
+    } else {
+        Direction { source: client, destination: server }
     }
 }
 

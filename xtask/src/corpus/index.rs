@@ -24,8 +24,17 @@ impl Capture {
         self.file.strip_prefix("files/").unwrap_or(&self.file)
     }
 
-    /// The value of `--port` for each protocol: the ports of the index alone,
-    /// so that both sides look at the same streams. A port counts for the
+    /// Adds a port that a protocol was seen on: the index names no more than a
+    /// dozen for each capture.
+    pub(super) fn add_port(&mut self, protocol: &str, port: u16) {
+        let ports = self.ports.entry(protocol.to_owned()).or_default();
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+
+    /// The value of `--port` for each protocol: these ports alone, so
+    /// that both sides look at the same streams. A port counts for the
     /// first protocol that has it.
     pub(super) fn port_arguments(&self) -> Vec<String> {
         let mut taken = Vec::new();

@@ -55,6 +55,11 @@ impl Kind {
         }
     }
 
+    /// Whether servers send it.
+    pub(super) const fn is_from_server(self) -> bool {
+        matches!(self, Self::HttpResponse | Self::SmtpReply | Self::ImapResponse)
+    }
+
     /// The kind of that name.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -103,11 +108,20 @@ pub(super) struct Message {
     pub(super) stream: String,
     /// The same fields in the same order for all messages of a kind.
     pub(super) fields: Vec<(&'static str, Value)>,
-    /// Whether the reference's reading holds more than one packet's bytes.
-    pub(super) reassembled: bool,
+    /// Whether bytes are missing behind it, or nothing came behind it.
+    pub(super) cut: bool,
 }
 
 impl Message {
+    /// A field that is known; else empty.
+    pub(super) fn field(&self, name: &str) -> &str {
+        let field = self.fields.iter().find(|(field, _)| *field == name);
+        match field {
+            Some((_, Value::Is(text))) => text,
+            _ => "",
+        }
+    }
+
     /// Whether all key fields agree.
     pub(super) fn agrees(&self, other: &Self) -> bool {
         self.fields.len() == other.fields.len()
@@ -147,6 +161,14 @@ pub(super) struct Direction {
     pub(super) source: String,
     /// Receiver.
     pub(super) destination: String,
+}
+
+impl Direction {
+    /// The server's port, as the sender or receiver of such a message.
+    pub(super) fn server_port(&self, kind: Kind) -> Option<u16> {
+        let server = if kind.is_from_server() { &self.source } else { &self.destination };
+        server.rsplit_once(' ')?.1.parse().ok()
+    }
 }
 
 /// All messages of one kind in one direction, in order.

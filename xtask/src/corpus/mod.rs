@@ -131,7 +131,13 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
 
 fn compare(tracer: &Path, options: &Options, capture: &Capture) -> Result<Compared> {
     let mut expected = reference::read(&options.folder, capture, options.recompute)?;
-    let mut found = found::run(tracer, &options.folder, capture)?;
+    let mut traced = capture.clone();
+    for ((kind, direction), _) in &expected {
+        if let Some(port) = direction.server_port(*kind) {
+            traced.add_port(kind.protocol(), port);
+        }
+    }
+    let mut found = found::run(tracer, &options.folder, &traced)?;
     expected.retain(|(kind, _), _| options.wants(*kind));
     found.lists.retain(|(kind, _), _| options.wants(*kind));
     let (counts, differences) = difference::compare(&capture.file, &expected, &found.lists);

@@ -2,13 +2,44 @@
 
 use super::message::{Kind, Message};
 
+/// Methods of RFC 9110 and of the extensions that captures have.
+const KNOWN_METHODS: [&str; 11] = [
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "PROPFIND",
+    "NOTIFY",
+];
+/// It takes other words for no request
+/// unless the connection has shown it a known one.
+const UNKNOWN_METHOD: &str = "the reference shows requests of methods that it knows";
+/// It puts a message together before it shows it.
+const BODY_NOT_WHOLE: &str = "the reference shows a message when its body is whole; the end of this one is not in the capture";
+/// It splits a request line at each space.
+const SPACE_IN_TARGET: &str =
+    "the reference splits a request line at its first two spaces, though a target may hold one";
+
 /// Why a difference is the reference's own; `None` if no rule says so.
 pub(super) fn reason(
-    _kind: Kind,
-    _expected: Option<&Message>,
-    _found: Option<&Message>,
-    _all_expected: &[Message],
-    _all_found: &[Message],
+    kind: Kind,
+    expected: Option<&Message>,
+    found: Option<&Message>,
 ) -> Option<&'static str> {
-    None
+    match (kind, expected, found) {
+        (Kind::HttpRequest | Kind::HttpResponse, None, Some(found)) if found.cut => {
+            Some(BODY_NOT_WHOLE)
+        }
+        (Kind::HttpRequest, None, Some(found)) => {
+            let method = found.field("method");
+            (!KNOWN_METHODS.contains(&method)).then_some(UNKNOWN_METHOD)
+        }
+        (Kind::HttpRequest, Some(one), Some(other)) => {
+            let line = |message: &Message| {
+                let words = ["method", "target", "version"]
+                    .map(|name| message.field(name).trim().to_owned());
+                words.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+            };
+            let only_the_line =
+                one.differing(other).all(|(name, ..)| matches!(name, "target" | "version"));
+            (only_the_line && line(one) == line(other)).then_some(SPACE_IN_TARGET)
+        }
+        _ => None,
+    }
 }

@@ -72,7 +72,7 @@ impl Collector {
             place: format!("{}.{index}", frame.first("frame.number")),
             stream: frame.first("tcp.stream").to_owned(),
             fields,
-            reassembled: !frame.all("tcp.reassembled.length").is_empty(),
+            cut: false,
         };
         self.lists.entry((kind, frame.direction())).or_default().push(message);
     }
@@ -98,9 +98,15 @@ pub(super) fn read(folder: &Path, capture: &Capture, recompute: bool) -> Result<
     };
     let mut collector = Collector { lists: Lists::new() };
     let mut imap = imap::Lines::default();
+    let mut smtp = smtp::Replies::default();
     for frame in frames.into_iter().map(Frame) {
+        // An ICMP error quotes a packet, which the reference reads as if it had
+        // been sent once more.
+        if frame.first("frame.protocols").contains(":icmp") {
+            continue;
+        }
         http::messages(&frame, &mut collector);
-        smtp::messages(&frame, &mut collector);
+        smtp.messages(&frame, &mut collector);
         imap.messages(&frame, capture, &mut collector);
     }
     Ok(collector.lists)

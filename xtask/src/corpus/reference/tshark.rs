@@ -10,11 +10,12 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::{Map, Value};
 
 /// The fields that are compared, and where they stand.
-const FIELDS: [&str; 32] = [
+const FIELDS: [&str; 29] = [
     "frame.number",
     "frame.protocols",
     "_ws.col.Source",
     "_ws.col.Destination",
+    "_ws.col.Info",
     "tcp.stream",
     "tcp.srcport",
     "tcp.dstport",
@@ -29,8 +30,8 @@ const FIELDS: [&str; 32] = [
     "http.response.phrase",
     "http.content_type",
     "smtp.command_line",
-    "smtp.req.command",
-    "smtp.req.parameter",
+    "smtp.auth.username",
+    "smtp.auth.password",
     "smtp.response.code",
     "smtp.rsp.parameter",
     "imf.from",
@@ -39,10 +40,6 @@ const FIELDS: [&str; 32] = [
     "imf.message_id",
     "imf.date",
     "imap.line",
-    "imap.request",
-    "imap.response",
-    "imap.request_tag",
-    "imap.response_tag",
 ];
 
 const PREFERENCES: [&str; 15] = [
