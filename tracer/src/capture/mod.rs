@@ -1,10 +1,13 @@
 //! Where segments come from: the kernel's rings or a capture file.
 
 pub mod file;
+mod fragments;
 pub mod link;
 pub mod live;
 pub mod packet;
 mod segment;
+mod tunnel;
+mod unwrap;
 
 pub use segment::{
     Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Timestamps,

@@ -41,9 +41,6 @@ pub enum Damage {
         /// Program that undoes it.
         tool: &'static str,
     },
-    /// A variant of the format that is not read.
-    #[error("is {0}, which is not supported: convert it with `editcap -F pcapng FILE NEW`")]
-    Variant(&'static str),
     /// A version of the format that is not read.
     #[error("has version {major}.{minor} of its format, which is not supported")]
     Version {
@@ -55,7 +52,7 @@ pub enum Damage {
     /// Frames that begin in an unknown way.
     #[error(
         "has link type {}, which is not supported: known are Ethernet, raw IP, \
-         Linux cooked (SLL, SLL2) and null/loopback", link_name(*.0)
+         Linux cooked (SLL, SLL2), null/loopback, IEEE 802.11, PPP and their kin", link_name(*.0)
     )]
     LinkType(u32),
     /// Some of the interfaces have an unknown link type.

@@ -21,7 +21,8 @@ use self::{
 };
 use super::{
     Captured, Direction, Point, Segment, Source, Status,
-    packet::{Headers, Selection},
+    packet::Selection,
+    unwrap::{Unwrapped, Unwrapper},
 };
 use crate::{event::Timestamp, stats::Outcomes};
 
@@ -74,7 +75,7 @@ pub struct FileSource {
     /// What [`FileSource::begin`] has found.
     pending: Option<Result<Option<Packet>, Error>>,
     interfaces: Interfaces,
-    selection: Selection,
+    unwrapper: Unwrapper,
     outcomes: Outcomes,
 }
 
@@ -103,7 +104,7 @@ impl FileSource {
             current: None,
             pending: None,
             interfaces: Interfaces::default(),
-            selection,
+            unwrapper: Unwrapper::new(selection),
             outcomes: Outcomes::default(),
         }
     }
@@ -146,7 +147,7 @@ impl FileSource {
 
     /// Hands over a packet's segment, or counts why there is none.
     fn packet(&mut self, packet: &Packet, each: &mut dyn FnMut(&Segment<'_>)) {
-        let Self { current: Some(current), interfaces, selection, outcomes, .. } = self else {
+        let Self { current: Some(current), interfaces, unwrapper, outcomes, .. } = self else {
             return;
         };
         let Some(known) = interfaces.get(packet.interface) else { return };
@@ -158,55 +159,43 @@ impl FileSource {
             return;
         };
         let bytes = current.reader.bytes(packet.bytes.clone());
-        let Some(frame) = link_type.parse(bytes) else {
-            outcomes.count(Outcome::NotSelected, 1);
-            return;
-        };
-        let link_len = u32::try_from(bytes.len() - frame.packet.len()).unwrap_or(u32::MAX);
-        let wire_len = packet.wire_len.saturating_sub(link_len);
-        let headers = match Headers::parse(frame.packet, wire_len, selection) {
-            Ok(headers) => headers,
-            Err(outcome) => {
-                outcomes.count(outcome, 1);
-                return;
-            }
-        };
-        let held = frame.packet.get(headers.len..).unwrap_or_default();
-        let wanted = usize::try_from(headers.payload_len).unwrap_or(usize::MAX);
-        // What is behind the payload is padding.
-        let payload = held.get(..wanted).unwrap_or(held);
-        let whole = payload.len() == wanted;
-        outcomes.count(if whole { Outcome::Copied } else { Outcome::Truncated }, 1);
-        each(&Segment {
-            time: packet.time,
-            point: point(packet, frame.interface, frame.direction),
-            interface: interface(known, frame.loopback),
-            vlan: frame.vlan,
-            source: headers.source,
-            destination: headers.destination,
-            tcp: headers.tcp,
-            len: headers.payload_len,
-            offset: 0,
-            bytes: payload,
-            more: false,
-            lost: 0,
-            captured: Captured {
-                interface: u32::try_from(packet.interface).unwrap_or(u32::MAX),
-                link_type: Some(known.link_number),
-                bytes,
-                wire_len: packet.wire_len,
-            },
-        });
+        let outcome =
+            unwrapper.frame(link_type, bytes, packet.wire_len, packet.time, &mut |unwrapped| {
+                let Unwrapped { frame, headers, payload, tunnel } = unwrapped;
+                each(&Segment {
+                    time: packet.time,
+                    point: point(packet, frame.interface, frame.direction, *tunnel),
+                    interface: interface(known, frame.loopback),
+                    vlan: frame.vlan,
+                    source: headers.source,
+                    destination: headers.destination,
+                    tcp: headers.tcp,
+                    len: headers.payload_len,
+                    offset: 0,
+                    bytes: payload,
+                    more: false,
+                    lost: 0,
+                    captured: Captured {
+                        interface: u32::try_from(packet.interface).unwrap_or(u32::MAX),
+                        link_type: Some(known.link_number),
+                        bytes,
+                        wire_len: packet.wire_len,
+                    },
+                });
+            });
+        outcomes.count(outcome, 1);
     }
 }
 
-/// Where a packet was seen. What the frame says holds over what the file says.
-fn point(packet: &Packet, host_index: Option<u32>, direction: Direction) -> Point {
+/// Where a packet was seen. What the frame says holds over what the file says;
+/// each tunnel is a point of its own.
+fn point(packet: &Packet, host_index: Option<u32>, direction: Direction, tunnel: u32) -> Point {
+    let interface = match host_index {
+        Some(index) => index | HOST_INDEX,
+        None => u32::try_from(packet.interface).unwrap_or(HOST_INDEX - 1),
+    };
     Point {
-        interface: match host_index {
-            Some(index) => index | HOST_INDEX,
-            None => u32::try_from(packet.interface).unwrap_or(HOST_INDEX - 1),
-        },
+        interface: interface ^ tunnel,
         direction: match direction {
             Direction::Unknown => packet.direction,
             known => known,

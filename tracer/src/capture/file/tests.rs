@@ -450,9 +450,9 @@ fn packets_of_interfaces_that_were_not_described_are_damage() {
 
 #[test]
 fn unknown_link_types_are_named() {
-    let file = Builder::pcap(false, 0xa1b2_c3d4, 105).bytes;
+    let file = Builder::pcap(false, 0xa1b2_c3d4, 195).bytes;
     let errors = read(vec![file]).errors;
-    assert!(errors[0].starts_with("file0: has link type 105 (IEEE 802.11)"), "{errors:?}");
+    assert!(errors[0].starts_with("file0: has link type 195 (IEEE 802.15.4)"), "{errors:?}");
 
     // Those that can be read beside them are.
     let bytes = packet(1, b"x");
@@ -477,8 +477,6 @@ fn files_that_are_something_else_are_named() {
         (b"hello, world", "is neither a pcap nor a pcapng file"),
         (b"\x1f\x8b\x08\0", "is gzip-compressed"),
         (b"\x28\xb5\x2f\xfd", "is zstd-compressed"),
-        (b"\xa1\xb2\xcd\x34", "is a pcap file of the modified kind"),
-        (b"\x34\xcd\xb2\xa1", "is a pcap file of the modified kind"),
         (b"\x0a\x0d\x0d\x0a\0\0\0\x1cabcdefghijklmnopqrst", "without a byte-order magic"),
         (b"\xa1\xb2\xc3\xd4\0\x09\0\x04abcdefghijklmnop", "has version 9.4"),
     ] {

@@ -20,14 +20,14 @@ fn tcp(sequence: u32, options: &[TcpOptionElement], payload: &[u8]) -> Vec<u8> {
     [&tcp.to_bytes()[..], payload].concat()
 }
 
-fn ipv4(protocol: IpNumber, options: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn ipv4(protocol: IpNumber, options: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut ip = Ipv4Header::new(0, 64, protocol, [10, 0, 0, 1], [10, 0, 0, 2]).unwrap();
     ip.options = options.try_into().unwrap();
     ip.set_payload_len(payload.len()).unwrap();
     [&ip.to_bytes()[..], payload].concat()
 }
 
-fn ipv6(next: IpNumber, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn ipv6(next: IpNumber, payload: &[u8]) -> Vec<u8> {
     let ip = Ipv6Header {
         payload_length: payload.len().try_into().unwrap(),
         next_header: next,
