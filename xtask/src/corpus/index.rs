@@ -33,6 +33,11 @@ impl Capture {
         }
     }
 
+    /// Leaves a port out.
+    pub(super) fn remove_port(&mut self, port: u16) {
+        self.ports.values_mut().for_each(|ports| ports.retain(|other| *other != port));
+    }
+
     /// The value of `--port` for each protocol: these ports alone, so
     /// that both sides look at the same streams. A port counts for the
     /// first protocol that has it.

@@ -166,9 +166,17 @@ pub(super) struct Direction {
 impl Direction {
     /// The server's port, as the sender or receiver of such a message.
     pub(super) fn server_port(&self, kind: Kind) -> Option<u16> {
-        let server = if kind.is_from_server() { &self.source } else { &self.destination };
-        server.rsplit_once(' ')?.1.parse().ok()
+        port(if kind.is_from_server() { &self.source } else { &self.destination })
     }
+
+    /// The client's port.
+    pub(super) fn client_port(&self, kind: Kind) -> Option<u16> {
+        port(if kind.is_from_server() { &self.destination } else { &self.source })
+    }
+}
+
+fn port(end: &str) -> Option<u16> {
+    end.rsplit_once(' ')?.1.parse().ok()
 }
 
 /// All messages of one kind in one direction, in order.

@@ -105,22 +105,22 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
         return Ok(built);
     }
     let tracer = options.tracer();
-    let compared = on_all_cores(&captures, |capture| {
+    let results = on_all_cores(&captures, |capture| {
         compare(&tracer, &options, capture).unwrap_or_else(|error| Compared {
             faults: vec![format!("{error:#}")],
             ..Compared::default()
         })
     });
     let mut report = report::Report::default();
-    for (capture, mut compared) in captures.iter().zip(compared) {
-        argued.apply(&mut compared.differences);
-        for fault in compared.faults {
+    for (capture, mut result) in captures.iter().zip(results) {
+        argued.apply(&mut result.differences);
+        for fault in result.faults {
             match argued.reason(&capture.file, "file", "*", "*") {
                 Some(reason) => report.argued_fault(&capture.file, &fault, reason),
                 None => report.fault(&capture.file, &fault),
             }
         }
-        report.add(&compared.counts, compared.differences);
+        report.add(&result.counts, result.differences);
     }
     let names: Vec<&str> = captures.iter().map(|capture| capture.file.as_str()).collect();
     if options.protocol.is_none() {
@@ -131,13 +131,19 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
 
 fn compare(tracer: &Path, options: &Options, capture: &Capture) -> Result<Compared> {
     let mut expected = reference::read(&options.folder, capture, options.recompute)?;
-    let mut traced = capture.clone();
-    for ((kind, direction), _) in &expected {
-        if let Some(port) = direction.server_port(*kind) {
-            traced.add_port(kind.protocol(), port);
+    let mut with_ports = capture.clone();
+    // The index names the lower port of a stream, which may be the client's.
+    for (kind, direction) in expected.keys() {
+        if let Some(port) = direction.client_port(*kind) {
+            with_ports.remove_port(port);
         }
     }
-    let mut found = found::run(tracer, &options.folder, &traced)?;
+    for (kind, direction) in expected.keys() {
+        if let Some(port) = direction.server_port(*kind) {
+            with_ports.add_port(kind.protocol(), port);
+        }
+    }
+    let mut found = found::run(tracer, &options.folder, &with_ports)?;
     expected.retain(|(kind, _), _| options.wants(*kind));
     found.lists.retain(|(kind, _), _| options.wants(*kind));
     let (counts, differences) = difference::compare(&capture.file, &expected, &found.lists);

@@ -102,7 +102,9 @@ pub(super) fn read(folder: &Path, capture: &Capture, recompute: bool) -> Result<
     for frame in frames.into_iter().map(Frame) {
         // An ICMP error quotes a packet, which the reference reads as if it had
         // been sent once more.
-        if frame.first("frame.protocols").contains(":icmp") {
+        // TLS it decrypts, where the file has the keys.
+        let protocols = frame.first("frame.protocols");
+        if protocols.contains(":icmp") || protocols.contains(":tls:") {
             continue;
         }
         http::messages(&frame, &mut collector);
