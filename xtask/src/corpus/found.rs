@@ -1,6 +1,7 @@
 //! What tracer says of a capture.
 
 use std::{
+    collections::HashSet,
     path::Path,
     process::{Command, Stdio},
 };
@@ -26,6 +27,8 @@ pub(super) struct Found {
     pub(super) events: Vec<Json>,
     /// What is wrong with the run or its counters.
     pub(super) faults: Vec<String>,
+    /// Directions with a gap so far.
+    gaps: HashSet<Direction>,
 }
 
 /// Runs `tracer read` on a capture.
@@ -63,7 +66,7 @@ impl Found {
                 place: text(&event, "/@timestamp"),
                 stream: String::new(),
                 fields: fields(kind, &event),
-                cut: false,
+                cut: self.gaps.contains(&direction),
             };
             self.lists.entry((kind, direction)).or_default().push(message);
         }
@@ -71,7 +74,9 @@ impl Found {
             "" => bail!("an event without an action"),
             "gap" => {
                 let from_server = text(&event, "/tracer/gap/direction") == "server";
-                self.cut(&direction(&event, from_server));
+                let direction = direction(&event, from_server);
+                self.cut(&direction);
+                self.gaps.insert(direction);
             }
             "tcp-close" => {
                 self.cut(&direction(&event, false));
@@ -86,7 +91,7 @@ impl Found {
     /// What was said last in this direction has its end missing, or was the
     /// last of all.
     fn cut(&mut self, direction: &Direction) {
-        for kind in [Kind::HttpRequest, Kind::HttpResponse] {
+        for kind in Kind::ALL {
             let list = self.lists.get_mut(&(kind, direction.clone()));
             if let Some(last) = list.and_then(|list| list.last_mut()) {
                 last.cut = true;

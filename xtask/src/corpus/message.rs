@@ -108,7 +108,8 @@ pub(super) struct Message {
     pub(super) stream: String,
     /// The same fields in the same order for all messages of a kind.
     pub(super) fields: Vec<(&'static str, Value)>,
-    /// Whether bytes are missing behind it, or nothing came behind it.
+    /// Whether bytes of its direction are missing before or behind it, or
+    /// nothing came behind it.
     pub(super) cut: bool,
 }
 

@@ -11,7 +11,8 @@ const KNOWN_METHODS: [&str; 11] = [
 /// unless the connection has shown it a known one.
 const UNKNOWN_METHOD: &str = "the reference shows requests of methods that it knows";
 /// It puts a message together before it shows it.
-const BODY_NOT_WHOLE: &str = "the reference shows a message when its body is whole; the end of this one is not in the capture";
+const NOT_WHOLE: &str = "the reference shows a message when its body is whole, and goes wrong behind a hole; bytes of this \
+     direction are not in the capture";
 /// It splits a request line at each space.
 const SPACE_IN_TARGET: &str =
     "the reference splits a request line at its first two spaces, though a target may hold one";
@@ -23,9 +24,7 @@ pub(super) fn reason(
     found: Option<&Message>,
 ) -> Option<&'static str> {
     match (kind, expected, found) {
-        (Kind::HttpRequest | Kind::HttpResponse, None, Some(found)) if found.cut => {
-            Some(BODY_NOT_WHOLE)
-        }
+        (_, None, Some(found)) if found.cut => Some(NOT_WHOLE),
         (Kind::HttpRequest, None, Some(found)) => {
             let method = found.field("method");
             (!KNOWN_METHODS.contains(&method)).then_some(UNKNOWN_METHOD)

@@ -78,6 +78,20 @@ impl Collector {
     }
 }
 
+impl Collector {
+    /// Adds lines to the last field of what the sender of the frame said last.
+    fn extend(&mut self, frame: &Frame, kind: Kind, lines: &Value) {
+        let said = self.lists.get_mut(&(kind, frame.direction()));
+        let field = said.and_then(|said| said.last_mut()?.fields.last_mut());
+        if let Some((_, value)) = field {
+            *value = match (&*value, lines) {
+                (Value::Is(first), Value::Is(more)) => Value::Is(format!("{first} | {more}")),
+                _ => Value::Unknown,
+            };
+        }
+    }
+}
+
 /// The reference's messages of a capture: from the reading stored beside it
 /// (the one with out-of-order segments put in order, where that differs), else
 /// from tshark.

@@ -12,7 +12,7 @@ use crate::corpus::{
 /// reference shows each packet's lines by themselves.
 #[derive(Default)]
 pub(super) struct Replies {
-    begun: HashMap<Direction, (String, Vec<String>)>,
+    begun: HashMap<Direction, String>,
 }
 
 impl Replies {
@@ -42,27 +42,26 @@ impl Replies {
         let codes = frame.all("smtp.response.code");
         let lines = frame.all("smtp.rsp.parameter");
         for (index, code) in codes.iter().enumerate() {
-            let mut own: Option<Vec<String>> = if codes.len() == 1 {
+            let own: Option<Vec<String>> = if codes.len() == 1 {
                 Some(lines.iter().map(|line| line.trim().to_owned()).collect())
             } else {
                 let line = lines.get(index).filter(|_| lines.len() == codes.len());
                 line.map(|line| vec![line.trim().to_owned()])
             };
-            if let Some((begun, first)) = self.begun.remove(&frame.direction())
-                && begun == *code
-            {
-                own = own.map(|own| [first, own].concat());
-            }
+            let begun = self.begun.remove(&frame.direction());
             let goes_on = codes.len() == 1
                 && lines.len() <= 1
                 && frame.first("_ws.col.Info").contains(&format!("S: {code}-"));
-            if let (true, Some(own)) = (goes_on, &own) {
-                self.begun.insert(frame.direction(), ((*code).to_owned(), own.clone()));
-                continue;
+            if goes_on {
+                self.begun.insert(frame.direction(), (*code).to_owned());
             }
             let text = own.map_or(Value::Unknown, |own| Value::Is(own.join(" | ")));
-            let fields = vec![("code", Value::Is((*code).to_owned())), ("text", text)];
-            collector.push(frame, Kind::SmtpReply, index, fields);
+            if begun.as_deref() == Some(code) {
+                collector.extend(frame, Kind::SmtpReply, &text);
+            } else {
+                let fields = vec![("code", Value::Is((*code).to_owned())), ("text", text)];
+                collector.push(frame, Kind::SmtpReply, index, fields);
+            }
         }
     }
 }
