@@ -9,8 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, ensure};
 use tracer::{
     capture::{
-        Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions,
-        Timestamps, Vlan,
+        Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
     },
     decode::{self, PROTOCOLS, Protocol},
     event::{Endpoint, Event, Message, Side, Sink, Timestamp},
@@ -239,10 +238,8 @@ impl Wire {
                 acknowledgement: if acknowledges { peer } else { 0 },
                 flags,
                 window: 512,
-                options: TcpOptions {
-                    timestamps: Some(Timestamps { value: 1, echo: u32::from(acknowledges) }),
-                    ..TcpOptions::default()
-                },
+                // Timestamps: kind, length, value, echo.
+                options: TcpOptions::new(&[8, 10, 0, 0, 0, 1, 0, 0, 0, u8::from(acknowledges)]),
             },
             len,
             offset: 0,
@@ -250,6 +247,7 @@ impl Wire {
             more: false,
             lost: 0,
             captured: Captured::default(),
+            frame: None,
         }
     }
 }

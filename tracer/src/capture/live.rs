@@ -193,6 +193,7 @@ fn segment<'a>(
         more: record.flags & CONTINUED != 0,
         lost: record.lost,
         captured: Captured { interface: record.interface, link_type: None, bytes, wire_len },
+        frame: None,
     })
 }
 

@@ -4,15 +4,14 @@ pub mod file;
 mod fragments;
 pub mod link;
 pub mod live;
+mod options;
 pub mod packet;
 mod segment;
 mod tunnel;
 mod unwrap;
 
-pub use segment::{
-    Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Timestamps,
-    Vlan,
-};
+pub use options::{SackBlocks, TcpOption, TcpOptions, Timestamps};
+pub use segment::{Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, Vlan};
 
 use crate::stats::Outcomes;
 

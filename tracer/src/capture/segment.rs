@@ -1,7 +1,8 @@
 //! One TCP segment as a capture point saw it.
 
-use std::sync::Arc;
+use std::{num::NonZeroU64, sync::Arc};
 
+use super::TcpOptions;
 use crate::event::{Endpoint, Timestamp};
 
 /// Which way the packet crossed the interface.
@@ -75,6 +76,9 @@ pub struct Segment<'a> {
     pub more: bool,
     /// Records that the ring had lost when this one was written; 0 for files.
     pub lost: u64,
+    /// Number of the packet among all of the capture, from 1, as analysers
+    /// number frames; `None` live, where nobody numbers them.
+    pub frame: Option<NonZeroU64>,
     /// The packet as it was captured.
     pub captured: Captured<'a>,
 }
@@ -137,26 +141,4 @@ impl TcpFlags {
     pub const fn has(self, flags: Self) -> bool {
         self.0 & flags.0 != 0
     }
-}
-
-/// TCP options that a row shows or a window needs (RFC 7323, RFC 9293).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TcpOptions {
-    /// Maximum segment size.
-    pub mss: Option<u16>,
-    /// Shift count for the sender's windows.
-    pub window_scale: Option<u8>,
-    /// Selective acknowledgement permitted.
-    pub sack_permitted: bool,
-    /// Timestamps option.
-    pub timestamps: Option<Timestamps>,
-}
-
-/// The timestamps option (RFC 7323 section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timestamps {
-    /// `TSval`, the sender's clock.
-    pub value: u32,
-    /// `TSecr`, the echo of the peer's.
-    pub echo: u32,
 }

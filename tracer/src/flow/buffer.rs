@@ -50,6 +50,11 @@ impl Buffer {
         self.marks.front().map(|(_, time)| *time)
     }
 
+    /// When the last byte was captured.
+    pub(super) fn latest(&self) -> Option<Timestamp> {
+        self.marks.back().map(|(_, time)| *time)
+    }
+
     /// Appends `bytes`, the last of which stands before offset `end`.
     pub(super) fn append(&mut self, bytes: &[u8], end: u64, time: Timestamp) {
         if bytes.is_empty() {

@@ -2,13 +2,14 @@
 
 use super::{
     Settings,
+    analysis::{History, Look},
     dialogue::{Context, Dialogue, Tally},
     ending::Ending,
-    half::Half,
-    intake::{is_probe, limit, payload},
+    half::{Arrival, Half, is_probe},
+    intake::{limit, payload},
     pair::Pair,
     row::row,
-    stream::Opening,
+    stream::{Opening, Stream},
 };
 use crate::{
     capture::{Direction, Segment, TcpFlags},
@@ -37,6 +38,8 @@ pub(super) struct Flow {
     dialogue: Option<Box<Dialogue>>,
     /// When `tcp-open` was told.
     opened: Option<Timestamp>,
+    /// Nanoseconds from the SYN to its answer.
+    round_trip: u32,
     /// Time of the latest segment.
     pub(super) seen: Timestamp,
     /// When the flow ended.
@@ -45,6 +48,8 @@ pub(super) struct Flow {
     reset: Option<Side>,
     /// What was counted until then.
     tally: Tally,
+    /// What rows need to know of the segments before them.
+    history: Option<Box<History>>,
 }
 
 impl Flow {
@@ -73,11 +78,19 @@ impl Flow {
             halves: Pair::default(),
             dialogue: Some(Box::new(Dialogue::new((protocol.decoder)()))),
             opened: None,
+            round_trip: 0,
             seen: segment.time,
             ended: None,
             reset: None,
             tally: Tally::default(),
+            history: None,
         }
+    }
+
+    /// Lets rows say what the segments before them say of theirs. `reused`: the
+    /// ports have been those of another flow.
+    pub(super) fn keep_history(&mut self, reused: bool) {
+        self.history = Some(Box::new(History::new(reused)));
     }
 
     /// Who sent a segment of this flow.
@@ -103,7 +116,8 @@ impl Flow {
     /// Bytes of memory held beside the flow's own.
     pub(super) fn held(&self) -> usize {
         let dialogue = self.dialogue.as_deref();
-        dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
+        let history = self.history.as_deref().map_or(0, size_of_val);
+        history + dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
     }
 
     /// What was counted so far.
@@ -149,18 +163,31 @@ impl Flow {
         if side == Side::Client {
             self.note_interface(segment);
         }
+        let before = *self.halves.of(side);
         let first = self.halves.of_mut(side).note(segment);
         if segment.tcp.flags.has(TcpFlags::ACK) {
             self.halves.of_mut(side.other()).note_acknowledged(segment.tcp.acknowledgement);
         }
         self.open(segment, settings, sink);
-        let ending = self.take(segment, side, first, settings, sink);
+        self.note_round_trip(segment, side);
+        let unseen = self.acknowledges_unseen(segment, side);
+        let (new, ending) = self.take(segment, side, first, settings, sink);
+        let arrival = Arrival::of(segment, &before, new, u64::from(self.round_trip));
+        if !segment.more && !self.is_over() {
+            self.halves.of_mut(side).count(arrival);
+        }
         if let Some(ending) = ending {
             self.reset = (ending == Ending::Reset).then_some(side);
             self.end(ending, segment.time, settings, sink);
         }
         if settings.rows && !segment.more {
-            let row = row(segment, side, &self.halves);
+            let mut row = row(segment, side, &self.halves);
+            if let Some(history) = &mut self.history {
+                let window = row.tcp.window;
+                let scaled = self.halves.client.syn.is_some() && self.halves.server.syn.is_some();
+                let look = Look { segment, side, arrival, window, scaled, unseen };
+                (row.tcp.analysis, row.tcp.duplicate_ack) = history.look(&look);
+            }
             self.context(segment.time, settings, sink).emit(Some(side), Message::TcpSegment(row));
         }
         Verdict::Taken
@@ -215,6 +242,12 @@ impl Flow {
         let closed = dialogue.closed() && ending != Ending::Reset;
         let ending = if closed { Ending::Closed } else { ending };
         let tally = dialogue.tally;
+        let fins = [Side::Client, Side::Server].map(|side| (side, dialogue.peek(side).fin));
+        for (side, fin) in fins {
+            // A FIN numbers the bytes before it, seen or not.
+            let half = self.halves.of_mut(side);
+            half.end = half.end.max(fin.unwrap_or_default());
+        }
         self.tally = tally;
         self.dialogue = None;
         self.ended = Some(now);
@@ -288,8 +321,29 @@ impl Flow {
         }
     }
 
-    /// Lets the streams have what the segment brings; returns how it ends the
-    /// flow, if it does.
+    /// Measures the handshake when the SYN is answered.
+    fn note_round_trip(&mut self, segment: &Segment<'_>, side: Side) {
+        let answers = side == Side::Server && segment.tcp.flags.has(TcpFlags::SYN);
+        if let Some(opened) = self.opened.filter(|_| answers && self.round_trip == 0) {
+            self.round_trip = u32::try_from(segment.time.since(opened)).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// Whether a segment acknowledges bytes that were not seen, for its row.
+    fn acknowledges_unseen(&mut self, segment: &Segment<'_>, side: Side) -> bool {
+        let Self { halves, dialogue, history: Some(history), .. } = self else { return false };
+        let half = halves.of(side.other());
+        if !segment.tcp.flags.has(TcpFlags::ACK) || !half.is_known() {
+            return false;
+        }
+        let acknowledged = half.acknowledged(segment.tcp.acknowledgement);
+        let stream = dialogue.as_deref().map(|dialogue| dialogue.peek(side.other()));
+        let seen = stream.map_or_else(|| half.next(), Stream::seen);
+        history.is_unseen(side.other(), acknowledged, seen)
+    }
+
+    /// Lets the streams have what the segment brings; returns how many bytes
+    /// were new, and how it ends the flow, if it does.
     fn take(
         &mut self,
         segment: &Segment<'_>,
@@ -297,10 +351,10 @@ impl Flow {
         first: bool,
         settings: &Settings,
         sink: &mut dyn Sink,
-    ) -> Option<Ending> {
+    ) -> (u64, Option<Ending>) {
         let flags = segment.tcp.flags;
         let Self { connection, halves, dialogue, .. } = self;
-        let dialogue = dialogue.as_deref_mut()?;
+        let Some(dialogue) = dialogue.as_deref_mut() else { return (0, None) };
         let mut context = Context { settings, connection, now: segment.time, sink };
         let start = halves.of(side).start(segment);
         for side in [Side::Client, Side::Server] {
@@ -325,16 +379,17 @@ impl Flow {
         if flags.has(TcpFlags::RST) {
             let plausible =
                 first || halves.plausible_reset(side, start, dialogue.peek(side).acknowledged);
-            return plausible.then_some(Ending::Reset);
+            return (0, plausible.then_some(Ending::Reset));
         }
         let half = halves.of_mut(side);
         half.window = u32::from(segment.tcp.window) << half.scale.unwrap_or(14);
-        if segment.len > 0 && !is_probe(segment, start, half.end) {
+        let mut new = 0;
+        if segment.len > 0 && !is_probe(segment, start, half) {
             if start == 1 {
                 dialogue.stream(side).forget_probe();
             }
-            let new = payload(dialogue, &mut context, side, segment, start);
-            half.note_payload(segment, start, new);
+            new = payload(dialogue, &mut context, side, segment, start);
+            half.note_payload(segment, start);
         }
         if flags.has(TcpFlags::FIN) && !segment.more {
             half.fin = true;
@@ -347,6 +402,6 @@ impl Flow {
         dialogue.settle(&mut context, side);
         dialogue.unblock(&mut context);
         limit(dialogue, &mut context, side);
-        dialogue.closed().then_some(Ending::Closed)
+        (new, dialogue.closed().then_some(Ending::Closed))
     }
 }

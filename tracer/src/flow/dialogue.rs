@@ -287,6 +287,9 @@ impl Dialogue {
         stream.advance(fresh.len() as u64, stream.lost);
         let next = stream.next;
         let mut buffer = std::mem::take(&mut stream.buffer);
+        // What only waited for the other side was complete when it came.
+        let waited = fresh.is_empty() && end.is_none();
+        let now = buffer.latest().filter(|_| waited).unwrap_or(context.now);
         let straight = buffer.is_empty();
         if !straight {
             buffer.append(fresh, next, time);
@@ -305,7 +308,6 @@ impl Dialogue {
                 started = time;
                 continue;
             }
-            let now = context.now;
             let (bytes, undecoded) = (rest, self.streams.of(side).undecoded);
             let progress = self.call(context, side, |decoder, out, _| {
                 decoder.data(&Input { side, bytes, started, time: now, end }, out)

@@ -17,6 +17,11 @@ const MAX_SHIFT: u8 = 14;
 /// the latest byte is not of the same connection.
 const MAX_WINDOW: i64 = 1 << 30;
 
+/// Nanoseconds after which a segment that fills a hole was sent again, not held
+/// up on its way, where no handshake shows a longer round trip. That is the
+/// limit of Wireshark's TCP analysis.
+const REORDERING: u64 = 3_000_000;
+
 /// One direction of a connection: what its sender has shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half {
@@ -36,11 +41,13 @@ pub(super) struct Half {
     pub(super) window: u32,
     /// Offset behind the last payload byte shown.
     pub(super) end: u64,
+    /// When that was shown.
+    advanced: Timestamp,
     /// A FIN was shown.
     pub(super) fin: bool,
-    /// Segments that carried only bytes seen before.
+    /// Segments that were sent again.
     pub(super) retransmissions: u64,
-    /// Segments that came before an earlier one.
+    /// Segments that came behind one that they stand before.
     pub(super) out_of_order: u64,
 }
 
@@ -125,7 +132,7 @@ impl Half {
         let first = self.base.is_none();
         if segment.tcp.flags.has(TcpFlags::SYN) {
             self.syn = Some(sequence);
-            self.scale = segment.tcp.options.window_scale.map(|shift| shift.min(MAX_SHIFT));
+            self.scale = segment.tcp.options.window_scale().map(|shift| shift.min(MAX_SHIFT));
             self.row_base = Some(sequence);
         }
         if first {
@@ -146,20 +153,77 @@ impl Half {
         sequence.wrapping_sub(self.row_base.unwrap_or_default())
     }
 
-    /// Takes down how far the payload went, and how it came.
-    pub(super) fn note_payload(&mut self, segment: &Segment<'_>, start: i64, new: u64) {
-        let captured = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
-        let shown =
-            if segment.more { segment.offset.saturating_add(captured) } else { segment.len };
-        let end = u64::try_from(start.saturating_add(i64::from(shown))).unwrap_or(0);
+    /// Stream offset behind all that was shown; a FIN takes one itself.
+    pub(super) fn next(&self) -> u64 {
+        self.end + u64::from(self.fin)
+    }
+
+    /// Takes down how far the payload went.
+    pub(super) fn note_payload(&mut self, segment: &Segment<'_>, start: i64) {
+        let end = u64::try_from(start.saturating_add(i64::from(shown(segment)))).unwrap_or(0);
         if end > self.end {
             self.end = end;
-        } else if !segment.more && new == 0 {
-            self.retransmissions += 1;
-        } else if !segment.more {
-            self.out_of_order += 1;
+            self.advanced = segment.time;
         }
     }
+
+    /// Counts how a packet came.
+    pub(super) fn count(&mut self, arrival: Arrival) {
+        match arrival {
+            Arrival::Forward => {}
+            Arrival::Again => self.retransmissions += 1,
+            Arrival::Late => self.out_of_order += 1,
+        }
+    }
+}
+
+/// How a segment stands to those of its side that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Behind them, or with nothing that has a place in the stream.
+    Forward,
+    /// Sent again: something of it was seen before, or it fills a hole so late
+    /// that its sender must have missed an acknowledgement.
+    Again,
+    /// Before them, all of it new, and soon after them.
+    Late,
+}
+
+impl Arrival {
+    /// How a segment came that brought `new` bytes, when `half` was what its
+    /// side had shown until then and `round_trip` nanoseconds what the handshake
+    /// took. Of a packet in several records, how the record came.
+    pub(super) fn of(segment: &Segment<'_>, half: &Half, new: u64, round_trip: u64) -> Self {
+        let flags = segment.tcp.flags;
+        let (syn, fin) = (flags.has(TcpFlags::SYN), flags.has(TcpFlags::FIN) && !segment.more);
+        let start = half.start(segment);
+        let from = start - i64::from(syn) + i64::from(segment.offset);
+        let next = half.next().cast_signed();
+        let takes_place = (syn || fin || segment.len > 0) && !flags.has(TcpFlags::RST);
+        // What begins with the last byte repeats that of a probe.
+        let probe = is_probe(segment, start, half) || segment.len > 1 && from == next - 1;
+        if !half.is_known() || !takes_place || from >= next || probe {
+            return Self::Forward;
+        }
+        let bytes = shown(segment).saturating_sub(segment.offset);
+        let known = new < u64::from(bytes) || syn && half.syn.is_some() || fin && half.fin;
+        let late = segment.time.since(half.advanced) >= round_trip.max(REORDERING);
+        if known || late { Self::Again } else { Self::Late }
+    }
+}
+
+/// Whether a segment asks for an acknowledgement only: it repeats the last
+/// byte, or none (RFC 9293 section 3.8.4).
+pub(super) fn is_probe(segment: &Segment<'_>, start: i64, half: &Half) -> bool {
+    let flags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0);
+    let last = half.end.cast_signed() - 1;
+    segment.len == 1 && !segment.tcp.flags.has(flags) && start == last
+}
+
+/// Payload bytes up to the end of the record.
+fn shown(segment: &Segment<'_>) -> u32 {
+    let captured = u32::try_from(segment.bytes.len()).unwrap_or(u32::MAX);
+    if segment.more { segment.offset.saturating_add(captured) } else { segment.len }
 }
 
 /// Number of a segment's first payload byte: a SYN takes one number itself.

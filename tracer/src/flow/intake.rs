@@ -5,16 +5,9 @@ use super::{
     queue::Piece,
 };
 use crate::{
-    capture::{Segment, TcpFlags},
+    capture::Segment,
     event::{Side, tracer::GapCause},
 };
-
-/// Whether a segment asks for an acknowledgement only: it repeats the last
-/// byte before `end`, or none (RFC 9293 section 3.8.4).
-pub(super) fn is_probe(segment: &Segment<'_>, start: i64, end: u64) -> bool {
-    let flags = TcpFlags(TcpFlags::SYN.0 | TcpFlags::FIN.0);
-    segment.len == 1 && !segment.tcp.flags.has(flags) && start == end.cast_signed() - 1
-}
 
 /// Hands over a segment's payload in its three pieces: not captured, captured,
 /// cut off. Returns how many bytes were new.

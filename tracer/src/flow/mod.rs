@@ -6,6 +6,7 @@
 //! the dialogue, which offers them to the decoder. Nothing here owns a clock:
 //! time is what packets say.
 
+mod analysis;
 mod buffer;
 mod connection;
 mod dialogue;

@@ -91,6 +91,18 @@ impl Stream {
         self.buffer.held() + self.queue.held()
     }
 
+    /// Offset up to which all was seen, in whatever order; a FIN takes one.
+    pub(super) fn seen(&self) -> u64 {
+        let mut seen = self.next;
+        for (start, fragment) in self.queue.iter() {
+            if start > seen {
+                break;
+            }
+            seen = seen.max(fragment.end);
+        }
+        seen + u64::from(self.fin == Some(seen))
+    }
+
     /// Offset behind the bytes that the decoder does not want.
     const fn skip_end(&self) -> u64 {
         self.next.saturating_add(self.skip)

@@ -23,6 +23,10 @@ use crate::{
 /// (0.2 s, doubled each time).
 const LINGER: u64 = 5_000_000_000;
 
+/// The same where rows tell of those segments, too: twice the longest life of a
+/// segment (RFC 9293 section 3.4.2).
+const ROWS_LINGER: u64 = 240_000_000_000;
+
 /// Bytes of a flow in the table: its place, and its entry in the index, which
 /// is about half empty after it has grown.
 const FLOW: usize = size_of::<Entry>() + 2 * size_of::<(Key, Slot)>();
@@ -55,15 +59,8 @@ impl Table {
     /// Takes the next segment and pushes what became known by it.
     pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut dyn Sink) {
         let key = Key::new(segment);
-        let known = self.index.get(&key).copied();
-        let known = known.filter(|&slot| {
-            let another = self.slots.get(slot).is_some_and(|entry| entry.flow.is_another(segment));
-            if another {
-                self.remove(slot, Ending::Reused, segment.time, sink);
-            }
-            !another
-        });
-        let Some(slot) = known.or_else(|| self.create(key, segment, sink)) else { return };
+        let (known, reused) = self.find(&key, segment, sink);
+        let Some(slot) = known.or_else(|| self.create(key, segment, reused, sink)) else { return };
         let mut verdict = Verdict::Duplicate;
         self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
         if verdict == Verdict::Duplicate {
@@ -84,9 +81,10 @@ impl Table {
     /// bytes that will not come any more. Cheap when there is nothing to do;
     /// called every second or so of packet time.
     pub fn expire(&mut self, now: Timestamp, sink: &mut dyn Sink) {
+        let linger = if self.settings.rows { ROWS_LINGER } else { LINGER };
         while let Some(slot) = self.slots.first(Line::Ended) {
             let ended = self.slots.get(slot).and_then(|entry| entry.flow.ended);
-            if ended.is_some_and(|ended| now.since(ended) < LINGER) {
+            if ended.is_some_and(|ended| now.since(ended) < linger) {
                 break;
             }
             self.remove(slot, Ending::Idle, now, sink);
@@ -131,9 +129,31 @@ impl Table {
         FlowCounters { memory: self.held as u64, ..self.counters }
     }
 
+    /// The flow that a segment belongs to, and whether it had to let go of one
+    /// whose ports another connection has taken.
+    fn find(
+        &mut self,
+        key: &Key,
+        segment: &Segment<'_>,
+        sink: &mut dyn Sink,
+    ) -> (Option<Slot>, bool) {
+        let Some(slot) = self.index.get(key).copied() else { return (None, false) };
+        if !self.slots.get(slot).is_some_and(|entry| entry.flow.is_another(segment)) {
+            return (Some(slot), false);
+        }
+        self.remove(slot, Ending::Reused, segment.time, sink);
+        (None, segment.tcp.flags.has(TcpFlags::SYN))
+    }
+
     /// Makes the flow that a segment begins, if it begins one: a connection
     /// shows by its SYN or by payload. Rows need a flow for anything.
-    fn create(&mut self, key: Key, segment: &Segment<'_>, sink: &mut dyn Sink) -> Option<Slot> {
+    fn create(
+        &mut self,
+        key: Key,
+        segment: &Segment<'_>,
+        reused: bool,
+        sink: &mut dyn Sink,
+    ) -> Option<Slot> {
         let shows = segment.tcp.flags.has(TcpFlags::SYN) || segment.len > 0;
         if !shows && !self.settings.rows {
             return None;
@@ -144,7 +164,10 @@ impl Table {
             Side::Server => (segment.destination.port, segment.source.port),
         };
         let protocol = self.settings.protocol(server).or_else(|| self.settings.protocol(client))?;
-        let flow = Flow::new(segment, protocol, side);
+        let mut flow = Flow::new(segment, protocol, side);
+        if self.settings.rows {
+            flow.keep_history(reused);
+        }
         let held = FLOW + flow.held();
         self.make_room(held, segment.time, sink);
         self.held += held;

@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 use crate::{
-    capture::{Direction, TcpFlags, TcpOptions, Timestamps, Vlan},
+    capture::{Direction, TcpFlags, TcpOptions, Vlan},
     event::{
         Common, CommunityId, Connection, Endpoint, Event, Hue, Label, Message, Side, email, smtp,
         tcp, tracer,
@@ -108,20 +108,24 @@ fn opened() -> Message<'static> {
 fn row() -> Message<'static> {
     Message::TcpSegment(tcp::Row {
         tcp: tcp::RowFields {
+            frame: None,
             flags: TcpFlags(0x18),
             seq: 1,
             ack: Some(47),
             window: 342,
             len: 24,
+            mss: None,
+            window_scale: None,
+            sack_permitted: None,
+            sack: Vec::new(),
             tsval: Some(7),
             tsecr: Some(6),
+            analysis: tcp::Analysis::default(),
+            duplicate_ack: None,
         },
         source_port: 34_855,
         destination_port: 25,
-        options: TcpOptions {
-            timestamps: Some(Timestamps { value: 7, echo: 6 }),
-            ..TcpOptions::default()
-        },
+        options: TcpOptions::new(&[8, 10, 0, 0, 0, 7, 0, 0, 0, 6]),
     })
 }
 

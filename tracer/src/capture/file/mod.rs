@@ -9,7 +9,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, io::Read, ops::Range};
+use std::{collections::VecDeque, io::Read, num::NonZeroU64, ops::Range};
 
 use tracer_common::Outcome;
 
@@ -77,6 +77,8 @@ pub struct FileSource {
     interfaces: Interfaces,
     unwrapper: Unwrapper,
     outcomes: Outcomes,
+    /// Packets read so far.
+    frames: u64,
 }
 
 /// The file that is being read.
@@ -106,6 +108,7 @@ impl FileSource {
             interfaces: Interfaces::default(),
             unwrapper: Unwrapper::new(selection),
             outcomes: Outcomes::default(),
+            frames: 0,
         }
     }
 
@@ -147,9 +150,11 @@ impl FileSource {
 
     /// Hands over a packet's segment, or counts why there is none.
     fn packet(&mut self, packet: &Packet, each: &mut dyn FnMut(&Segment<'_>)) {
-        let Self { current: Some(current), interfaces, unwrapper, outcomes, .. } = self else {
+        let Self { current: Some(current), interfaces, unwrapper, outcomes, frames, .. } = self
+        else {
             return;
         };
+        *frames += 1;
         let Some(known) = interfaces.get(packet.interface) else { return };
         let Some(link_type) = known.link_type else {
             let (.., packets) =
@@ -159,6 +164,7 @@ impl FileSource {
             return;
         };
         let bytes = current.reader.bytes(packet.bytes.clone());
+        let frame_number = NonZeroU64::new(*frames);
         let outcome =
             unwrapper.frame(link_type, bytes, packet.wire_len, packet.time, &mut |unwrapped| {
                 let Unwrapped { frame, headers, payload, tunnel } = unwrapped;
@@ -181,6 +187,7 @@ impl FileSource {
                         bytes,
                         wire_len: packet.wire_len,
                     },
+                    frame: frame_number,
                 });
             });
         outcomes.count(outcome, 1);

@@ -8,7 +8,7 @@ pub(crate) mod tests;
 use etherparse::{LaxIpSlice, ip_number};
 use tracer_common::{Outcome, PORT_TABLE_LEN};
 
-use super::{TcpFlags, TcpHeader, TcpOptions, Timestamps};
+use super::{TcpFlags, TcpHeader, TcpOptions};
 use crate::event::Endpoint;
 
 /// Length of the TCP header without options (RFC 9293 section 3.1).
@@ -138,7 +138,7 @@ impl Headers {
                 acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
                 flags,
                 window: u16::from_be_bytes([w0, w1]),
-                options: options(list.unwrap_or_default()),
+                options: TcpOptions::new(list.unwrap_or_default()),
             },
             len: headers_len + tcp_len,
             payload_len,
@@ -156,38 +156,5 @@ fn without_header(packet: &[u8]) -> Outcome {
             Outcome::Malformed
         }
         _ => Outcome::NotSelected,
-    }
-}
-
-/// Reads the options up to the first that is broken or cut; kinds that nobody
-/// asked for are passed over (RFC 9293 section 3.1, RFC 7323, RFC 2018).
-fn options(mut list: &[u8]) -> TcpOptions {
-    const END: u8 = 0;
-    const NO_OPERATION: u8 = 1;
-
-    let mut options = TcpOptions::default();
-    loop {
-        list = match *list {
-            [NO_OPERATION, ref rest @ ..] => rest,
-            [] | [END, ..] | [_] | [_, 0 | 1, ..] => return options,
-            [_, len, ..] => {
-                let Some((option, rest)) = list.split_at_checked(len.into()) else {
-                    return options;
-                };
-                match *option {
-                    [2, 4, a, b] => options.mss = Some(u16::from_be_bytes([a, b])),
-                    [3, 3, shift] => options.window_scale = Some(shift),
-                    [4, 2] => options.sack_permitted = true,
-                    [8, 10, v0, v1, v2, v3, e0, e1, e2, e3] => {
-                        options.timestamps = Some(Timestamps {
-                            value: u32::from_be_bytes([v0, v1, v2, v3]),
-                            echo: u32::from_be_bytes([e0, e1, e2, e3]),
-                        });
-                    }
-                    _ => {}
-                }
-                rest
-            }
-        };
     }
 }

@@ -7,6 +7,7 @@ mod points;
 mod protocols;
 mod rows;
 mod situations;
+mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -303,6 +304,7 @@ impl Rig {
             more: sent.more,
             lost: sent.lost,
             captured: Captured::default(),
+            frame: None,
         };
         self.table.segment(&segment, sink);
     }

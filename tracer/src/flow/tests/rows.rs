@@ -1,14 +1,13 @@
 //! Rows of the segments view.
 
 use super::*;
-use crate::capture::Timestamps;
 
 fn rig() -> Rig {
     Rig::new(Settings { rows: true, ..settings() })
 }
 
 fn scale(shift: u8) -> TcpOptions {
-    TcpOptions { window_scale: Some(shift), ..TcpOptions::default() }
+    TcpOptions::new(&[3, 3, shift])
 }
 
 #[test]
@@ -51,8 +50,7 @@ fn windows_are_raw_where_one_side_does_not_scale() {
 #[test]
 fn in_mid_stream_numbers_count_from_what_is_seen_first() {
     let mut rig = rig();
-    let times =
-        TcpOptions { timestamps: Some(Timestamps { value: 9, echo: 8 }), ..TcpOptions::default() };
+    let times = TcpOptions::new(&[8, 10, 0, 0, 0, 9, 0, 0, 0, 8]);
     rig.feed(&client(ACK, 3000, "").ack(9000).options(times));
     rig.feed(&server(ACK, 9000, "").ack(3000));
     assert_eq!(

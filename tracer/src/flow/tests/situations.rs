@@ -58,7 +58,7 @@ fn a_retransmission_says_nothing_again() {
     rig.feed(&client(ACK, 101, "one\n"));
     rig.feed(&client(ACK, 103, "e\ntwo\n"));
     assert_eq!(rig.said(), ["client line one", "client line two"]);
-    assert_eq!(rig.finish()[2], "flow 8+0 bytes, 1 again, 0 early, 0 gaps of 0, 0 passed");
+    assert_eq!(rig.finish()[2], "flow 8+0 bytes, 2 again, 0 early, 0 gaps of 0, 0 passed");
 }
 
 #[test]

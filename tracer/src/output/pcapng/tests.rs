@@ -107,6 +107,7 @@ impl Sent {
                     bytes,
                     more: number + 1 < self.records.len(),
                     lost: 0,
+                    frame: None,
                     captured: Captured {
                         interface: self.point.interface,
                         link_type: None,

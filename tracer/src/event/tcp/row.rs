@@ -1,55 +1,18 @@
-//! Messages about a connection's TCP.
+//! The row of a segment.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, num::NonZeroU64};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
-use super::{Common, Describe, Place};
-use crate::capture::{TcpFlags, TcpOptions};
+use super::{Analysis, DuplicateAck};
+use crate::{
+    capture::{TcpFlags, TcpOption, TcpOptions, Timestamps},
+    event::{Describe, Place},
+};
 
-/// `tcp-open`: the first segment of a connection was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Open {
-    /// The object `tcp`.
-    pub tcp: OpenFields,
-}
-
-/// The object `tcp` of `tcp-open`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct OpenFields {
-    /// `syn` when its handshake was seen, `midstream` when it was there before.
-    pub state: &'static str,
-}
-
-/// `tcp-close`: a connection ended, or the tracer let go of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Close {
-    /// The object `tcp`.
-    pub tcp: CloseFields,
-    /// What goes into `event.duration`, `client.bytes`, `server.bytes`.
-    #[serde(skip)]
-    pub common: Common,
-}
-
-/// The object `tcp` of `tcp-close`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct CloseFields {
-    /// How it ended: `closed` (FIN of both sides), `reset`, `idle`, `reused`
-    /// (a new connection took its ports), `evicted` (a limit), `end` (the
-    /// tracer stopped first).
-    pub state: &'static str,
-    /// Segments that carried only bytes seen before.
-    pub retransmissions: u64,
-    /// Segments that came before an earlier one.
-    pub out_of_order: u64,
-    /// Gaps told of.
-    pub gaps: u64,
-    /// Bytes in them.
-    pub lost_bytes: u64,
-    /// Body bytes that nobody asked for and that were counted, not copied.
-    pub skipped_bytes: u64,
-}
+/// The largest shift of a window (RFC 7323 section 2.3).
+const MAX_SHIFT: u8 = 14;
 
 /// `tcp-segment`: one row of the segments view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -70,6 +33,9 @@ pub struct Row {
 /// The object `tcp` of `tcp-segment`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct RowFields {
+    /// Number of the packet in the capture file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<NonZeroU64>,
     /// Flags by name, in the order of a protocol analyser: `SYN`, `ACK`, …
     pub flags: TcpFlags,
     /// Sequence number relative to the first one seen of its direction.
@@ -81,12 +47,39 @@ pub struct RowFields {
     pub window: u32,
     /// Payload bytes.
     pub len: u32,
+    /// Maximum segment size option.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mss: Option<u16>,
+    /// Window scale option: the shift count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window_scale: Option<u8>,
+    /// True when the sender takes selective acknowledgements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sack_permitted: Option<bool>,
+    /// Blocks of a selective acknowledgement.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sack: Vec<SackBlock>,
     /// Timestamps option, the sender's clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsval: Option<u32>,
     /// Timestamps option, echo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tsecr: Option<u32>,
+    /// What the segments before it say of it.
+    #[serde(skip_serializing_if = "Analysis::is_empty")]
+    pub analysis: Analysis,
+    /// Which acknowledgement it repeats, and for which time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duplicate_ack: Option<DuplicateAck>,
+}
+
+/// One block of `tcp.sack[]`: bytes that came behind missing ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct SackBlock {
+    /// Relative sequence number of its first byte.
+    pub left: u32,
+    /// Relative sequence number behind its last byte.
+    pub right: u32,
 }
 
 /// Flag bits and their names in the order in which rows list them.
@@ -126,56 +119,37 @@ impl JsonSchema for TcpFlags {
 impl fmt::Display for Row {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { tcp, source_port, destination_port, options } = self;
+        tcp.analysis.write(formatter, tcp.duplicate_ack)?;
         write!(formatter, "{source_port} → {destination_port} [")?;
         for (number, name) in names(tcp.flags).enumerate() {
             write!(formatter, "{}{name}", if number > 0 { ", " } else { "" })?;
+        }
+        if names(tcp.flags).next().is_none() {
+            formatter.write_str("<None>")?;
         }
         write!(formatter, "] Seq={}", tcp.seq)?;
         if let Some(ack) = tcp.ack {
             write!(formatter, " Ack={ack}")?;
         }
         write!(formatter, " Win={} Len={}", tcp.window, tcp.len)?;
-        if let Some(mss) = options.mss {
-            write!(formatter, " MSS={mss}")?;
-        }
-        if options.sack_permitted {
-            formatter.write_str(" SACK_PERM")?;
-        }
-        if let Some(timestamps) = options.timestamps {
-            write!(formatter, " TSval={} TSecr={}", timestamps.value, timestamps.echo)?;
-        }
-        if let Some(shift) = options.window_scale {
-            write!(formatter, " WS={}", 1_u32 << shift.min(14))?;
+        for option in options.iter() {
+            match option {
+                TcpOption::MaximumSegmentSize(size) => write!(formatter, " MSS={size}")?,
+                TcpOption::WindowScale(shift) => {
+                    write!(formatter, " WS={}", 1_u32 << shift.min(MAX_SHIFT))?;
+                }
+                TcpOption::SackPermitted => formatter.write_str(" SACK_PERM")?,
+                TcpOption::Sack(_) => {
+                    for SackBlock { left, right } in &tcp.sack {
+                        write!(formatter, " SLE={left} SRE={right}")?;
+                    }
+                }
+                TcpOption::Timestamps(Timestamps { value, echo }) => {
+                    write!(formatter, " TSval={value} TSecr={echo}")?;
+                }
+            }
         }
         Ok(())
-    }
-}
-
-impl fmt::Display for Open {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Connection opened ({})", self.tcp.state)
-    }
-}
-
-impl fmt::Display for Close {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Connection ended ({})", self.tcp.state)
-    }
-}
-
-impl Describe for Open {
-    fn place(&self) -> Place {
-        Place::Record
-    }
-}
-
-impl Describe for Close {
-    fn common(&self) -> Common {
-        self.common
-    }
-
-    fn place(&self) -> Place {
-        Place::Record
     }
 }
 
