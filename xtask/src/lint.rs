@@ -31,7 +31,8 @@ pub(crate) fn lint() -> Result<ExitCode> {
     format.args(["fmt", "--all", "--check"]);
 
     let mut clippy = Command::new(&cargo);
-    clippy.arg("clippy").args(host).args(["--all-targets", "--", "-D", "warnings"]);
+    clippy.arg("clippy").args(host).args(["--all-targets", "--features", "fuzz/fuzzer"]);
+    clippy.args(["--", "-D", "warnings"]);
 
     let mut documentation = Command::new(&cargo);
     // Its readers are developers: what is private is documented, and linked to.

@@ -4,6 +4,7 @@
 
 mod build;
 mod corpus;
+mod fuzz;
 mod lint;
 mod process;
 mod run;
@@ -25,6 +26,9 @@ cargo xtask COMMAND
   test [ARGS…]     set up and run all tests; ARGS go to `cargo test`
   corpus DIR       hold `tracer read` against the readings of a folder of captures
                    [--protocol P] [--capture PART-OF-NAME] [--recompute] [--debug]
+  fuzz [TARGET [FILE]] [--minutes N | --seconds N]
+                   look for inputs that break TARGET, or all targets, 20 s each;
+                   with FILE, run that input
   lint             formatting, clippy for host and BPF, documentation, licences
   help             this page
 ";
@@ -54,6 +58,7 @@ fn command() -> Result<ExitCode> {
         ("run", arguments) => run::run(arguments),
         ("test", arguments) => test::test(arguments),
         ("corpus", arguments) => corpus::corpus(arguments),
+        ("fuzz", arguments) => fuzz::fuzz(arguments),
         ("lint", []) => lint::lint(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

@@ -40,6 +40,11 @@ pub(crate) fn for_builds() -> Result<()> {
     Ok(())
 }
 
+/// Finds or installs what the fuzzer needs beyond that: libFuzzer is in C++.
+pub(crate) fn for_fuzzing() -> Result<()> {
+    apt::provide(&[("c++", "g++")])
+}
+
 /// Finds or installs what the tests need beyond that: programs of the host and
 /// the Debian root with servers and clients. A host that cannot have them is
 /// told why; the tests that need them are then skipped.

@@ -122,6 +122,8 @@ impl Smtp {
                 && input.end.is_none()
                 && !self.is_early(code, input.time, out)
             {
+                // These bytes may be offered again before the reply is.
+                self.client.moved = true;
                 return Progress::peer(at);
             }
             let rest = input.bytes.get(at..).unwrap_or_default();
@@ -230,8 +232,7 @@ impl Smtp {
     /// Bytes behind a command whose answer is not there: waits for it, or
     /// decides by what they look like if it will not come.
     fn undecided(&mut self, answer: Answer, rest: &[u8], input: &Input<'_>) -> Step {
-        let lost = self.client.answer_lost || self.client.server_closed;
-        if input.end.is_none() && !lost {
+        if input.end.is_none() && !self.answer_is_lost() {
             return Step::Peer;
         }
         let Some(line) = self.find_line(rest, input.end) else { return Step::More };
@@ -250,6 +251,11 @@ impl Smtp {
             }
         }
         Step::Took(0)
+    }
+
+    /// Whether the answer that the client waits for will not be seen.
+    pub(super) const fn answer_is_lost(&self) -> bool {
+        self.client.answer_lost || self.client.server_closed
     }
 
     /// The server agreed to the command that was waited for.

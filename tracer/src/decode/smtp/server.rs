@@ -46,7 +46,8 @@ impl Smtp {
                 return Progress::more(at);
             }
             // Bytes for which the client's stream was held back come first.
-            let released = self.client.blocked && !matches!(self.client.mode, Mode::Await(_));
+            let waits = matches!(self.client.mode, Mode::Await(_)) && !self.answer_is_lost();
+            let released = self.client.blocked && !waits;
             if released && input.end.is_none() {
                 return Progress::peer(at);
             }

@@ -1,0 +1,117 @@
+//! What the tracer says of a conversation, to be compared and to be held
+//! against what every output promises.
+
+use std::fmt::{Debug, Write as _};
+
+use serde_json::Value;
+use tracer::{
+    event::{Event, Message, Place, Side, Sink, is_control},
+    output::{Format, Output as _, View, Writer},
+};
+
+use crate::heap;
+
+/// A sink that keeps what does not depend on the segments, and counts gaps.
+#[derive(Debug, Default)]
+pub(crate) struct Said {
+    /// Each event in some lines.
+    pub(crate) text: String,
+    /// Bytes in gaps, of the client and of the server.
+    pub(crate) lost: [u64; 2],
+    /// Connections that were opened, and that were closed.
+    pub(crate) connections: [u64; 2],
+}
+
+impl Sink for Said {
+    fn event(&mut self, event: &Event<'_>) {
+        heap::apart(|| self.note(event));
+    }
+}
+
+impl Said {
+    /// Holds this against what was said of the same bytes, cut another way.
+    pub(crate) fn equals(&self, whole: &Self, cut: impl Debug) {
+        if self.text == whole.text && self.lost == whole.lost {
+            return;
+        }
+        for (line, (one, other)) in self.text.lines().zip(whole.text.lines()).enumerate() {
+            assert!(one == other, "line {line}\n{cut:?}: {one}\nwhole: {other}");
+        }
+        let more = |one: &Self, other: &Self| {
+            one.text.get(other.text.len()..).unwrap_or_default().to_owned()
+        };
+        let (here, there) = (more(self, whole), more(whole, self));
+        assert!(here == there, "{cut:?} says {here:?}, whole {there:?}");
+        assert_eq!(self.lost, whole.lost, "lost, {cut:?} and whole");
+    }
+
+    fn note(&mut self, event: &Event<'_>) {
+        match &event.message {
+            Message::Gap(gap) => {
+                let [client, server] = &mut self.lost;
+                let gap = &gap.tracer.gap;
+                assert_eq!(event.side, Some(gap.direction));
+                *(if gap.direction == Side::Client { client } else { server }) += gap.bytes;
+                // When the loss is certain depends on the segments.
+                return;
+            }
+            Message::TcpOpen(_) => self.connections[0] += 1,
+            Message::TcpClose(_) => self.connections[1] += 1,
+            _ => {}
+        }
+        let message = event.message.describe();
+        if matches!(message.place(), Place::Record | Place::Row | Place::Piece | Place::Stats) {
+            return;
+        }
+        let common = message.common();
+        let fields = serde_json::to_string(&event.message);
+        assert!(fields.is_ok(), "{} does not serialize", event.message.action());
+        let fields = fields.unwrap_or_default();
+        let written = writeln!(
+            self.text,
+            "{:?} {} {common:?} {message}\n  {fields}",
+            event.side,
+            event.message.action(),
+        );
+        assert!(written.is_ok(), "{} does not display", event.message.action());
+    }
+}
+
+/// Both formats of a view.
+struct Both<'a>([Writer<&'a mut Vec<u8>>; 2]);
+
+impl Sink for Both<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        heap::apart(|| {
+            for writer in &mut self.0 {
+                writer.event(event);
+            }
+        });
+    }
+}
+
+/// What is written of the events that `play` pushes: as text, and as JSON. Each
+/// line is whole: text without control characters, JSON an object.
+pub(crate) fn written(view: View, play: impl FnOnce(&mut dyn Sink)) -> [String; 2] {
+    let mut outputs = [Vec::new(), Vec::new()];
+    let [text, json] = &mut outputs;
+    let mut both =
+        Both([Writer::new(text, Format::Text, view), Writer::new(json, Format::Json, view)]);
+    play(&mut both);
+    for writer in &mut both.0 {
+        assert!(writer.flush().is_ok(), "writing failed");
+    }
+    let [text, json] = outputs.map(|output| {
+        let output = String::from_utf8(output);
+        assert!(output.is_ok(), "what was written is not UTF-8: {output:?}");
+        output.unwrap_or_default()
+    });
+    for line in text.lines() {
+        assert!(!line.contains(is_control), "a control character in {line:?}");
+    }
+    for line in json.lines() {
+        let value = serde_json::from_str::<Value>(line);
+        assert!(value.is_ok_and(|value| value.is_object()), "no object: {line}");
+    }
+    [text, json]
+}

@@ -1,0 +1,4 @@
+//! The targets, each with its property.
+
+pub(crate) mod decoder;
+pub(crate) mod file;
