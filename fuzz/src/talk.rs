@@ -6,8 +6,10 @@ use tracer::{
     capture::{
         Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
     },
+    cli::{CommonArgs, LiveArgs},
+    config::Config,
     event::{Endpoint, Side, Sink, Timestamp},
-    flow::Table,
+    flow::{self, Table},
 };
 
 /// When everything happens: what is said must not depend on it.
@@ -16,6 +18,13 @@ pub(crate) const NOW: Timestamp = Timestamp(1_000_000_000);
 pub(crate) const CLIENT_PORT: u16 = 40_000;
 /// Sequence numbers of the SYNs, so that one of them wraps soon.
 const FIRST: [u32; 2] = [u32::MAX - 100, 7];
+
+/// What flows are told when an operator chooses nothing.
+pub(crate) fn settings() -> flow::Settings {
+    let config = Config::new(&LiveArgs::default(), &CommonArgs::default());
+    assert!(config.is_ok(), "the defaults contradict each other");
+    config.map_or_else(|_| unreachable!(), |config| config.flows)
+}
 
 /// A segment, as far as it matters here.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +79,7 @@ impl Piece<'_> {
                 bytes: self.bytes,
                 more: self.more,
                 lost: self.lost,
+                frame: None,
                 captured: Captured::default(),
             },
             sink,

@@ -12,9 +12,9 @@
 //!   lines that are objects.
 
 use tracer::{
-    decode::{self, Protocol},
+    decode::Protocol,
     event::{Side, Sink},
-    flow::{self, FLOW_LIMIT, STREAM_LIMIT, TOTAL_LIMIT, Table},
+    flow::{self, FLOW_LIMIT, Table},
     output::View,
 };
 
@@ -22,7 +22,7 @@ use crate::{
     input::{Item, Op, items},
     ledger,
     said::{Said, written},
-    talk::Talk,
+    talk::{self, Talk},
 };
 
 /// Inputs up to this length are also cut at every byte.
@@ -68,19 +68,16 @@ impl Script {
     }
 
     fn settings(&self, protocol: &'static Protocol) -> flow::Settings {
-        flow::Settings {
-            stream_limit: if self.limit { LOW_LIMIT } else { STREAM_LIMIT },
-            flow_limit: FLOW_LIMIT,
-            total_limit: TOTAL_LIMIT,
-            idle_timeout: u64::MAX,
-            ports: vec![(port(protocol), protocol)],
-            rows: self.view == View::Segments,
-            decode: decode::Settings {
-                show_secrets: self.show_secrets,
-                pieces: self.view == View::Segments,
-                exchanges: self.view == View::Exchanges,
-            },
+        let mut settings = talk::settings();
+        if self.limit {
+            settings.stream_limit = LOW_LIMIT;
         }
+        settings.ports = vec![(port(protocol), protocol)];
+        settings.rows = self.view == View::Segments;
+        settings.decode.pieces = self.view == View::Segments;
+        settings.decode.exchanges = self.view == View::Exchanges;
+        settings.decode.show_secrets = self.show_secrets;
+        settings
     }
 
     /// Plays the conversation; returns how many bytes each side has sent.
