@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     decode::{PROTOCOLS, Protocol},
-    output::{Format, View},
+    output::{Color, Format, View},
 };
 
 const EXAMPLES: &str = "\
@@ -90,6 +90,9 @@ pub struct CommonArgs {
     /// segment [default: messages]
     #[arg(long, value_enum, global = true)]
     pub view: Option<View>,
+    /// Whether text is coloured [default: auto]
+    #[arg(long, value_enum, value_name = "WHEN", global = true)]
+    pub color: Option<Color>,
     /// Ports of a protocol, in place of its usual ones; none leaves it out
     #[arg(long = "port", value_name = "PROTO=N[,N]…", global = true)]
     pub ports: Vec<PortList>,

@@ -6,7 +6,7 @@ use crate::{
     cli::{CommonArgs, Hook, LiveArgs, PortList},
     decode::{self, PROTOCOLS, Protocol},
     flow,
-    output::{Format, View},
+    output::{Color, Format, View},
 };
 
 /// Bytes of the ring between kernel and worker: about 50 ms of full-size
@@ -31,6 +31,8 @@ pub struct Config {
     pub format: Format,
     /// Which events are written.
     pub view: View,
+    /// Whether text is coloured.
+    pub color: Color,
     /// File to write the captured packets to, if any.
     pub packets: Option<PathBuf>,
     /// How much is said on stderr.
@@ -130,6 +132,7 @@ impl Config {
             flows,
             format: common.format.unwrap_or_default(),
             view,
+            color: common.color.unwrap_or_default(),
             packets,
             log: match (common.quiet, common.verbose) {
                 (true, _) => log::LevelFilter::Error,

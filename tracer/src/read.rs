@@ -19,7 +19,7 @@ use crate::{
     confine,
     flow::Table,
     output::{
-        Writer,
+        Look, Writer,
         pcapng::{PacketFile, Recorder},
     },
     pipeline::{self, Pipeline},
@@ -48,7 +48,8 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     let selection = Selection::new(ports, config.pure_acks());
     let mut source = FileSource::new(inputs, selection);
     let begin = source.begin();
-    let writer = Writer::new(File::from(output), config.format, config.view);
+    let look = Look::new(&output, config.color).context("the terminal")?;
+    let writer = Writer::new(File::from(output), config.format, config.view).with_look(look);
     let mut pipeline = Pipeline::new(source, Table::new(config.flows.clone()), writer)
         .with_recorder(packets.map(Recorder::new));
     if let Some(begin) = begin {

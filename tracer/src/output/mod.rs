@@ -1,6 +1,8 @@
 //! Writes events, as text rows or JSON lines, and packets as they are.
 
+mod color;
 mod json;
+mod look;
 pub mod pcapng;
 mod segments;
 mod text;
@@ -11,6 +13,8 @@ use std::io;
 #[cfg(test)]
 mod tests;
 
+pub use color::Color;
+pub use look::Look;
 pub use writer::Writer;
 
 use memchr::memchr3_iter;

@@ -15,6 +15,7 @@ pub(super) struct Held {
     action: &'static str,
     common: Common,
     place: Place,
+    is_failure: bool,
     /// The info column or the JSON object of the message.
     pub(super) body: Vec<u8>,
 }
@@ -29,6 +30,7 @@ impl Held {
             action: self.action,
             common: self.common,
             place: self.place,
+            is_failure: self.is_failure,
         }
     }
 }
@@ -76,12 +78,13 @@ impl Segments {
         let (Some(connection), Some(side)) = (event.connection, event.side) else {
             return Ok(());
         };
-        let Head { time, action, common, place, .. } = Head::new(event);
+        let Head { time, action, common, place, is_failure, .. } = Head::new(event);
         let mut body = self.spare.pop().unwrap_or_default();
         body.clear();
         format(&mut body, &event.message)?;
         let connection = connection.clone();
-        *self.slot(side) = Some(Held { time, connection, side, action, common, place, body });
+        *self.slot(side) =
+            Some(Held { time, connection, side, action, common, place, is_failure, body });
         Ok(())
     }
 

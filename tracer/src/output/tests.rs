@@ -144,6 +144,12 @@ fn reply(line: &str) -> Message<'_> {
     Message::SmtpReply(smtp::Reply { smtp: smtp::ReplyObject { reply }, duration: Some(7) })
 }
 
+fn refusal() -> Message<'static> {
+    let lines = smtp::ReplyLines(b"550 no".into());
+    let reply = smtp::ReplyFields { code: 550, enhanced: None, lines };
+    Message::SmtpReply(smtp::Reply { smtp: smtp::ReplyObject { reply }, duration: None })
+}
+
 fn piece() -> Message<'static> {
     let smtp = smtp::DataObject { data: smtp::PieceFields { bytes: 57 } };
     Message::SmtpData(smtp::Data { smtp, headline: None })
@@ -464,4 +470,95 @@ fn a_full_pipe_and_a_signal_lose_nothing() {
     }
     writer.flush().expect("a pipe that takes all in the end");
     assert_eq!(pipe.text().lines().count(), 5_000);
+}
+
+/// What a terminal of that width gets.
+fn shown<'a>(
+    look: Look,
+    view: View,
+    events: impl IntoIterator<Item = (&'a Connection, Option<Side>, Message<'a>)>,
+) -> Vec<String> {
+    let pipe = Pipe::default();
+    let mut writer = Writer::new(pipe.clone(), Format::Text, view).with_look(look);
+    writer.begin(BEGIN);
+    for (number, (connection, side, message)) in (1..).zip(events) {
+        let time = Timestamp(BEGIN.0 + number * 5_000_000_000);
+        writer.event(&Event { time, connection: Some(connection), side, message });
+    }
+    writer.flush().expect("a pipe that takes all");
+    pipe.text().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn on_a_terminal_columns_are_aligned_and_rows_cut() {
+    let four = ipv4();
+    let short = connection(Ipv4Addr::LOCALHOST.into(), Ipv4Addr::new(10, 0, 0, 1).into());
+    let six = connection(Ipv6Addr::LOCALHOST.into(), "2001:db8::25".parse().expect("an address"));
+    let long = connection(
+        Ipv4Addr::new(192, 168, 100, 100).into(),
+        "2001:db8:1111:2222:3333:4444:5555:6666".parse().expect("an address"),
+    );
+    let rows = shown(
+        Look::fixed(80, false),
+        View::Messages,
+        [
+            (&short, CLIENT, command("NOOP")),
+            (&six, CLIENT, command("NOOP")),
+            (&four, SERVER, reply("250 as long as a row can be, .")),
+            (&four, SERVER, reply("250 as long as a row can be, ..")),
+            (&four, SERVER, reply("250 日本語日本語日本語日本語日本語日本語日本語日本語")),
+            (&long, CLIENT, command("an address that is too long for a column")),
+            (&short, CLIENT, command("NOOP")),
+        ],
+    );
+    assert_eq!(
+        rows,
+        [
+            " 5.000000  127.0.0.1      10.0.0.1       SMTP  C: NOOP",
+            "10.000000  ::1            2001:db8::25   SMTP  C: NOOP",
+            "15.000000  192.168.1.25   192.168.1.9    SMTP  S: 250 as long as a row can be, .",
+            "20.000000  192.168.1.25   192.168.1.9    SMTP  S: 250 as long as a row can be, …",
+            "25.000000  192.168.1.25   192.168.1.9    SMTP  S: 250 日本語日本語日本語日本語…",
+            "30.000000  192.168.100.100  2001:db8:1111:2222:3333:4444:5555:6666  SMTP  \
+             C: an address that …",
+            "35.000000  127.0.0.1        10.0.0.1       SMTP  C: NOOP",
+        ]
+    );
+}
+
+#[test]
+fn colours_tell_protocols_errors_and_notes() {
+    let four = ipv4();
+    let events = || {
+        [
+            (&four, CLIENT, command("NOOP")),
+            (&four, SERVER, refusal()),
+            (&four, CLIENT, row()),
+            (&four, CLIENT, anomaly(b"?")),
+            (&four, SERVER, gap()),
+        ]
+    };
+    let colored = |view| shown(Look::fixed(200, true), view, events());
+    let begin = |time: &str| format!("\x1b[2m{time}\x1b[m  ");
+    let server = "192.168.1.25   192.168.1.9    \x1b[36mSMTP\x1b[m  ";
+    let rows = colored(View::Messages);
+    let client = "192.168.1.9    192.168.1.25   \x1b[36mSMTP\x1b[m  ";
+    assert_eq!(rows[0], format!("{}{client}C: NOOP", begin(" 5.000000")));
+    assert_eq!(rows[1], format!("{}{server}\x1b[31mS: 550 no\x1b[m", begin("10.000000")));
+    let note = format!("{}{client}\x1b[33m[anomaly: line-end: ?]\x1b[m", begin("20.000000"));
+    assert_eq!(rows[2], note);
+    assert!(rows[3].contains("\x1b[31m[1460 bytes from the server missing"), "{}", rows[3]);
+    let rows = colored(View::Segments);
+    assert!(rows[0].ends_with("C: NOOP"), "{rows:?}");
+    assert!(rows[1].ends_with("\x1b[31mS: 550 no\x1b[m"), "held, and red all the same: {rows:?}");
+    let plain = shown(Look::fixed(200, false), View::Messages, events());
+    assert!(!plain.concat().contains('\x1b'));
+}
+
+#[test]
+fn a_cut_row_ends_its_colour() {
+    let four = ipv4();
+    let detail = [b'x'; 200];
+    let rows = shown(Look::fixed(60, true), View::Messages, [(&four, CLIENT, anomaly(&detail))]);
+    assert!(rows[0].ends_with("…\x1b[m"), "{}", rows[0]);
 }

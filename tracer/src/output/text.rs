@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{
-    View, may_control_at,
+    View,
+    color::Paint,
+    look::{Column, Look},
+    may_control_at,
     writer::{Body, Head},
 };
 use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control};
@@ -26,27 +29,48 @@ pub(super) fn row(
     head: &Head<'_>,
     body: Body<'_>,
     view: View,
+    look: &mut Look,
 ) -> io::Result<()> {
-    let sign = if head.time < begin { "-" } else { "" };
-    let micros = head.time.0.abs_diff(begin.0) / 1_000;
-    write!(buffer, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)?;
+    look.column(buffer, Column::Time, Paint::Faint, &Seconds { time: head.time, begin })?;
     if let Some(connection) = head.connection {
         let side = head.side.unwrap_or(Side::Client);
         let (source, destination) = (connection.end(side).ip, connection.end(side.other()).ip);
+        look.column(buffer, Column::Source, Paint::Plain, &source)?;
+        look.column(buffer, Column::Destination, Paint::Plain, &destination)?;
         let label = connection.protocol.filter(|_| head.place != Place::Row);
-        let column = label.map_or(TCP, |label| label.column);
-        write!(buffer, "  {source}  {destination}  {column:<4}")?;
+        let (name, paint) =
+            label.map_or((TCP, Paint::Plain), |label| (label.column, Paint::Hue(label.hue)));
+        look.column(buffer, Column::Protocol, paint, &name)?;
     }
-    buffer.extend_from_slice(b"  ");
-    match body {
+    let paint = match head.place {
+        _ if head.is_failure => Paint::Failure,
+        Place::Note => Paint::Note,
+        _ => Paint::Plain,
+    };
+    look.info(buffer, paint, |buffer| match body {
         Body::Message(message) if view == View::Exchanges => {
-            harmless(buffer, &Exchange(message.describe()))?;
+            harmless(buffer, &Exchange(message.describe()))
         }
-        Body::Message(message) => info(buffer, message)?,
-        Body::Formatted(info) => buffer.extend_from_slice(info),
+        Body::Message(message) => info(buffer, message),
+        Body::Formatted(info) => {
+            buffer.extend_from_slice(info);
+            Ok(())
+        }
+    })
+}
+
+/// Seconds since the capture began.
+struct Seconds {
+    time: Timestamp,
+    begin: Timestamp,
+}
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.time < self.begin { "-" } else { "" };
+        let micros = self.time.0.abs_diff(self.begin.0) / 1_000;
+        write!(formatter, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
-    buffer.push(b'\n');
-    Ok(())
 }
 
 /// Appends the info column of a message, with every control character made

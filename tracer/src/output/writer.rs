@@ -2,7 +2,7 @@
 
 use std::{io, thread, time::Duration};
 
-use super::{Format, Output, View, json, segments::Segments, text};
+use super::{Format, Output, View, json, look::Look, segments::Segments, text};
 use crate::event::{Common, Connection, Event, Message, Place, Side, Sink, Timestamp, tcp::Row};
 
 /// Bytes of formatted events after which they are handed on even when nobody
@@ -23,6 +23,7 @@ pub struct Writer<W> {
     out: W,
     format: Format,
     view: View,
+    look: Look,
     begin: Option<Timestamp>,
     buffer: Vec<u8>,
     segments: Segments,
@@ -55,6 +56,8 @@ pub(super) struct Head<'a> {
     pub(super) common: Common,
     /// Where the message belongs.
     pub(super) place: Place,
+    /// Whether it tells of something that went wrong.
+    pub(super) is_failure: bool,
 }
 
 impl<'a> Head<'a> {
@@ -68,6 +71,7 @@ impl<'a> Head<'a> {
             action: event.message.action(),
             common: message.common(),
             place: message.place(),
+            is_failure: message.is_failure(),
         }
     }
 }
@@ -88,12 +92,20 @@ impl<W: io::Write> Writer<W> {
             out,
             format,
             view,
+            look: Look::default(),
             begin: None,
             buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
             segments: Segments::default(),
             events: 0,
             state: State::Open,
         }
+    }
+
+    /// Has text rows look otherwise than plain.
+    #[must_use]
+    pub fn with_look(mut self, look: Look) -> Self {
+        self.look = look;
+        self
     }
 
     /// Puts one line into the buffer.
@@ -105,7 +117,9 @@ impl<W: io::Write> Writer<W> {
         let begin = *self.begin.get_or_insert(head.time);
         let sequence = self.events + 1;
         let written = match self.format {
-            Format::Text => text::row(&mut self.buffer, begin, head, body, self.view),
+            Format::Text => {
+                text::row(&mut self.buffer, begin, head, body, self.view, &mut self.look)
+            }
             Format::Json => json::line(&mut self.buffer, sequence, head, body, row),
         };
         match written {
@@ -215,6 +229,7 @@ impl<W: io::Write> Output for Writer<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.release();
         self.drain();
+        self.look.refresh();
         if matches!(self.state, State::Open) {
             match self.out.flush() {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {

@@ -38,7 +38,7 @@ use crate::{
     flow::Table,
     handover::{Channel, FromWorker, ToWorker},
     output::{
-        Writer,
+        Look, Writer,
         pcapng::{PacketFile, Recorder},
     },
     pipeline::{self, Pipeline},
@@ -106,8 +106,9 @@ pub(crate) fn run(
     let control = Control::start(channel)?;
 
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let look = Look::new(&out, config.color)?;
     let out = Interruptible::new(out, Arc::clone(&control));
-    let writer = Writer::new(out, config.format, config.view);
+    let writer = Writer::new(out, config.format, config.view).with_look(look);
     let table = Table::new(config.flows.clone());
     let mut pipeline =
         Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));

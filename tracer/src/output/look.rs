@@ -1,0 +1,267 @@
+//! How text rows look: in colour, in columns, cut to the width of a terminal.
+//! Into pipes and files they go plain, for programs.
+
+use std::{
+    env, fmt,
+    io::{self, IsTerminal as _, Write as _},
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+};
+
+use unicode_width::UnicodeWidthChar as _;
+
+use super::color::{Color, Paint};
+
+/// What stands at the end of a text that was cut.
+const CUT: char = '…';
+
+/// The columns that are left to the info, however narrow the terminal is:
+/// below it rows wrap.
+const LEAST_INFO: usize = 20;
+
+/// The part of a terminal's width that a column of addresses may grow to; a
+/// longer address sticks out.
+const ADDRESS_SHARE: usize = 4;
+
+/// The columns before the info.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    /// Aligned at its end.
+    Time,
+    Source,
+    Destination,
+    Protocol,
+}
+
+/// How rows look.
+#[derive(Debug)]
+pub struct Look {
+    is_colored: bool,
+    screen: Option<Screen>,
+    /// What the row at hand has filled of its line.
+    filled: usize,
+}
+
+/// A terminal, and what its rows have in common.
+#[derive(Debug)]
+struct Screen {
+    device: Option<OwnedFd>,
+    /// Columns of the terminal, where it says.
+    width: Option<usize>,
+    /// Whether it is to be asked how wide it is by now.
+    is_stale: bool,
+    time: usize,
+    source: usize,
+    destination: usize,
+    protocol: usize,
+}
+
+impl Default for Look {
+    /// Plain.
+    fn default() -> Self {
+        Self { is_colored: false, screen: None, filled: 0 }
+    }
+}
+
+impl Look {
+    /// The look for an output, by the operator's choice and the environment.
+    ///
+    /// # Errors
+    ///
+    /// When a terminal's descriptor cannot be had a second time.
+    pub fn new(out: impl AsFd, color: Color) -> io::Result<Self> {
+        let is_terminal = out.as_fd().is_terminal();
+        let device = if is_terminal { Some(out.as_fd().try_clone_to_owned()?) } else { None };
+        Ok(Self {
+            is_colored: color.is_wanted(is_terminal, env::var_os),
+            screen: device.map(|device| Screen::new(Some(device), None)),
+            filled: 0,
+        })
+    }
+
+    /// That of a terminal of a fixed width.
+    #[cfg(test)]
+    pub(super) fn fixed(width: usize, is_colored: bool) -> Self {
+        Self { is_colored, screen: Some(Screen::new(None, Some(width))), filled: 0 }
+    }
+
+    /// Has the terminal be asked for its width before the next row.
+    pub(super) fn refresh(&mut self) {
+        if let Some(screen) = &mut self.screen {
+            screen.is_stale = true;
+        }
+    }
+
+    /// Appends a column, two spaces behind the one before.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: a buffer takes everything.
+    pub(super) fn column(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        column: Column,
+        paint: Paint,
+        text: &dyn fmt::Display,
+    ) -> io::Result<()> {
+        if column == Column::Time {
+            self.filled = 0;
+        } else {
+            buffer.extend_from_slice(b"  ");
+            self.filled += 2;
+        }
+        let end = self.begin(buffer, paint)?;
+        let at = buffer.len();
+        write!(buffer, "{text}")?;
+        // Times, addresses and names of protocols are ASCII.
+        let len = buffer.len() - at;
+        let width = match &mut self.screen {
+            Some(screen) => screen.grown(column, len),
+            None if column == Column::Protocol => 4,
+            None => 0,
+        };
+        let padding = width.saturating_sub(len);
+        buffer.resize(buffer.len() + padding, b' ');
+        if column == Column::Time {
+            buffer.get_mut(at..).unwrap_or_default().rotate_right(padding);
+        }
+        buffer.extend_from_slice(end);
+        self.filled += len + padding;
+        Ok(())
+    }
+
+    /// Appends the last column, which `write` appends as harmless text.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`.
+    pub(super) fn info(
+        &mut self,
+        buffer: &mut Vec<u8>,
+        paint: Paint,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        buffer.extend_from_slice(b"  ");
+        let end = self.begin(buffer, paint)?;
+        let at = buffer.len();
+        write(buffer)?;
+        if let Some(width) = self.screen.as_ref().and_then(|screen| screen.width) {
+            cut(buffer, at, width.saturating_sub(self.filled + 2).max(LEAST_INFO));
+        }
+        buffer.extend_from_slice(end);
+        buffer.push(b'\n');
+        Ok(())
+    }
+
+    /// Begins a piece in a colour; what is returned ends it.
+    fn begin(&self, buffer: &mut Vec<u8>, paint: Paint) -> io::Result<&'static [u8]> {
+        match paint.parameter().filter(|_| self.is_colored) {
+            Some(parameter) => {
+                write!(buffer, "\x1b[{parameter}m")?;
+                Ok(b"\x1b[m")
+            }
+            None => Ok(b""),
+        }
+    }
+}
+
+impl Screen {
+    /// Columns as wide as the rows of IPv4 on a quiet host need them: most rows
+    /// then never move.
+    const fn new(device: Option<OwnedFd>, width: Option<usize>) -> Self {
+        let is_stale = device.is_some();
+        Self { device, width, is_stale, time: 9, source: 13, destination: 13, protocol: 4 }
+    }
+
+    /// The width of a column that has to take `len` characters; columns grow,
+    /// and never shrink.
+    fn grown(&mut self, column: Column, len: usize) -> usize {
+        if std::mem::take(&mut self.is_stale) {
+            self.width = self.device.as_ref().and_then(width);
+        }
+        let limit = match column {
+            Column::Time | Column::Protocol => usize::MAX,
+            Column::Source | Column::Destination => {
+                self.width.map_or(usize::MAX, |width| width / ADDRESS_SHARE)
+            }
+        };
+        let grown = match column {
+            Column::Time => &mut self.time,
+            Column::Source => &mut self.source,
+            Column::Destination => &mut self.destination,
+            Column::Protocol => &mut self.protocol,
+        };
+        if len <= limit {
+            *grown = len.max(*grown);
+        }
+        *grown
+    }
+}
+
+/// Columns of the terminal; `None` where it does not know.
+fn width(device: &OwnedFd) -> Option<usize> {
+    #![expect(unsafe_code, reason = "the terminal is asked by ioctl")]
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: for this request the kernel writes a `winsize`.
+    let asked = unsafe { libc::ioctl(device.as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (asked == 0 && size.ws_col > 0).then_some(size.ws_col.into())
+}
+
+/// Cuts the text that the buffer holds from `at` on to `room` columns.
+fn cut(buffer: &mut Vec<u8>, at: usize, room: usize) {
+    let text = buffer.get(at..).unwrap_or_default();
+    // No character is wider than it has bytes.
+    if text.len() <= room {
+        return;
+    }
+    let mut filled = 0;
+    // Where the text is cut if it does not fit: what belongs to a character,
+    // and has no width, stays with it.
+    let mut end = None;
+    for (offset, character) in String::from_utf8_lossy(text).char_indices() {
+        let width = character.width().unwrap_or(0);
+        if filled + width >= room && width > 0 {
+            end.get_or_insert(offset);
+        }
+        filled += width;
+        if filled > room {
+            buffer.truncate(at + end.unwrap_or(offset));
+            let mut bytes = [0; CUT.len_utf8()];
+            buffer.extend_from_slice(CUT.encode_utf8(&mut bytes).as_bytes());
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut_to(text: &str, room: usize) -> String {
+        let mut buffer = b"before ".to_vec();
+        buffer.extend_from_slice(text.as_bytes());
+        cut(&mut buffer, 7, room);
+        String::from_utf8(buffer).expect("cut between characters").split_off(7)
+    }
+
+    #[test]
+    fn texts_are_cut_by_the_width_they_have() {
+        for (text, room, expected) in [
+            ("short", 5, "short"),
+            ("longer", 5, "long…"),
+            ("", 0, ""),
+            // Two columns each.
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日…"),
+            ("日本語x", 6, "日本…"),
+            // What has no width stays with its character.
+            ("e\u{301}e\u{301}e\u{301}", 3, "e\u{301}e\u{301}e\u{301}"),
+            ("e\u{301}e\u{301}e\u{301}e\u{301}", 3, "e\u{301}e\u{301}…"),
+            ("é\u{200d}\u{200d}\u{200d}", 1, "é\u{200d}\u{200d}\u{200d}"),
+            ("ab\u{301}", 2, "ab\u{301}"),
+            ("abc\u{301}", 2, "a…"),
+        ] {
+            assert_eq!(cut_to(text, room), expected, "{text} to {room}");
+        }
+    }
+}
