@@ -48,6 +48,38 @@ pub struct Email<'a> {
     pub attachments: Vec<Attachment<'a>>,
 }
 
+impl Email<'_> {
+    /// Whether it says nothing.
+    pub const fn is_empty(&self) -> bool {
+        let Self {
+            from,
+            sender,
+            to,
+            cc,
+            bcc,
+            reply_to,
+            subject,
+            message_id,
+            origination_timestamp,
+            content_type,
+            x_mailer,
+            attachments,
+        } = self;
+        from.is_empty()
+            && sender.is_none()
+            && to.is_empty()
+            && cc.is_empty()
+            && bcc.is_empty()
+            && reply_to.is_empty()
+            && subject.is_none()
+            && message_id.is_none()
+            && origination_timestamp.is_none()
+            && content_type.is_none()
+            && x_mailer.is_none()
+            && attachments.is_empty()
+    }
+}
+
 /// An element of `email.attachments`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Attachment<'a> {

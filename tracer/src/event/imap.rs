@@ -8,14 +8,17 @@ use std::{borrow::Cow, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use super::{Common, Describe, Outcome, Place, Size, Span, Text};
+use super::{Common, Describe, Outcome, Place, Size, Span, Text, email::Email};
 
 /// `imap-command`: what the client said, a command or a line that continues
 /// one (a SASL response, IDLE's DONE).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Command<'a> {
     /// The object `imap`.
     pub imap: CommandObject<'a>,
+    /// The header of the first mail in it, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Box<Email<'a>>>,
     /// The first line without its line end, for the text row.
     #[serde(skip)]
     pub line: Text<'a>,
@@ -85,10 +88,13 @@ pub struct Auth<'a> {
 }
 
 /// `imap-response`: what the server said.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Response<'a> {
     /// The object `imap`.
     pub imap: ResponseObject<'a>,
+    /// The header of the first mail in it, decoded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Box<Email<'a>>>,
     /// The first line without its line end, for the text row.
     #[serde(skip)]
     pub line: Text<'a>,
@@ -200,6 +206,11 @@ impl JsonSchema for Untagged<'_> {
             "additionalProperties": { "type": "integer", "minimum": 1 },
         })
     }
+}
+
+/// What a header says, unless it says nothing.
+pub fn email(email: Email<'_>) -> Option<Box<Email<'_>>> {
+    (!email.is_empty()).then(|| Box::new(email))
 }
 
 impl fmt::Display for Command<'_> {

@@ -6,6 +6,7 @@ use super::{
     command::{Head, Kind, Shown, is_command_name},
     exchange::Exchange,
     line::{Ending, Header, LINE_LIMIT, Piece},
+    mail,
     message::Parts,
     pending::{Open, Tag},
 };
@@ -62,7 +63,7 @@ impl Imap {
             let (piece, taken) = self.client.lines.next(rest, input.end);
             match piece {
                 Piece::More => break,
-                Piece::Literal(octets) => self.client.message.octets(octets),
+                Piece::Literal(octets) => self.client.octets(octets),
                 Piece::Passed if self.client.hiding => out.undecoded(taken as u64),
                 Piece::Passed => {}
                 Piece::Line(text, ending) => {
@@ -112,7 +113,7 @@ impl Imap {
             }
             at += taken;
         }
-        self.client.progress(at, self.client.message.wants_octets())
+        self.client.progress(at)
     }
 
     /// Whether a line that begins a message may be taken for one: anything
@@ -165,10 +166,10 @@ impl Imap {
 
     /// The octets of a literal come next.
     pub(super) fn client_literal(&mut self, header: Header, time: Timestamp, out: &mut Out<'_>) {
-        if self.client.message.literal(header, true) {
+        let holds = mail::sent(self.client.message.parts(), header);
+        if self.client.literal(header, holds) {
             out.anomaly(Side::Client, time, "too-many-literals", None);
         }
-        self.client.lines.literal(header.octets);
     }
 
     /// Nobody will say what the server answered: what stands there has to
@@ -216,6 +217,7 @@ impl Imap {
         out: &mut Out<'_>,
     ) {
         let [started, time] = times;
+        let mail = self.client.take_mail();
         if matches!(self.expect, Expect::Sasl) {
             self.sasl_response(parts, time, out);
             return;
@@ -249,6 +251,7 @@ impl Imap {
                 literal: imap::Literals { bytes: parts.sizes },
                 auth,
             },
+            email: mail.as_ref().and_then(|mail| imap::email(mail.email())),
             line: shown.line,
         };
         let kind = match head.kind {
@@ -300,6 +303,7 @@ impl Imap {
                 },
                 ..imap::CommandObject::default()
             },
+            email: None,
             line: parts.line.into(),
         };
         out.emit(Side::Client, time, Message::ImapCommand(command));
@@ -337,6 +341,7 @@ impl Imap {
                     user,
                 }),
             },
+            email: None,
             line: shown,
         };
         out.emit(Side::Client, time, Message::ImapCommand(command));

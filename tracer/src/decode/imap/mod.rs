@@ -3,7 +3,7 @@
 //! (RFC 4978).
 //!
 //! `line` finds where lines and literals end, `message` gathers what belongs
-//! together, `client` and `server` follow the two sides and hand whole messages
+//! together, `mail` finds the mails in it, `client` and `server` follow the two sides and hand whole messages
 //! to `command` and `response`. What the sides must know of each other (who
 //! waits for whom, commands in progress, secrets) stands in [`Imap`].
 //!
@@ -14,6 +14,7 @@ mod client;
 mod command;
 mod exchange;
 mod line;
+mod mail;
 mod mailbox;
 mod message;
 mod odd;
@@ -28,13 +29,14 @@ mod values;
 use self::{
     client::Expect,
     line::Lines,
+    mail::Holds,
     mailbox::Charset,
     message::Message,
     odd::{Doubts, LiteralLimit, Told},
     pending::{Open, Pending, Tag},
     secrets::Secrets,
 };
-use super::{Decoder, Input, Out, Progress, Protocol, sasl::Exchange};
+use super::{Decoder, Input, Out, Progress, Protocol, mail::Header, sasl::Exchange};
 use crate::event::{Hue, Label, Side, Timestamp};
 
 /// IMAP in the clear.
@@ -60,6 +62,10 @@ struct Stream {
     hiding: bool,
     /// Anomalies of its lines that were told of.
     told: Told,
+    /// The header of the first mail in the message at hand.
+    mail: Option<Box<Header>>,
+    /// The literal at hand is, or begins with, that header.
+    in_header: bool,
 }
 
 impl Default for Stream {
@@ -70,6 +76,8 @@ impl Default for Stream {
             synced: true,
             hiding: false,
             told: Told::default(),
+            mail: None,
+            in_header: false,
         }
     }
 }
@@ -79,17 +87,65 @@ impl Stream {
     fn lose(&mut self) {
         self.lines.restart();
         self.message.clear();
-        (self.synced, self.hiding) = (false, false);
+        self.mail = None;
+        (self.synced, self.hiding, self.in_header) = (false, false, false);
+    }
+
+    /// The octets of a literal come next. Returns whether it is the first one
+    /// too many.
+    fn literal(&mut self, header: line::Header, holds: Holds) -> bool {
+        let excess = self.message.literal(header, holds == Holds::String);
+        self.lines.literal(header.octets);
+        self.in_header = holds == Holds::Header && self.mail.is_none();
+        if self.in_header {
+            self.mail = Some(Box::default());
+        }
+        excess
+    }
+
+    /// Octets of the literal at hand came.
+    fn octets(&mut self, octets: &[u8]) {
+        self.message.octets(octets);
+        if self.in_header
+            && let Some(mail) = &mut self.mail
+        {
+            mail.push(octets);
+            self.in_header = !mail.is_ended() && self.lines.left() > 0;
+        }
+    }
+
+    /// Octets of the literal at hand went by that are not to be had.
+    fn passed(&mut self, octets: u64) {
+        self.lines.pass(octets);
+        self.message.length += octets;
+        if let Some(mail) = self.mail.as_mut().filter(|_| self.in_header) {
+            mail.missing();
+            self.in_header = false;
+        }
+    }
+
+    /// The header of a mail in the message that is complete now.
+    fn take_mail(&mut self) -> Option<Box<Header>> {
+        self.in_header = false;
+        let mut mail = self.mail.take()?;
+        mail.end();
+        Some(mail)
     }
 
     /// What to answer when all bytes at hand were taken: the rest of a literal
     /// is skipped unless something of it is kept.
-    fn progress(&self, taken: usize, wants_literal: bool) -> Progress {
+    fn progress(&self, taken: usize) -> Progress {
         match self.lines.left() {
             0 => Progress::more(taken),
-            _ if wants_literal => Progress::more(taken),
+            _ if self.in_header || self.message.wants_octets() => Progress::more(taken),
             left => Progress::skip(taken, left),
         }
+    }
+
+    /// Bytes held on the heap.
+    fn held(&self) -> usize {
+        let mail = self.mail.as_ref().map_or(0, |mail| size_of::<Header>() + mail.held());
+        self.message.held() + mail
     }
 }
 
@@ -182,9 +238,7 @@ impl Decoder for Imap {
     }
 
     fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
-        let stream = self.stream(side);
-        stream.lines.pass(bytes);
-        stream.message.length += bytes;
+        self.stream(side).passed(bytes);
     }
 
     fn gap(&mut self, side: Side, bytes: Option<u64>, _time: Timestamp, out: &mut Out<'_>) {
@@ -201,8 +255,7 @@ impl Decoder for Imap {
             return;
         };
         if bytes <= stream.lines.left() {
-            stream.lines.pass(bytes);
-            stream.message.length += bytes;
+            stream.passed(bytes);
             return;
         }
         match side {
@@ -231,8 +284,8 @@ impl Decoder for Imap {
     }
 
     fn held(&self) -> usize {
-        self.client.message.held()
-            + self.server.message.held()
+        self.client.held()
+            + self.server.held()
             + self.pending.held()
             + self.doubts.held()
             + self.secrets.held()

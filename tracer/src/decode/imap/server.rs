@@ -6,6 +6,7 @@ use super::{
     command::{Head, Kind as Command, is_tag, shorten},
     exchange,
     line::{Ending, LINE_LIMIT, Piece},
+    mail,
     mailbox::Charset,
     message::Parts,
     odd::LiteralLimit,
@@ -35,7 +36,8 @@ impl Imap {
             match piece {
                 Piece::More => break,
                 Piece::Passed if self.server.hiding => out.undecoded(taken as u64),
-                Piece::Literal(_) | Piece::Passed => {}
+                Piece::Literal(octets) => self.server.octets(octets),
+                Piece::Passed => {}
                 Piece::Line(text, ending) => {
                     let begun = self.server.message.begun();
                     let line = Line::parse(text, !self.server.synced).filter(|_| !begun);
@@ -45,7 +47,7 @@ impl Imap {
                     let ending = self.odd_line(Side::Server, read, input.time, out);
                     if begun {
                         self.server.message.line(text);
-                        client_goes_on = self.server_line_ended(ending, input.time, out);
+                        client_goes_on = self.server_line_ended(text, ending, input.time, out);
                     } else if !known {
                         self.hide_server_line(text, taken, input.time, out);
                     } else if ending == Ending::Plain || is_text {
@@ -53,7 +55,7 @@ impl Imap {
                         client_goes_on = self.response(Parts::line(text), length, input.time, out);
                     } else {
                         self.server.message.line(text);
-                        client_goes_on = self.server_line_ended(ending, input.time, out);
+                        client_goes_on = self.server_line_ended(text, ending, input.time, out);
                     }
                 }
                 Piece::Head(text) => {
@@ -80,7 +82,7 @@ impl Imap {
                     let in_text = !self.server.message.has_literals()
                         && Line::parse(text, false).is_some_and(|line| line.ends_in_text(text));
                     let ending = if in_text { Ending::Plain } else { ending };
-                    client_goes_on = self.server_line_ended(ending, input.time, out);
+                    client_goes_on = self.server_line_ended(&[], ending, input.time, out);
                 }
                 Piece::Cut(text) => {
                     let whole_name = Line::parse(text, !self.server.synced)
@@ -97,7 +99,7 @@ impl Imap {
                 return Progress::peer(at);
             }
         }
-        self.server.progress(at, false)
+        self.server.progress(at)
     }
 
     fn hide_server_line(&mut self, text: &[u8], taken: usize, time: Timestamp, out: &mut Out<'_>) {
@@ -114,14 +116,19 @@ impl Imap {
     }
 
     /// A line of the message at hand ended.
-    fn server_line_ended(&mut self, ending: Ending, time: Timestamp, out: &mut Out<'_>) -> bool {
+    fn server_line_ended(
+        &mut self,
+        text: &[u8],
+        ending: Ending,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> bool {
         self.server.message.time = time;
         match ending {
             Ending::Literal(header) => {
-                if self.server.message.literal(header, true) {
+                if self.server.literal(header, mail::fetched(text, header)) {
                     out.anomaly(Side::Server, time, "too-many-literals", None);
                 }
-                self.server.lines.literal(header.octets);
                 false
             }
             Ending::Absurd => {
@@ -156,7 +163,9 @@ impl Imap {
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> bool {
+        let mail = self.server.take_mail();
         let Some(line) = Line::parse(parts.line, false) else { return false };
+        let mail = mail.or_else(|| mail::quoted(&line, parts).map(Box::new));
         self.server.synced = true;
         let tag = Tag::new(line.tag);
         let known = self.client.synced && self.is_awaited(&line, tag);
@@ -199,6 +208,7 @@ impl Imap {
                 },
                 literal: imap::Literals { bytes: parts.sizes },
             },
+            email: mail.as_ref().and_then(|mail| imap::email(mail.email())),
             line: shorten(parts.line, public),
         };
         out.emit(Side::Server, time, Message::ImapResponse(response));

@@ -119,7 +119,8 @@ fn the_annex_has_its_fields() {
             json!({"action": "imap-response", "imap": {
             "response": {"tag": "*", "number": 7, "name": "FETCH",
                 "text": "(UID 7 RFC822.SIZE 685 FLAGS (\\Recent) RFC822.HEADER {40}"},
-            "literal": {"bytes": [40]}}}),
+            "literal": {"bytes": [40]}},
+            "email": {"subject": "{5}"}}),
         ),
     ];
     for (number, event) in expected {
