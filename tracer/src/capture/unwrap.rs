@@ -25,6 +25,9 @@ pub(super) struct Unwrapped<'a> {
     pub(super) headers: Headers,
     /// Captured bytes of its payload.
     pub(super) payload: &'a [u8],
+    /// The packet with the segment, or the tunnel's with it, if it came in
+    /// fragments: from the IP header on.
+    pub(super) rebuilt: Option<&'a [u8]>,
     /// What tunnels it came through; 0 for none. Each is a point of its own
     /// that shows a flow, so that what stands in a capture both in a tunnel and
     /// by itself is known for the same.
@@ -39,8 +42,9 @@ pub(super) struct Unwrapper {
 
 /// What is known of a packet's surroundings.
 #[derive(Clone, Copy)]
-struct Around {
+struct Around<'a> {
     time: Timestamp,
+    rebuilt: Option<&'a [u8]>,
     wire_len: u32,
     tunnel: u32,
     depth: u8,
@@ -63,23 +67,24 @@ impl Unwrapper {
     ) -> Outcome {
         let Some(frame) = link_type.parse(bytes) else { return Outcome::NotSelected };
         let wire_len = wire_len.saturating_sub(len(bytes) - len(frame.packet));
-        self.packet(frame, Around { time, wire_len, tunnel: 0, depth: MAX_DEPTH }, each)
+        let around = Around { time, rebuilt: None, wire_len, tunnel: 0, depth: MAX_DEPTH };
+        self.packet(frame, around, each)
     }
 
     fn packet(
         &mut self,
         frame: Frame<'_>,
-        around: Around,
+        around: Around<'_>,
         each: &mut dyn FnMut(&Unwrapped<'_>),
     ) -> Outcome {
         let outcome = match Headers::parse(frame.packet, around.wire_len, &self.selection) {
-            Ok(headers) => return segment(frame, headers, around.tunnel, each),
+            Ok(headers) => return segment(frame, headers, &around, each),
             Err(outcome @ (Outcome::NotSelected | Outcome::Fragment)) => outcome,
             Err(outcome) => return outcome,
         };
         let Some(depth) = around.depth.checked_sub(1) else { return outcome };
         if let Some(whole) = self.fragments.push(around.time, frame.packet) {
-            let around = Around { wire_len: len(&whole), depth, ..around };
+            let around = Around { rebuilt: Some(&whole), wire_len: len(&whole), depth, ..around };
             return self.packet(Frame { packet: &whole, ..frame }, around, each);
         }
         let tunnel = tunnelled(frame.packet, around.tunnel);
@@ -108,7 +113,7 @@ impl Unwrapper {
 fn segment(
     frame: Frame<'_>,
     headers: Headers,
-    tunnel: u32,
+    around: &Around<'_>,
     each: &mut dyn FnMut(&Unwrapped<'_>),
 ) -> Outcome {
     let held = frame.packet.get(headers.len..).unwrap_or_default();
@@ -116,7 +121,8 @@ fn segment(
     // What is behind the payload is padding.
     let payload = held.get(..wanted).unwrap_or(held);
     let whole = payload.len() == wanted;
-    each(&Unwrapped { frame, headers, payload, tunnel });
+    let Around { rebuilt, tunnel, .. } = *around;
+    each(&Unwrapped { frame, headers, payload, rebuilt, tunnel });
     if whole { Outcome::Copied } else { Outcome::Truncated }
 }
 

@@ -167,7 +167,7 @@ impl FileSource {
         let frame_number = NonZeroU64::new(*frames);
         let outcome =
             unwrapper.frame(link_type, bytes, packet.wire_len, packet.time, &mut |unwrapped| {
-                let Unwrapped { frame, headers, payload, tunnel } = unwrapped;
+                let Unwrapped { frame, headers, payload, rebuilt, tunnel } = unwrapped;
                 each(&Segment {
                     time: packet.time,
                     point: point(packet, frame.interface, frame.direction, *tunnel),
@@ -181,12 +181,7 @@ impl FileSource {
                     bytes: payload,
                     more: false,
                     lost: 0,
-                    captured: Captured {
-                        interface: u32::try_from(packet.interface).unwrap_or(u32::MAX),
-                        link_type: Some(known.link_number),
-                        bytes,
-                        wire_len: packet.wire_len,
-                    },
+                    captured: captured(packet, known, bytes, *rebuilt),
                     frame: frame_number,
                 });
             });
@@ -206,6 +201,31 @@ fn point(packet: &Packet, host_index: Option<u32>, direction: Direction, tunnel:
         direction: match direction {
             Direction::Unknown => packet.direction,
             known => known,
+        },
+    }
+}
+
+/// What there is to write down of a packet: its frame, or what its fragments
+/// made.
+fn captured<'a>(
+    packet: &Packet,
+    known: &Known,
+    frame: &'a [u8],
+    rebuilt: Option<&'a [u8]>,
+) -> Captured<'a> {
+    let interface = u32::try_from(packet.interface).unwrap_or(u32::MAX);
+    match rebuilt {
+        Some(bytes) => Captured {
+            interface,
+            link_type: None,
+            bytes,
+            wire_len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        },
+        None => Captured {
+            interface,
+            link_type: Some(known.link_number),
+            bytes: frame,
+            wire_len: packet.wire_len,
         },
     }
 }
