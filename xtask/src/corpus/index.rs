@@ -33,6 +33,11 @@ impl Capture {
         }
     }
 
+    /// Whether a protocol was seen on the port.
+    pub(super) fn has_port(&self, port: u16) -> bool {
+        self.ports.values().flatten().any(|other| *other == port)
+    }
+
     /// Leaves a port out.
     pub(super) fn remove_port(&mut self, port: u16) {
         self.ports.values_mut().for_each(|ports| ports.retain(|other| *other != port));

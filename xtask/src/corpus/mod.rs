@@ -7,6 +7,7 @@ mod found;
 mod index;
 mod mail;
 mod message;
+mod published;
 mod reference;
 mod report;
 mod rules;
@@ -28,6 +29,7 @@ use crate::{
 use difference::{Argued, Count, Difference};
 use index::Capture;
 use message::Kind;
+use published::{Check, Expectations, Published};
 
 /// Differences that were looked at one by one, with a reason for each.
 const ARGUED: &str = "tests/corpus-differences.tsv";
@@ -89,6 +91,7 @@ impl Options {
 struct Compared {
     counts: Vec<(Kind, Count)>,
     differences: Vec<Difference>,
+    checks: Vec<Check>,
     faults: Vec<String>,
 }
 
@@ -99,6 +102,7 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
         .into_iter()
         .filter(|capture| options.capture.as_ref().is_none_or(|part| capture.file.contains(part)))
         .collect();
+    let published = published::index(&options.folder)?;
     let argued = Argued::read(&workspace::root().join(ARGUED))?;
     let built = build::tracer(options.profile)?;
     if built != ExitCode::SUCCESS {
@@ -106,7 +110,8 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
     }
     let tracer = options.tracer();
     let results = on_all_cores(&captures, |capture| {
-        compare(&tracer, &options, capture).unwrap_or_else(|error| Compared {
+        let published = published.get(&capture.file).map_or(&[][..], Vec::as_slice);
+        compare(&tracer, &options, capture, published).unwrap_or_else(|error| Compared {
             faults: vec![format!("{error:#}")],
             ..Compared::default()
         })
@@ -121,6 +126,12 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
             }
         }
         report.add(&result.counts, result.differences);
+        for check in result.checks {
+            let reason = check.wanted.as_ref().and_then(|_| {
+                argued.reason(&capture.file, &check.source, &check.file, &check.place)
+            });
+            report.check(&capture.file, &check, reason);
+        }
     }
     let names: Vec<&str> = captures.iter().map(|capture| capture.file.as_str()).collect();
     if options.protocol.is_none() {
@@ -129,7 +140,12 @@ pub(crate) fn corpus(arguments: &[OsString]) -> Result<ExitCode> {
     Ok(report.print(captures.len()))
 }
 
-fn compare(tracer: &Path, options: &Options, capture: &Capture) -> Result<Compared> {
+fn compare(
+    tracer: &Path,
+    options: &Options,
+    capture: &Capture,
+    published: &[Published],
+) -> Result<Compared> {
     let mut expected = reference::read(&options.folder, capture, options.recompute)?;
     let mut with_ports = capture.clone();
     // The index names the lower port of a stream, which may be the client's.
@@ -143,11 +159,20 @@ fn compare(tracer: &Path, options: &Options, capture: &Capture) -> Result<Compar
             with_ports.add_port(kind.protocol(), port);
         }
     }
+    let expectations = Expectations::read(&options.folder, published)?;
+    let within_reach = with_ports.clone();
+    for (protocol, port) in expectations.ports(|port| within_reach.has_port(port)) {
+        with_ports.add_port(protocol, port);
+    }
     let mut found = found::run(tracer, &options.folder, &with_ports)?;
     expected.retain(|(kind, _), _| options.wants(*kind));
-    found.lists.retain(|(kind, _), _| options.wants(*kind));
+    found.lists.retain(|(kind, direction), _| {
+        let port = direction.server_port(*kind);
+        options.wants(*kind) && port.is_some_and(|port| within_reach.has_port(port))
+    });
     let (counts, differences) = difference::compare(&capture.file, &expected, &found.lists);
-    Ok(Compared { counts, differences, faults: found.faults })
+    let checks = expectations.hold(&found.events);
+    Ok(Compared { counts, differences, checks, faults: found.faults })
 }
 
 /// Calls `each` for all captures, on as many threads as there are cores, and

@@ -6,6 +6,7 @@ use super::{
     difference::{Count, Difference},
     index::PROTOCOLS,
     message::Kind,
+    published::Check,
 };
 
 /// Messages out of a thousand that have to be equal, of those expected that no
@@ -20,6 +21,16 @@ pub(super) struct Report {
     faults: Vec<String>,
     argued_faults: Vec<String>,
     unused: Vec<String>,
+    checks: BTreeMap<String, Checks>,
+}
+
+/// How many published results of a project there were.
+#[derive(Default)]
+struct Checks {
+    all: usize,
+    held: usize,
+    argued: Vec<String>,
+    open: Vec<String>,
 }
 
 impl Report {
@@ -41,6 +52,23 @@ impl Report {
         self.argued_faults.push(format!("{capture}: {fault}\n    reason: {reason}"));
     }
 
+    /// Adds what became of a published result, with the reason why it need not
+    /// hold.
+    pub(super) fn check(&mut self, capture: &str, check: &Check, reason: Option<&str>) {
+        let Check { source, file, place, wanted } = check;
+        let checks = self.checks.entry(source.clone()).or_default();
+        checks.all += 1;
+        let Some(wanted) = wanted else {
+            checks.held += 1;
+            return;
+        };
+        let line = format!("{capture}: {file} {place}: {wanted}");
+        match reason {
+            Some(reason) => checks.argued.push(format!("{line}\n    reason: {reason}")),
+            None => checks.open.push(line),
+        }
+    }
+
     /// Adds entries of the list that nothing needed.
     pub(super) fn unused(&mut self, entries: Vec<String>) {
         self.unused = entries;
@@ -56,12 +84,13 @@ impl Report {
         for fault in &self.faults {
             println!("error: {fault}");
         }
+        let held = self.print_checks();
         let equal = self.print_counts();
         println!(
             "{captures} captures, {} of them without fault: no panic, every packet counted once",
             captures - self.faults.len().min(captures)
         );
-        let good = equal && self.faults.is_empty() && self.unused.is_empty();
+        let good = equal && held && self.faults.is_empty() && self.unused.is_empty();
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
@@ -87,6 +116,27 @@ impl Report {
         for difference in self.differences.iter().filter(|difference| difference.reason.is_none()) {
             println!("open: {}", line(difference));
         }
+    }
+
+    /// What other projects publish: one line for each project, and whether all of
+    /// it holds.
+    fn print_checks(&self) -> bool {
+        for (source, checks) in &self.checks {
+            for line in &checks.argued {
+                println!("{source} does not hold: {line}");
+            }
+            for line in &checks.open {
+                println!("open: {source} does not hold: {line}");
+            }
+        }
+        for (source, Checks { all, held, argued, open }) in &self.checks {
+            println!(
+                "{source}: {all} published results, {held} hold, {} argued, {} open",
+                argued.len(),
+                open.len()
+            );
+        }
+        self.checks.values().all(|checks| checks.open.is_empty())
     }
 
     /// One line for each kind, and whether each protocol has enough that is
