@@ -16,7 +16,7 @@ use nix::{
 };
 use serde_json::Value;
 
-use crate::{namespace::Namespace, program, wait};
+use crate::{namespace::Namespace, program, schema, wait};
 
 /// What tracer says on stderr once it sees traffic; interfaces follow.
 const READY: &str = "tracer: ready: ";
@@ -140,7 +140,7 @@ impl Tracer {
 
     /// The events so far.
     pub fn events(&self) -> Result<Vec<Value>> {
-        lines(&self.events).iter().map(|line| parse(line)).collect()
+        lines(&self.events).iter().map(|line| schema::event(line)).collect()
     }
 
     /// Waits until an event is there that is as asked for.
@@ -150,7 +150,7 @@ impl Tracer {
             let new: Vec<String> = lines(&self.events).iter().skip(seen).cloned().collect();
             seen += new.len();
             for line in new {
-                let event = parse(&line)?;
+                let event = schema::event(&line)?;
                 if is(&event) {
                     return Ok(Some(event));
                 }
@@ -170,7 +170,8 @@ impl Tracer {
     pub fn end(self, limit: Duration) -> Result<Traced> {
         let events = Arc::clone(&self.events);
         let Ended { log, status } = self.end_unread(limit)?;
-        let events = lines(&events).iter().map(|line| parse(line)).collect::<Result<_>>()?;
+        let events =
+            lines(&events).iter().map(|line| schema::event(line)).collect::<Result<_>>()?;
         Ok(Traced { events, log, status })
     }
 
@@ -219,10 +220,6 @@ pub fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
 /// A number in an event, by its JSON pointer.
 pub fn number(event: &Value, pointer: &str) -> Option<u64> {
     event.pointer(pointer).and_then(Value::as_u64)
-}
-
-fn parse(line: &str) -> Result<Value> {
-    serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))
 }
 
 fn lines(lines: &Lines) -> std::sync::MutexGuard<'_, Vec<String>> {

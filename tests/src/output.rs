@@ -1,11 +1,12 @@
 //! Everything that the program could write of events.
 
-use anyhow::{Context as _, Result};
-use serde_json::Value;
+use anyhow::Result;
 use tracer::{
     event::{Event, Sink},
     output::{Format, Output as _, View, Writer},
 };
+
+use crate::schema;
 
 /// Every output at once: each format in each view.
 struct Everything<'a>(Vec<Writer<&'a mut Vec<u8>>>);
@@ -38,18 +39,9 @@ pub fn everything(source: impl FnOnce(&mut dyn Sink) -> Result<()>) -> Result<St
     for (output, (format, _)) in outputs.iter().zip(kinds.as_flattened()) {
         if *format == Format::Json {
             for line in str::from_utf8(output)?.lines() {
-                valid(line)?;
+                schema::event(line)?;
             }
         }
     }
     Ok(String::from_utf8(outputs.concat())?)
-}
-
-/// Holds a line of JSON to be an event.
-///
-/// # Errors
-///
-/// When it is none.
-pub fn valid(line: &str) -> Result<Value> {
-    serde_json::from_str(line).with_context(|| format!("not JSON: {line}"))
 }

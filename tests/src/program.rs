@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Result, ensure};
 
+use crate::schema;
+
 /// The tracer that tests run: what the variable `TRACER` names, else what cargo
 /// put beside the folder of the test's own executable. Cargo builds no program
 /// of another package for a test; `cargo xtask test` does.
@@ -26,7 +28,8 @@ fn beside_the_test() -> PathBuf {
 ///
 /// # Errors
 ///
-/// When it fails; the error says what it says.
+/// When it fails; the error says what it says. When a line of JSON is not as
+/// the schema has it.
 pub fn read(capture: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<String>> {
     let program = tracer();
     ensure!(
@@ -37,5 +40,9 @@ pub fn read(capture: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Strin
     let output = Command::new(program).arg("read").args(arguments).arg(capture).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {errors}", output.status);
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
+    let lines: Vec<_> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();
+    for line in lines.iter().filter(|line| line.starts_with('{')) {
+        schema::event(line)?;
+    }
+    Ok(lines)
 }

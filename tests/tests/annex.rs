@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tests::{
     annex::{DIALOGUES, Dialogue},
-    program,
+    program, schema,
 };
 
 fn file(dialogue: &Dialogue, extension: &str) -> PathBuf {
@@ -112,7 +112,7 @@ fn json_has_one_object_for_each_segment() -> Result<()> {
         let rows = text(&dialogue, "rows")?;
         let objects = read(&dialogue, &["--view", "segments", "--format", "json"])?;
         let objects: Vec<Value> =
-            objects.iter().map(|line| serde_json::from_str(line)).collect::<Result<_, _>>()?;
+            objects.iter().map(|line| schema::event(line)).collect::<Result<_>>()?;
         let (stats, segments) = objects.split_last().context("no object")?;
         assert_eq!(stats["event"]["action"], "stats");
         assert_eq!(segments.len(), rows.lines().count(), "{}", dialogue.name);

@@ -7,8 +7,7 @@
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use serde_json::Value;
-use tests::{annex::DIALOGUES, examples, program};
+use tests::{annex::DIALOGUES, examples, program, schema};
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -62,7 +61,7 @@ fn every_example_is_a_line_that_is_written() -> Result<()> {
 #[test]
 fn every_action_that_is_written_has_an_example() -> Result<()> {
     let action = |line: &String| -> Result<String> {
-        let object: Value = serde_json::from_str(line)?;
+        let object = schema::event(line)?;
         Ok(object["event"]["action"].as_str().context("event.action")?.to_owned())
     };
     let written = written("json")?.iter().map(action).collect::<Result<BTreeSet<_>>>()?;

@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// Say what this kernel and these privileges allow, and what to do about each "no"
     Check,
+    /// Print the JSON Schema of what --format json writes
+    Schema,
 }
 
 /// Options of `live`.

@@ -1,12 +1,15 @@
 //! `tracer`, the program: see the library for its parts.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
 use tracer::{
     cli::{Cli, Command, LiveArgs},
     config::Config,
-    logger, privileged,
+    logger, output, privileged,
 };
 
 /// Exit status of a failure.
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         // Forks: this process must have one thread up to here.
         Command::Live(_) => privileged::live(&config).map_err(Into::into),
         Command::Check => Ok(privileged::check(&config)),
+        Command::Schema => schema().map(|()| ExitCode::SUCCESS).map_err(Into::into),
     };
     match done {
         Ok(status) => status,
@@ -39,6 +43,14 @@ fn main() -> ExitCode {
             log::error!("{error:#}");
             ExitCode::from(FAILURE)
         }
+    }
+}
+
+/// Prints the schema of the output, as docs/events.schema.json holds it.
+fn schema() -> io::Result<()> {
+    match writeln!(io::stdout(), "{:#}", output::schema()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
     }
 }
 

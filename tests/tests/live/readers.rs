@@ -11,7 +11,7 @@ use tests::{
     live::{Tracer, number, signal, text},
     load::Load,
     namespace::Namespace,
-    program,
+    program, schema,
     server::Nginx,
     topology::{Ip, Link, Topology},
 };
@@ -56,7 +56,7 @@ fn gone() -> Result<()> {
     let mut tracer = unread(&topology, &[])?;
     let (held, worker) = (Held::by(tracer.pid())?, tracer.worker()?);
     let load = Load::start(&topology)?;
-    let line: Value = serde_json::from_str(&tracer.read_one_line()?)?;
+    let line = schema::event(&tracer.read_one_line()?)?;
     ensure!(number(&line, "/event/sequence") == Some(1), "{line}");
     let ended = tracer.end_unread(END)?;
     ensure!(ended.status.code() == Some(0), "{}\n{}", ended.status, ended.log);

@@ -132,6 +132,9 @@ pub struct Event<'a> {
     pub message: Message<'a>,
 }
 
+/// Makes the schema of a message's fields.
+pub type MessageSchema = fn(&mut SchemaGenerator) -> Schema;
+
 /// Lists all messages in one place: makes the enum, and what follows from the
 /// list alone. A new message is one line of it.
 macro_rules! messages {
@@ -163,10 +166,10 @@ macro_rules! messages {
                 }
             }
 
-            /// All actions, each with the schema of the fields that its message
-            /// has beside those of every event.
-            pub fn schemas(generator: &mut SchemaGenerator) -> Vec<(&'static str, Schema)> {
-                vec![$(($action, <$message>::json_schema(generator)),)+]
+            /// All actions, each with what makes the schema of the fields that
+            /// its message has beside those of every event.
+            pub fn schemas() -> Vec<(&'static str, MessageSchema)> {
+                vec![$(($action, <$message>::json_schema),)+]
             }
         }
     };

@@ -1,7 +1,8 @@
 //! JSON lines, with the names of docs/EVENTS.md.
 
-use std::{fmt, io, net::IpAddr};
+use std::{borrow::Cow, fmt, io, net::IpAddr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::{
@@ -10,6 +11,7 @@ use super::{
 };
 use crate::{
     capture::Direction,
+    decode::PROTOCOLS,
     event::{Connection, Endpoint, Message, Outcome, Place, Side, Timestamp, is_control, tcp::Row},
 };
 
@@ -83,82 +85,132 @@ fn merge(
     Ok(())
 }
 
-#[derive(Serialize)]
-struct Envelope {
+/// What every event has.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Envelope {
+    /// When: the time of the packet that completed it.
     #[serde(rename = "@timestamp")]
     timestamp: Rfc3339,
+    /// What kind of event it is.
     event: EventObject,
 }
 
-#[derive(Serialize)]
+/// The object `event`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Event")]
 struct EventObject {
+    /// What happened.
     action: &'static str,
+    /// Number of the line, from 1 on.
     sequence: u64,
+    /// How long it took, in nanoseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     duration: Option<u64>,
+    /// How it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<Outcome>,
 }
 
-#[derive(Serialize)]
-struct ConnectionObjects<'a> {
+/// What every event of a connection has.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ConnectionObjects<'a> {
+    /// What is spoken, over what, and which way.
     network: NetworkObject<'a>,
+    /// Who opened the connection.
     client: EndObject,
+    /// Who was called.
     server: EndObject,
+    /// Who speaks, where the action does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<EndObject>,
+    /// Who is spoken to, where the action does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     destination: Option<EndObject>,
+    /// Where it was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     observer: Option<ObserverObject<'a>>,
 }
 
-#[derive(Serialize)]
+/// The object `network`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Network")]
 struct NetworkObject<'a> {
+    /// Protocol that is spoken; absent where it is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = PROTOCOLS.iter().map(|known| known.label.name).collect::<Vec<_>>()))]
     protocol: Option<&'static str>,
+    /// Always `tcp`.
+    #[schemars(extend("enum" = ["tcp"]))]
     transport: &'static str,
+    /// Version of IP.
     #[serde(rename = "type")]
+    #[schemars(extend("enum" = ["ipv4", "ipv6"]))]
     kind: &'static str,
+    /// Which way the client's packets cross the interface; `internal` on the
+    /// loopback. Absent where a capture file does not say.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["ingress", "egress", "internal"]))]
     direction: Option<&'static str>,
+    /// Community ID, version 1, seed 0.
     community_id: &'a str,
+    /// The outer VLAN tag of its frames.
     #[serde(skip_serializing_if = "Option::is_none")]
     vlan: Option<VlanObject>,
+    /// What stands inside of the outer tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     inner: Option<InnerObject>,
 }
 
-#[derive(Serialize)]
+/// A VLAN tag.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Vlan")]
 struct VlanObject {
+    /// VLAN id.
     id: u16,
 }
 
-#[derive(Serialize)]
+/// The object `network.inner`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Inner")]
 struct InnerObject {
+    /// The inner VLAN tag.
     vlan: VlanObject,
 }
 
-#[derive(Serialize)]
+/// An end of a connection.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "End")]
 struct EndObject {
+    /// Address.
     ip: IpAddr,
+    /// TCP port.
     port: u16,
+    /// Bytes that it sent on the connection, by sequence numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// The object `observer`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Observer")]
 struct ObserverObject<'a> {
+    /// The object `observer.ingress`.
     ingress: IngressObject<'a>,
 }
 
-#[derive(Serialize)]
+/// The object `observer.ingress`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ingress")]
 struct IngressObject<'a> {
+    /// The interface that owns the client's direction.
     interface: InterfaceObject<'a>,
 }
 
-#[derive(Serialize)]
+/// The object `observer.ingress.interface`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Interface")]
 struct InterfaceObject<'a> {
+    /// Its name.
     name: &'a str,
 }
 
@@ -229,6 +281,21 @@ struct Rfc3339(Timestamp);
 impl Serialize for Rfc3339 {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Rfc3339 {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Time as RFC 3339 has it, in UTC and with nanoseconds.",
+            "type": "string",
+            "format": "date-time",
+            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$",
+        })
     }
 }
 

@@ -4,6 +4,7 @@ mod color;
 mod json;
 mod look;
 pub mod pcapng;
+mod schema;
 mod segments;
 mod text;
 mod writer;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use color::Color;
 pub use look::Look;
+pub use schema::schema;
 pub use writer::Writer;
 
 use memchr::memchr3_iter;
