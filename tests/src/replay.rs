@@ -56,7 +56,7 @@ pub fn events(capture: &Capture) -> Result<Vec<Value>> {
 ///
 /// When the capture cannot be read.
 pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
-    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true };
+    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true, body: 0 };
     output::everything(|sink| replay(capture, stream_limit, true, decode, sink))
 }
 

@@ -98,6 +98,9 @@ pub struct CommonArgs {
     /// Ports of a protocol, in place of its usual ones; none leaves it out
     #[arg(long = "port", value_name = "PROTO=N[,N]…", global = true)]
     pub ports: Vec<PortList>,
+    /// Show the first bytes of bodies (HTTP), without gzip and deflate (512, 4K)
+    #[arg(long, value_name = "BYTES", value_parser = body, global = true)]
+    pub body: Option<usize>,
     /// Leave passwords, cookies and the like readable
     #[arg(long, global = true)]
     pub show_secrets: bool,
@@ -234,6 +237,10 @@ fn size(text: &str) -> Result<usize, String> {
         }
         limit => usize::try_from(limit).map_err(|_| format!("{text} is beyond this machine")),
     }
+}
+
+fn body(text: &str) -> Result<usize, String> {
+    usize::try_from(bytes(text)?).map_err(|_| format!("{text} is beyond this machine"))
 }
 
 /// What the kernel takes for a ring buffer: a power of two, whole pages, and

@@ -108,10 +108,14 @@ impl Config {
                 show_secrets: common.show_secrets,
                 pieces: segments,
                 exchanges: view == View::Exchanges,
+                body: common.body.unwrap_or(0),
             },
         };
         if flows.stream_limit > flows.flow_limit {
             return Err(Error::Limits { part: "--stream-limit", whole: "--flow-limit" });
+        }
+        if flows.decode.body > flows.stream_limit {
+            return Err(Error::Limits { part: "--body", whole: "--stream-limit" });
         }
         if flows.flow_limit > flows.total_limit {
             return Err(Error::Limits { part: "--flow-limit", whole: "--memory-limit" });

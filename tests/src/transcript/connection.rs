@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow};
 use tracer::{
     capture::{
         Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
@@ -101,7 +101,7 @@ impl Transcript {
         let mut sink = Counted { hearer: Hearer::new(self.settings.view), close: None };
         let protocol = self.spoken()?;
         let audited = account::audited(protocol).context("a known protocol")?;
-        let settings = self.decode(self.settings.view == View::Exchanges, false)?;
+        let settings = self.decode(self.settings.view == View::Exchanges, false);
         self.replay(pieces, opened, audited, settings, &mut sink)?;
         let (sent, lost) = sink.close.context("no tcp-close")?;
         Ok(Outcome { hearer: sink.hearer, accounts: account::accounts(), sent, lost })
@@ -115,15 +115,14 @@ impl Transcript {
         pieces: &[Piece<'_>],
         sink: &mut dyn Sink,
     ) -> Result<()> {
-        let settings = self.decode(true, true)?;
+        let settings = self.decode(true, true);
         self.replay(pieces, opened, self.spoken()?, settings, sink)
     }
 
     /// What decoders are told.
-    fn decode(&self, exchanges: bool, pieces: bool) -> Result<decode::Settings> {
+    const fn decode(&self, exchanges: bool, pieces: bool) -> decode::Settings {
         let super::Settings { show_secrets, body, .. } = self.settings;
-        ensure!(body == 0, "bodies are not shown");
-        Ok(decode::Settings { show_secrets, pieces, exchanges })
+        decode::Settings { show_secrets, pieces, exchanges, body }
     }
 
     /// What is spoken on the server's port.

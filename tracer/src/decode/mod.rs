@@ -152,6 +152,8 @@ pub struct Settings {
     /// Tell of exchanges: what a request said is kept until its answer is
     /// complete.
     pub exchanges: bool,
+    /// Bytes of bodies that are shown; 0 for none.
+    pub body: usize,
 }
 
 /// Where a decoder puts what it has to say.

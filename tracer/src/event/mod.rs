@@ -182,6 +182,8 @@ messages! {
     pub enum Message<'a> {
         "http-request" => HttpRequest(http::Request<'a>),
         "http-response" => HttpResponse(http::Response<'a>),
+        "http-body" => HttpBody(http::BodyShown<'a>),
+        "http-exchange" => HttpExchange(http::Exchange<'a>),
         "smtp-command" => SmtpCommand(smtp::Command<'a>),
         "smtp-reply" => SmtpReply(smtp::Reply<'a>),
         "smtp-data" => SmtpData(smtp::Data<'a>),

@@ -3,7 +3,7 @@
 
 use memchr::memchr;
 
-use super::odd::Odd;
+use super::{content::Content, odd::Odd};
 
 /// Bytes of a line with a chunk's size and its extensions. Servers allow a few
 /// kilobytes at most; longer is an attack or a lost step.
@@ -54,7 +54,7 @@ pub(super) enum Taken {
     /// All bytes, and so many more are of no interest.
     Skip(u64),
     /// So many bytes; behind them the end cannot be found.
-    Broken(usize, Odd),
+    Broken(usize),
 }
 
 impl Body {
@@ -82,52 +82,59 @@ impl Body {
         }
     }
 
+    /// Whether all bytes of a known length have come.
+    pub(super) const fn is_complete(self) -> bool {
+        matches!(self, Self::Length(0))
+    }
+
     /// Takes what it can.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> Taken {
+    pub(super) fn take(&mut self, bytes: &[u8], content: &mut Content) -> Taken {
         match self {
-            Self::UntilClose => Taken::Skip(u64::MAX),
-            Self::Length(rest) => match take_known(rest, bytes) {
+            Self::UntilClose => {
+                content.data(bytes);
+                Taken::Skip(u64::MAX)
+            }
+            Self::Length(rest) => match take_known(rest, bytes, content) {
                 Some(taken) => Taken::Done(taken),
                 None => Taken::Skip(*rest),
             },
-            Self::Chunked(chunk) => chunk.take(bytes),
+            Self::Chunked(chunk) => chunk.take(bytes, content),
         }
     }
 }
 
 /// Takes from a known number of bytes; `Some` when its end was reached.
-fn take_known(rest: &mut u64, bytes: &[u8]) -> Option<usize> {
-    match usize::try_from(*rest) {
-        Ok(all) if all <= bytes.len() => {
-            *rest = 0;
-            Some(all)
-        }
-        _ => {
-            *rest -= bytes.len() as u64;
-            None
-        }
-    }
+fn take_known(rest: &mut u64, bytes: &[u8], content: &mut Content) -> Option<usize> {
+    let all = usize::try_from(*rest).ok().and_then(|all| bytes.get(..all));
+    let data = all.unwrap_or(bytes);
+    content.data(data);
+    *rest -= data.len() as u64;
+    all.map(<[u8]>::len)
 }
 
 impl Chunk {
-    fn take(&mut self, bytes: &[u8]) -> Taken {
+    fn take(&mut self, bytes: &[u8], content: &mut Content) -> Taken {
         let mut taken = 0;
         loop {
             let rest = bytes.get(taken..).unwrap_or_default();
             match self {
                 Self::Size(looked) => match size_line(rest, looked) {
                     Size::More => return Taken::More(taken),
-                    Size::Broken(odd) => return Taken::Broken(taken, odd),
-                    Size::Line(line, 0) => {
-                        taken += line;
-                        *self = Self::Trailer(Line::Empty);
+                    Size::Broken(odd) => {
+                        content.broken(odd, rest);
+                        return Taken::Broken(taken);
                     }
-                    Size::Line(line, size) => {
-                        taken += line;
-                        *self = Self::Data(size);
+                    Size::Line(length, size) => {
+                        let line = rest.get(..length).unwrap_or_default();
+                        taken += length;
+                        content.note_line(line);
+                        *self = match size {
+                            0 => Self::Trailer(Line::Empty),
+                            _ => Self::Data(size),
+                        };
                     }
                 },
-                Self::Data(missing) => match take_known(missing, rest) {
+                Self::Data(missing) => match take_known(missing, rest, content) {
                     None => return Taken::Skip(*missing),
                     Some(data) => {
                         taken += data;
@@ -138,20 +145,26 @@ impl Chunk {
                     [] | [b'\r'] => return Taken::More(taken),
                     [b'\n', ..] => {
                         taken += 1;
+                        content.odd.insert(Odd::BareLf);
                         *self = Self::Size(0);
                     }
                     [b'\r', b'\n', ..] => {
                         taken += 2;
                         *self = Self::Size(0);
                     }
-                    _ => return Taken::Broken(taken, Odd::InvalidChunkEnd),
+                    _ => {
+                        content.odd.insert(Odd::InvalidChunkEnd);
+                        return Taken::Broken(taken);
+                    }
                 },
                 Self::Trailer(line) => {
                     let Some(end) = memchr(b'\n', rest) else {
                         *line = line.with(rest);
+                        content.trailer(rest);
                         return Taken::More(bytes.len());
                     };
                     taken += end + 1;
+                    content.trailer(rest.get(..=end).unwrap_or_default());
                     match line.with(rest.get(..end).unwrap_or_default()) {
                         Line::Empty | Line::Cr => return Taken::Done(taken),
                         Line::Field => *line = Line::Empty,

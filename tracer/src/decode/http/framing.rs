@@ -7,15 +7,20 @@ use super::{
     body::Body,
     odd::{Odd, Oddities},
 };
-use crate::event::Side;
+use crate::decode::redact;
+
+/// The transfer codings that are registered (RFC 9112 section 7).
+const TRANSFER_CODINGS: [&[u8]; 6] =
+    [b"chunked", b"gzip", b"x-gzip", b"deflate", b"compress", b"x-compress"];
 
 /// The header fields that frame a message, as far as they were read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Framing {
     length: Option<u64>,
     has_length: bool,
     transfer: Transfer,
     upgrade: Option<&'static str>,
+    hosts: usize,
     /// What was wrong with them.
     pub(super) odd: Oddities,
 }
@@ -29,6 +34,43 @@ enum Transfer {
     Chunked,
     /// Another is the last.
     Other,
+}
+
+/// A version, as far as framing depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Older than HTTP/1.1, or none was sent.
+    Old,
+    /// HTTP/1.1.
+    New,
+    /// One that nobody speaks.
+    Unknown,
+}
+
+impl Version {
+    /// What its number means; empty where none was sent.
+    pub(super) fn of(number: &str) -> Self {
+        match number {
+            "1.1" => Self::New,
+            "" | "1.0" => Self::Old,
+            _ if number.starts_with('0') => Self::Old,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A message's kind, with what its body depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A request.
+    Request,
+    /// A response, and the request it answers, where that is known.
+    Response {
+        /// Status code.
+        status: u16,
+        /// What was asked.
+        asked: Option<Asked>,
+    },
 }
 
 /// What a response answers; it decides whether a body follows.
@@ -50,6 +92,7 @@ impl Framing {
     /// Takes note of a header field.
     pub(super) fn field(&mut self, name: &str, value: &[u8]) {
         match name.len() {
+            4 if name.eq_ignore_ascii_case("host") => self.host(value),
             7 if name.eq_ignore_ascii_case("upgrade") => self.upgrade(value),
             14 if name.eq_ignore_ascii_case("content-length") => self.content_length(value),
             17 if name.eq_ignore_ascii_case("transfer-encoding") => self.transfer_encoding(value),
@@ -64,18 +107,32 @@ impl Framing {
         }
     }
 
+    fn host(&mut self, value: &[u8]) {
+        self.hosts += 1;
+        if self.hosts > 1 {
+            self.odd.insert_of(Odd::SeveralHosts, &redact::url(value));
+        }
+    }
+
     fn content_length(&mut self, value: &[u8]) {
-        self.has_length = true;
-        // A list of equal values is one value (RFC 9110 section 8.6).
+        let mut again = std::mem::replace(&mut self.has_length, true);
         for number in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            match decimal(number) {
-                None => self.odd.insert(Odd::InvalidContentLength),
-                Some(number) => match self.length {
-                    // Which of two a server believes cannot be known; the first is as good.
-                    Some(first) if first != number => self.odd.insert(Odd::ContentLengthConflict),
-                    _ => self.length = Some(number),
-                },
+            match (decimal(number), self.length) {
+                (None, _) => self.odd.insert_of(Odd::InvalidContentLength, value),
+                // Which of two a server believes cannot be known; the first is as good.
+                (Some(number), Some(first)) if first != number => {
+                    let both = format!("{first}, {number}");
+                    self.odd.insert_of(Odd::ContentLengthConflict, both.as_bytes());
+                }
+                (Some(number), _) => {
+                    self.length = Some(number);
+                    // A list of equal values is one value (RFC 9110 section 8.6).
+                    if again {
+                        self.odd.insert(Odd::RepeatedContentLength);
+                    }
+                }
             }
+            again = true;
         }
     }
 
@@ -85,13 +142,16 @@ impl Framing {
                 continue;
             }
             if self.transfer == Transfer::Chunked {
-                self.odd.insert(Odd::InvalidTransferEncoding);
+                self.odd.insert_of(Odd::InvalidTransferEncoding, value);
             }
             self.transfer = if coding.eq_ignore_ascii_case(b"chunked") {
                 Transfer::Chunked
             } else {
                 Transfer::Other
             };
+            if !TRANSFER_CODINGS.iter().any(|known| coding.eq_ignore_ascii_case(known)) {
+                self.odd.insert_of(Odd::UnknownTransferCoding, coding);
+            }
         }
     }
 
@@ -108,7 +168,7 @@ impl Framing {
         match version {
             "1.0" | "1.1" => {}
             "" => self.odd.insert(Odd::NoVersion),
-            _ => self.odd.insert(Odd::UnknownVersion),
+            _ => self.odd.insert_of(Odd::UnknownVersion, version.as_bytes()),
         }
     }
 
@@ -138,23 +198,47 @@ impl Framing {
     }
 
     /// Notes what is wrong with the fields as a whole, when all were read.
-    pub(super) fn check(&mut self, side: Side, old: bool) {
-        if self.transfer == Transfer::None {
-            return;
+    pub(super) fn check(&mut self, version: Version, kind: Kind) {
+        match kind {
+            Kind::Request => {
+                if self.hosts == 0 && version == Version::New {
+                    self.odd.insert(Odd::MissingHost);
+                }
+                if self.transfer == Transfer::Other {
+                    self.odd.insert(Odd::InvalidTransferEncoding);
+                }
+            }
+            Kind::Response { status, asked } => {
+                // A length of 0 misleads nobody, and many servers send it.
+                let framed = self.transfer != Transfer::None || self.length.unwrap_or(0) > 0;
+                let tunnel = asked == Some(Asked::Connect) && matches!(status, 200..=299);
+                if framed && (matches!(status, 100..=199 | 204) || tunnel) {
+                    self.odd.insert(Odd::UnexpectedFraming);
+                }
+                if status == 101 && asked.is_some_and(|asked| asked != Asked::Upgrade) {
+                    self.odd.insert(Odd::UnaskedUpgrade);
+                }
+            }
         }
-        if self.has_length {
-            self.odd.insert(Odd::ContentLengthWithTransferEncoding);
-        }
-        if old {
-            self.odd.insert(Odd::TransferEncodingInOldVersion);
-        }
-        if side == Side::Client && self.transfer == Transfer::Other {
-            self.odd.insert(Odd::InvalidTransferEncoding);
+        if self.transfer != Transfer::None {
+            if self.has_length {
+                self.odd.insert(Odd::ContentLengthWithTransferEncoding);
+            }
+            if version == Version::Old {
+                self.odd.insert(Odd::TransferEncodingInOldVersion);
+            }
         }
     }
 
-    /// The body of a request; `None` when its end cannot be known.
-    pub(super) fn request_body(&self) -> Option<Body> {
+    /// The body of a message; `None` when its end cannot be known.
+    pub(super) fn body(&self, kind: Kind) -> Option<Body> {
+        match kind {
+            Kind::Request => self.request_body(),
+            Kind::Response { status, asked } => self.response_body(status, asked),
+        }
+    }
+
+    fn request_body(&self) -> Option<Body> {
         match self.transfer {
             Transfer::Chunked => Some(Body::chunked()),
             Transfer::Other => None,
@@ -163,9 +247,9 @@ impl Framing {
         }
     }
 
-    /// The body of a response; `None` when its end cannot be known.
-    pub(super) fn response_body(&self, status: u16, asked: Option<Asked>) -> Option<Body> {
-        if asked == Some(Asked::Head) || matches!(status, 100..=199 | 204 | 304) {
+    fn response_body(&self, status: u16, asked: Option<Asked>) -> Option<Body> {
+        let bare = matches!(status, 100..=199 | 204 | 304);
+        if bare || asked == Some(Asked::Head) || self.becomes(status, asked).is_some() {
             return Some(Body::Length(0));
         }
         match self.transfer {

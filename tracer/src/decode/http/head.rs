@@ -158,6 +158,58 @@ pub(super) struct StatusLine<'a> {
     pub(super) reason: &'a [u8],
 }
 
+/// The first line of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StartLine<'a> {
+    /// Of a request.
+    Request(RequestLine<'a>),
+    /// Of a response.
+    Status(StatusLine<'a>),
+}
+
+impl<'a> StartLine<'a> {
+    /// Number of the version as sent; empty where the line has none.
+    pub(super) const fn version(self) -> &'a str {
+        match self {
+            Self::Request(line) => line.version,
+            Self::Status(line) => line.version,
+        }
+    }
+
+    /// What may be anything: the target or the reason phrase.
+    pub(super) const fn text(self) -> &'a [u8] {
+        match self {
+            Self::Request(line) => line.target,
+            Self::Status(line) => line.reason,
+        }
+    }
+}
+
+/// Reads the first line of a message of `side`.
+pub(super) fn start_line(side: Side, line: &[u8]) -> Option<StartLine<'_>> {
+    match side {
+        Side::Client => request_line(line).map(StartLine::Request),
+        Side::Server => status_line(line).map(StartLine::Status),
+    }
+}
+
+/// Whether a start line has white space other than one space between its parts
+/// (RFC 9112 section 3).
+pub(super) fn has_odd_space(side: Side, line: &[u8]) -> bool {
+    let mut parts = line.splitn(3, |byte| *byte == b' ');
+    let (first, second, third) = (parts.next(), parts.next(), parts.next());
+    let odd = |part: Option<&[u8]>| {
+        part.is_some_and(|part| part.is_empty() || part.iter().any(u8::is_ascii_whitespace))
+    };
+    // The reason phrase may hold spaces, or be empty.
+    odd(first) || odd(second) || (side == Side::Client && odd(third))
+}
+
+/// The value of the first field with this name, which is in lower case.
+pub(super) fn value<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> {
+    headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+}
+
 /// Reads a request line. Spaces inside the target are taken as part of it:
 /// servers do (RFC 9112 section 3.2), so the rest of the head would be read.
 /// Without a version it has to be beyond doubt that this is a target.
@@ -272,8 +324,23 @@ pub(super) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
 /// Room for the header fields of one head.
 pub(super) type Uninit<'a> = [MaybeUninit<Header<'a>>; HEADERS_LIMIT];
 
-/// Reads the whole head of a request that breaks no rule.
-pub(super) fn request<'h, 'b>(
+/// Reads a whole head that breaks no rule.
+pub(super) fn parse<'h, 'b>(
+    side: Side,
+    bytes: &'b [u8],
+    room: &'h mut Uninit<'b>,
+) -> Option<(StartLine<'b>, &'h mut [Header<'b>])> {
+    match side {
+        Side::Client => {
+            request(bytes, room).map(|(line, headers)| (StartLine::Request(line), headers))
+        }
+        Side::Server => {
+            response(bytes, room).map(|(line, headers)| (StartLine::Status(line), headers))
+        }
+    }
+}
+
+fn request<'h, 'b>(
     bytes: &'b [u8],
     room: &'h mut Uninit<'b>,
 ) -> Option<(RequestLine<'b>, &'h mut [Header<'b>])> {
@@ -284,8 +351,7 @@ pub(super) fn request<'h, 'b>(
     (status.is_complete() && method.len() <= METHOD_LIMIT).then_some((line, request.headers))
 }
 
-/// Reads the whole head of a response that breaks no rule.
-pub(super) fn response<'h, 'b>(
+fn response<'h, 'b>(
     bytes: &'b [u8],
     room: &'h mut Uninit<'b>,
 ) -> Option<(StatusLine<'b>, &'h mut [Header<'b>])> {

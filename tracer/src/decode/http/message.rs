@@ -109,8 +109,10 @@ pub(super) fn request<'a>(
                 method: line.method,
                 mime_type: known.mime_type(),
                 referrer: known.referer.map(Text::from),
-                body: announced.map(|bytes| BodyObject { bytes }),
+                body: announced
+                    .map(|bytes| BodyObject { bytes: Some(bytes), ..BodyObject::default() }),
                 header: Headers(headers),
+                trailer: Headers::default(),
             },
         },
         url: url(line.method, line.target, known.host),
@@ -130,11 +132,15 @@ pub(super) fn response<'a>(
         http: ResponseHttp {
             version: line.version,
             response: ResponseFields {
-                status_code: line.status,
+                status_code: Some(line.status),
                 reason: (!line.reason.is_empty()).then(|| line.reason.into()),
                 mime_type: Known::new(headers).mime_type(),
-                body: announced.map(|bytes| BodyObject { bytes }),
+                body: announced
+                    .map(|bytes| BodyObject { bytes: Some(bytes), ..BodyObject::default() }),
                 header: Headers(headers),
+                trailer: Headers::default(),
+                interim_status_codes: &[],
+                time_to_first_byte: None,
             },
         },
         has_body: has_body(body),

@@ -6,11 +6,16 @@
 //! something else (CONNECT, Upgrade).
 
 mod body;
-mod exchange;
+mod coding;
+mod content;
+mod fields;
 mod framing;
+mod half;
 mod head;
+mod heads;
 mod message;
 mod odd;
+mod record;
 mod repaired;
 mod rest;
 mod resync;
@@ -21,14 +26,20 @@ use std::collections::VecDeque;
 
 use self::{
     body::{Body, Taken},
+    content::Content,
     framing::Asked,
+    half::{Half, State, Step},
     head::Begins,
-    odd::Odd,
-    rest::Rest,
+    odd::{Odd, Oddities},
+    record::Records,
     resync::Resync,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, Want};
-use crate::event::{Hue, Label, Message, Side, Timestamp, tracer::Upgrade};
+use crate::event::{
+    Hue, Label, Message, Side, Timestamp,
+    http::{BodyShown, Ended},
+    tracer::Upgrade,
+};
 
 /// HTTP in the clear.
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -37,112 +48,99 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     decoder: || Box::new(Http::default()),
 };
 
-/// Requests that wait for their responses. Clients that pipeline send a few
-/// dozen ahead; the queue holds a byte for each.
-const PIPELINE_LIMIT: usize = 4096;
-/// Changes of a side's state without a byte taken: twice as many as there are
-/// states. More would mean that two of them lead to each other, and a peer
-/// must not keep the worker in them.
-const CHANGES_LIMIT: u32 = 16;
-
 /// Decoder of one connection.
 #[derive(Debug, Default)]
 struct Http {
-    client: State,
-    server: State,
+    client: Half,
+    server: Half,
     /// Requests without a final response, oldest first.
     asked: VecDeque<Asked>,
     /// The newest of them may turn the connection into something else, so
     /// what the client sends behind it can be read only when it is answered.
     undecided: bool,
-}
-
-/// Where one side stands.
-#[derive(Debug)]
-enum State {
-    /// Before or in a head.
-    Head(head::Search),
-    /// In what is left of a head that is too long.
-    Rest(Rest),
-    /// In a body.
-    Body(Body),
-    /// Before a body of this length, if there is one: the response is to an
-    /// unknown request, which may have been HEAD.
-    BodyUnlessHead(u64),
-    /// Behind a request that may turn the connection into something else;
-    /// `lost` when bytes behind it are missing.
-    Undecided {
-        /// Whether a message has to be searched for afterwards.
-        lost: bool,
-    },
-    /// The connection became something else.
-    Opaque,
-    /// Between messages, nobody knows where.
-    Lost(Resync),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Head(head::Search::default())
-    }
-}
-
-/// What became of the bytes offered to a state.
-enum Step {
-    /// So many were taken; another state goes on.
-    Next(usize),
-    /// So many were taken; nothing moves before there is more.
-    Wait(usize, Want),
+    /// Final responses that came before any request they could answer. A
+    /// capture may show a response before its request.
+    early: usize,
+    /// There are requests: a capture may show the other direction only.
+    requests_seen: bool,
+    /// Messages of either side were not seen, so that nobody knows how many
+    /// requests and responses there were.
+    uncounted: bool,
+    /// What exchanges will say.
+    records: Records,
 }
 
 impl Decoder for Http {
     fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
-        let (mut consumed, mut changes) = (0, 0);
+        let side = input.side;
+        let mut consumed = 0;
         loop {
             let bytes = input.bytes.get(consumed..).unwrap_or_default();
-            match self.step(&Input { bytes, ..*input }, out) {
-                Step::Next(0) if changes == CHANGES_LIMIT => {
-                    self.lose(input.side);
+            let rank = self.half(side).state.rank();
+            // What stands behind a message came after it.
+            let started = if consumed == 0 { input.started } else { input.time };
+            match self.step(&Input { bytes, started, ..*input }, out) {
+                Step::Next(0) if self.half(side).state.rank() >= rank => {
+                    debug_assert!(false, "a state that took nothing leads nowhere");
+                    self.lose(side, input.time, out);
                     out.undecoded(bytes.len() as u64);
                     return Progress::more(input.bytes.len());
                 }
-                Step::Next(taken) => {
-                    changes = if taken == 0 { changes + 1 } else { 0 };
-                    consumed += taken;
-                }
+                Step::Next(taken) => consumed += taken,
                 Step::Wait(taken, want) => return Progress { consumed: consumed + taken, want },
             }
         }
     }
 
-    fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
-        self.pass(side, bytes);
+    fn skipped(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
+        self.pass(side, bytes, time, out);
     }
 
-    fn gap(&mut self, side: Side, bytes: Option<u64>, _time: Timestamp, _out: &mut Out<'_>) {
-        match bytes {
-            Some(bytes) => self.pass(side, bytes),
-            // The first response behind it answers the first request behind
-            // it, more likely than not: what was asked is kept.
-            None => {
-                if !matches!(self.state(side), State::Opaque) {
-                    *self.state(side) = State::Lost(Resync::default());
-                }
-            }
+    fn gap(&mut self, side: Side, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(bytes) = bytes {
+            return self.pass(side, bytes, time, out);
+        }
+        // The first response behind it answers the first request behind it,
+        // more likely than not: what was asked is kept.
+        self.uncounted = true;
+        if !matches!(self.half(side).state, State::Opaque) {
+            self.half(side).state = State::Lost(Resync::default());
         }
     }
 
-    fn close(&mut self, _side: Side, _time: Timestamp, _out: &mut Out<'_>) {}
+    fn close(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        let half = self.half(side);
+        half.closed = true;
+        let ended = match half.state {
+            State::Body(Body::UntilClose) => Ended::Whole,
+            // Perhaps there was none to come.
+            State::BodyUnlessHead(_) => Ended::Unseen,
+            _ => Ended::Cut,
+        };
+        self.content_ends(side, ended, time, out);
+        if side == Side::Server {
+            self.tell_unasked(time, out);
+            self.records.abandon(Ended::Cut, time, out);
+        }
+    }
 
-    fn finish(&mut self, _time: Timestamp, _out: &mut Out<'_>) {}
+    fn finish(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        for side in [Side::Client, Side::Server] {
+            self.content_ends(side, Ended::Unseen, time, out);
+        }
+        self.tell_unasked(time, out);
+        let ended = self.server.broken_off();
+        self.records.abandon(ended, time, out);
+    }
 
     fn held(&self) -> usize {
-        self.asked.capacity() * size_of::<Asked>()
+        let asked = self.asked.capacity() * size_of::<Asked>();
+        asked + self.client.held() + self.server.held() + self.records.held()
     }
 }
 
 impl Http {
-    const fn state(&mut self, side: Side) -> &mut State {
+    const fn half(&mut self, side: Side) -> &mut Half {
         match side {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
@@ -150,92 +148,150 @@ impl Http {
     }
 
     /// Bytes passed that nobody read.
-    fn pass(&mut self, side: Side, bytes: u64) {
-        match self.state(side) {
+    fn pass(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
+        let half = self.half(side);
+        if let State::BodyUnlessHead(length) = half.state {
+            half.state = State::Body(Body::Length(length));
+        }
+        match &mut half.state {
             State::Opaque => {}
             State::Undecided { lost } => *lost = true,
             State::Body(body) => {
-                if !body.pass(bytes) {
-                    self.lose(side);
+                let fits = body.pass(bytes);
+                let complete = body.is_complete();
+                if let Some(content) = half.content.as_mut().filter(|_| fits) {
+                    content.pass(bytes);
+                    content.latest = time;
+                }
+                match (fits, complete) {
+                    (false, _) => self.lose(side, time, out),
+                    (true, true) => self.message_ends(side, time, out),
+                    (true, false) => self.show(side, false, time, out),
                 }
             }
-            State::BodyUnlessHead(length) => {
-                let mut body = Body::Length(*length);
-                if body.pass(bytes) {
-                    *self.state(side) = State::Body(body);
-                } else {
-                    self.lose(side);
-                }
+            State::Head(_) | State::Rest(_) | State::Lost(_) | State::BodyUnlessHead(_) => {
+                self.lose(side, time, out);
             }
-            State::Head(_) | State::Rest(_) | State::Lost(_) => self.lose(side),
         }
     }
 
-    /// The side's next message has to be searched for, and nobody knows any
-    /// more which response belongs to which request.
-    fn lose(&mut self, side: Side) {
-        self.asked.clear();
-        *self.state(side) = State::Lost(Resync::default());
+    /// The side's next message has to be searched for. What was asked before
+    /// is answered in its order all the same; behind a lost response, nobody
+    /// knows any more which response belongs to which request.
+    fn lose(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        self.uncounted = true;
+        let ended = self.half(side).broken_off();
+        self.content_ends(side, ended, time, out);
+        if side == Side::Server {
+            self.asked.clear();
+            self.records.abandon(Ended::Unseen, time, out);
+        }
+        self.half(side).state = State::Lost(Resync::default());
         self.decide();
     }
 
     /// Behind a whole message.
-    fn message_ends(&mut self, side: Side) {
-        *self.state(side) = if side == Side::Client && self.undecided {
+    fn message_ends(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        self.content_ends(side, Ended::Whole, time, out);
+        self.half(side).state = if side == Side::Client && self.undecided {
             State::Undecided { lost: false }
         } else {
             State::default()
         };
     }
 
+    /// The message at hand, if there is one, has no more content.
+    fn content_ends(&mut self, side: Side, ended: Ended, time: Timestamp, out: &mut Out<'_>) {
+        let Some(content) = &mut self.half(side).content else { return };
+        let trailer = content.read_trailer(out.settings.show_secrets);
+        self.tell_content(side, time, out);
+        self.show(side, true, time, out);
+        if let Some(content) = self.half(side).content.take() {
+            self.records.ends(side, &content, trailer, ended);
+        }
+        let early = if self.uncounted { 0 } else { self.early };
+        self.records.tell_complete(early, time, out);
+    }
+
+    /// Tells of what was wrong with the content so far.
+    fn tell_content(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(content) = &mut self.half(side).content {
+            let (mut odd, told) = content.take_odd();
+            odd.tell_new(told, side, time, out);
+        }
+    }
+
+    /// Shows the body once what is shown of it is complete.
+    fn show(&mut self, side: Side, end: bool, time: Timestamp, out: &mut Out<'_>) {
+        let settings = out.settings;
+        let content = self.half(side).content.as_mut();
+        let Some(body) = content.and_then(|content| content.take_shown(end, settings)) else {
+            return;
+        };
+        out.emit(side, time, Message::HttpBody(BodyShown::new(side, body.clone())));
+        self.records.body(side, body);
+    }
+
     /// The connection stays what it is.
     fn decide(&mut self) {
         self.undecided = false;
-        if let State::Undecided { lost } = self.client {
-            self.client = if lost { State::Lost(Resync::default()) } else { State::default() };
+        if let State::Undecided { lost } = self.client.state {
+            self.client.state =
+                if lost { State::Lost(Resync::default()) } else { State::default() };
         }
     }
 
     /// The connection becomes something else.
     fn become_opaque(&mut self, to: &'static str, side: Side, time: Timestamp, out: &mut Out<'_>) {
         out.emit(side, time, Message::Upgrade(Upgrade::new(to)));
+        for side in [Side::Client, Side::Server] {
+            self.content_ends(side, Ended::Whole, time, out);
+            self.half(side).state = State::Opaque;
+        }
+        self.records.abandon(Ended::Unseen, time, out);
         self.asked = VecDeque::new();
         self.undecided = false;
-        self.client = State::Opaque;
-        self.server = State::Opaque;
+    }
+
+    /// Tells of responses that no request has come for, where none was missed.
+    fn tell_unasked(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        let early = std::mem::take(&mut self.early);
+        if early > 0 && self.requests_seen && !self.uncounted {
+            let mut odd = Oddities::default();
+            odd.insert(Odd::UnaskedResponse);
+            odd.tell(Side::Server, time, out);
+        }
     }
 
     fn step(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Step {
-        let Input { side, bytes, end, .. } = *input;
-        match self.state(side) {
+        let Input { side, bytes, end, time, .. } = *input;
+        let Half { state, content, .. } = self.half(side);
+        match state {
             State::Head(_) => self.head(input, out),
             State::Rest(rest) => {
                 let (taken, head) = rest.take(bytes, end.is_some());
                 let Some(head) = head else { return Step::Wait(taken, Want::More) };
-                self.head_ends(side, Some(&head), input.time, out);
+                self.head_ends(side, Some(head), time, out);
                 Step::Next(taken)
             }
-            State::Body(body) => match body.take(bytes) {
-                Taken::Done(taken) => {
-                    self.message_ends(side);
-                    Step::Next(taken)
+            State::Body(body) => {
+                let content = content.get_or_insert_default();
+                if !bytes.is_empty() {
+                    content.latest = time;
                 }
-                Taken::More(taken) => Step::Wait(taken, Want::More),
-                Taken::Skip(more) => Step::Wait(bytes.len(), Want::Skip(more)),
-                Taken::Broken(taken, odd) => {
-                    out.anomaly(side, input.time, odd.code(), None);
-                    self.lose(side);
-                    Step::Next(taken)
-                }
-            },
+                let taken = body.take(bytes, content);
+                self.tell_content(side, time, out);
+                self.show(side, false, time, out);
+                self.body_taken(side, bytes.len(), taken, time, out)
+            }
             State::BodyUnlessHead(length) => match head::status_begins(bytes) {
                 Begins::Yes => {
-                    self.message_ends(side);
+                    self.message_ends(side, time, out);
                     Step::Next(0)
                 }
                 Begins::Maybe if end.is_none() => Step::Wait(0, Want::More),
                 _ => {
-                    *self.state(side) = State::Body(Body::Length(*length));
+                    *state = State::Body(Body::Length(*length));
                     Step::Next(0)
                 }
             },
@@ -249,7 +305,7 @@ impl Http {
                 let found = resync.find(side, bytes);
                 if found.message {
                     out.undecoded(found.discard as u64);
-                    *self.state(side) = State::default();
+                    *state = State::default();
                     return Step::Next(found.discard);
                 }
                 let discard = if end.is_some() { bytes.len() } else { found.discard };
@@ -259,9 +315,36 @@ impl Http {
         }
     }
 
+    fn body_taken(
+        &mut self,
+        side: Side,
+        offered: usize,
+        taken: Taken,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Step {
+        match taken {
+            Taken::Done(taken) => {
+                self.message_ends(side, time, out);
+                Step::Next(taken)
+            }
+            Taken::More(taken) => Step::Wait(taken, Want::More),
+            Taken::Skip(more) => {
+                let content = self.half(side).content.as_ref();
+                let wanted = content.is_some_and(Content::wants_more);
+                Step::Wait(offered, if wanted { Want::More } else { Want::Skip(more) })
+            }
+            Taken::Broken(taken) => {
+                self.lose(side, time, out);
+                Step::Next(taken)
+            }
+        }
+    }
+
     fn head(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Step {
-        let Input { side, bytes, end, time, .. } = *input;
-        let State::Head(search) = self.state(side) else { return Step::Wait(0, Want::More) };
+        let Input { side, bytes, end, time, started } = *input;
+        let half = self.half(side);
+        let State::Head(search) = &mut half.state else { return Step::Wait(0, Want::More) };
         if !search.has_line() {
             match bytes {
                 [] | [b'\r'] => return Step::Wait(0, Want::More),
@@ -270,6 +353,7 @@ impl Http {
                 [b'\r', b'\n', ..] => return Step::Next(2),
                 _ => {}
             }
+            half.started = started;
             match head::begins(side, bytes) {
                 Begins::Yes | Begins::Maybe => {}
                 Begins::Http2 => {
@@ -280,13 +364,12 @@ impl Http {
                 Begins::No
                     if side == Side::Server && self.asked.front() == Some(&Asked::Simple) =>
                 {
-                    self.asked.pop_front();
-                    self.server = State::Body(Body::UntilClose);
+                    self.simple_response(time, out);
                     return Step::Next(0);
                 }
                 Begins::No => {
                     out.anomaly(side, time, Odd::NotHttp.code(), None);
-                    self.lose(side);
+                    self.lose(side, time, out);
                     out.undecoded(1);
                     return Step::Next(1);
                 }
@@ -296,7 +379,7 @@ impl Http {
             (Some(length), _) => {
                 let head =
                     self.whole_head(side, bytes.get(..length).unwrap_or_default(), time, out);
-                self.head_ends(side, head.as_ref(), time, out);
+                self.head_ends(side, head, time, out);
                 Step::Next(length)
             }
             (None, None) => Step::Wait(0, Want::More),

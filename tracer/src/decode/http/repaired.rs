@@ -1,11 +1,9 @@
 //! Header fields of heads that break rules.
 
-use std::ops::Range;
-
-use httparse::Header;
 use memchr::memchr;
 
 use super::{
+    fields::Fields,
     head::{before_bare_cr, split_field, without_cr},
     odd::{Odd, Oddities},
 };
@@ -14,8 +12,8 @@ use super::{
 /// folded lines put together, what is no field left out.
 #[derive(Debug, Default)]
 pub(super) struct Repaired {
-    bytes: Vec<u8>,
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    /// The fields.
+    pub(super) fields: Fields,
     /// What was wrong.
     pub(super) odd: Oddities,
 }
@@ -24,63 +22,53 @@ impl Repaired {
     /// Reads the lines of a head behind its start line, cut or whole.
     pub(super) fn new(lines: &[u8]) -> Self {
         let mut repaired = Self::default();
-        let mut open = false;
+        let mut open = None;
         for line in lines.split(|byte| *byte == b'\n').map(without_cr) {
-            match line {
-                [] => open = false,
-                [b' ' | b'\t', ..] if open => repaired.unfold(line),
+            match (line, open) {
+                ([], _) => open = None,
+                ([b' ' | b'\t', ..], Some(name)) => repaired.unfold(name, line),
                 _ => open = repaired.field(line),
             }
         }
         repaired
     }
 
-    fn field(&mut self, line: &[u8]) -> bool {
+    /// Takes a field line, and returns the field's name.
+    fn field<'a>(&mut self, line: &'a [u8]) -> Option<&'a str> {
         let Some((name, value)) = split_field(line) else {
             self.odd.insert(Odd::InvalidHeader);
-            return false;
+            return None;
         };
         if line.get(name.len()) != Some(&b':') {
-            self.odd.insert(Odd::SpaceBeforeColon);
+            self.odd.insert_of(Odd::SpaceBeforeColon, name.as_bytes());
         }
-        self.look_for_bare_cr(line);
-        let before = before_bare_cr(value);
-        let name = self.push(name.as_bytes());
-        let value = self.push(before);
-        self.fields.push((name, value));
-        true
+        self.look_for_controls(name, line);
+        self.fields.push(name, before_bare_cr(value));
+        Some(name)
     }
 
     /// Appends an obsolete line folding (RFC 9112 section 5.2).
-    fn unfold(&mut self, line: &[u8]) {
-        self.odd.insert(Odd::ObsFold);
-        self.push(b" ");
-        self.look_for_bare_cr(line);
-        let line = before_bare_cr(line.trim_ascii());
-        let end = self.push(line).end;
-        if let Some((_, value)) = self.fields.last_mut() {
-            value.end = end;
-        }
+    fn unfold(&mut self, name: &str, line: &[u8]) {
+        self.odd.insert_of(Odd::ObsFold, name.as_bytes());
+        self.look_for_controls(name, line);
+        self.fields.extend_last(b" ");
+        self.fields.extend_last(before_bare_cr(line.trim_ascii()));
     }
 
     /// Looks at the whole line: what a value is trimmed of is a CR as well.
-    fn look_for_bare_cr(&mut self, line: &[u8]) {
-        if memchr(b'\r', line).is_some() {
-            self.odd.insert(Odd::BareCr);
+    fn look_for_controls(&mut self, name: &str, line: &[u8]) {
+        for (odd, found) in [
+            (Odd::BareCr, memchr(b'\r', line).is_some()),
+            (Odd::NulInHeader, memchr(0, line).is_some()),
+            (
+                Odd::ControlInHeader,
+                line.iter()
+                    .any(|byte| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | 0)),
+            ),
+        ] {
+            if found {
+                self.odd.insert_of(odd, name.as_bytes());
+            }
         }
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
-    }
-
-    /// All fields, in order.
-    pub(super) fn fields(&self) -> impl Iterator<Item = Header<'_>> {
-        self.fields.iter().filter_map(|(name, value)| {
-            let name = str::from_utf8(self.bytes.get(name.clone())?).ok()?;
-            Some(Header { name, value: self.bytes.get(value.clone())? })
-        })
     }
 }

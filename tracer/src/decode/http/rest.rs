@@ -5,7 +5,7 @@ use memchr::memchr;
 
 use super::{
     body::Line,
-    framing::{Asked, Framing},
+    framing::{Framing, Kind, Version},
     head,
 };
 
@@ -18,24 +18,10 @@ const LINE_LIMIT: usize = 1024;
 pub(super) struct Head {
     /// The fields that frame the message.
     pub(super) framing: Framing,
-    /// Whether the version is older than HTTP/1.1.
-    pub(super) old: bool,
+    /// Its version.
+    pub(super) version: Version,
     /// What kind of message it begins.
     pub(super) kind: Kind,
-}
-
-/// A message's kind, with what its body depends on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A request.
-    Request,
-    /// A response, and the request it answers, where that is known.
-    Response {
-        /// Status code.
-        status: u16,
-        /// What was asked.
-        asked: Option<Asked>,
-    },
 }
 
 /// A head of which something is left.
@@ -50,6 +36,11 @@ impl Rest {
     /// The rest of `head`, at the start of a line or within one.
     pub(super) const fn new(head: Head, line: Line) -> Self {
         Self { head: Some(head), line }
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        self.head.as_ref().map_or(0, |head| head.framing.odd.held())
     }
 
     /// Takes lines up to the empty one; with `all`, an incomplete one as well.

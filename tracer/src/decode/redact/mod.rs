@@ -3,13 +3,16 @@
 //! Works on bytes as they came, and borrows where there is nothing to hide.
 //! In doubt it hides: a value too many is a nuisance, one too few is a leak.
 
+mod body;
 mod pairs;
+mod scan;
 mod userinfo;
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter};
 
+pub(super) use self::body::{BodyKind, whole_characters};
 use self::{pairs::pairs, userinfo::userinfo};
 use crate::event::REDACTED;
 

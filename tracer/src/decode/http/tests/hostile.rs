@@ -35,7 +35,11 @@ fn head_longer_than_a_stream_keeps_the_step() {
     let head = format!("POST /1 HTTP/1.1\r\nHost: h\r\nX-Long: {}", "x".repeat(5000));
     let (said, left) = offer(&[
         (Side::Client, head.as_bytes(), Some(End::Limit)),
-        (Side::Client, b"yyy\r\nX: y\r\ncontent-length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\n\r\n", None),
+        (
+            Side::Client,
+            b"yyy\r\nX: y\r\ncontent-length: 3\r\n\r\nabcGET /2 HTTP/1.1\r\nHost: h\r\n\r\n",
+            None,
+        ),
     ]);
     assert_eq!(
         said.text,
@@ -63,7 +67,11 @@ fn limit_in_the_middle_of_the_last_line_end() {
         let at = head.len() - 1 - cut;
         let (said, left) = offer(&[
             (Side::Client, &head.as_bytes()[..at], Some(End::Limit)),
-            (Side::Client, format!("{}GET /2 HTTP/1.1\r\n\r\n", &head[at..]).as_bytes(), None),
+            (
+                Side::Client,
+                format!("{}GET /2 HTTP/1.1\r\nHost: h\r\n\r\n", &head[at..]).as_bytes(),
+                None,
+            ),
         ]);
         assert_eq!(said.text.last().unwrap(), "client: GET /2 HTTP/1.1", "{cut}");
         assert_eq!(left, 0);
@@ -95,7 +103,7 @@ fn more_fields_than_are_told_of() {
     let fields: String =
         (0..200).fold(String::new(), |fields, number| fields + &format!("X-{number}: y\r\n"));
     let steps = [client(format!(
-        "POST / HTTP/1.1\r\n{fields}Content-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\n\r\n"
+        "POST / HTTP/1.1\r\nHost: h\r\n{fields}Content-Length: 2\r\n\r\nabGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"
     ))];
     let said = run(&PROTOCOL, Settings::default(), &steps);
     assert_eq!(
@@ -114,7 +122,7 @@ fn more_requests_than_are_remembered() {
     let connection = connection(&PROTOCOL);
     let mut decoder = (PROTOCOL.decoder)();
     let mut said = Said::default();
-    let bytes = "GET / HTTP/1.1\r\n\r\n".repeat(10_000);
+    let bytes = "GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(10_000);
     let mut out = Out::new(&connection, Settings::default(), &mut said);
     let time = Timestamp(1);
     let input =
@@ -128,9 +136,9 @@ const PIECES: [&str; 25] = [
     "HTTP/1.1 200\rX\r\n",
     "HTTP/1.1 200\n",
     "PRI * HTTP/2.0\r\n",
-    "GET / HTTP/1.1\r\n",
+    "GET / HTTP/1.1\r\nHost: h\r\n",
     "HEAD /x?password=1 HTTP/1.0\r\n",
-    "CONNECT h:1 HTTP/1.1\r\n",
+    "CONNECT h:1 HTTP/1.1\r\nHost: h\r\n",
     "HTTP/1.1 200 OK\r\n",
     "HTTP/1.1 101 S\r\n",
     "HTTP/1.1 304 N\r\n",

@@ -33,9 +33,9 @@ fn secret_fields() {
         "X-Api-Key",
         "client-secret",
     ] {
-        hidden(&[client(format!("GET / HTTP/1.1\r\n{name}: Basic CANARY\r\n\r\n"))]);
-        hidden(&[client(format!("GET / HTTP/1.1\r\n{name}: Basic\r\n CANARY\r\n\r\n"))]);
-        hidden(&[client(format!("GET / HTTP/1.1\r\n{name} : CANARY\r\n\r\n"))]);
+        hidden(&[client(format!("GET / HTTP/1.1\r\nHost: h\r\n{name}: Basic CANARY\r\n\r\n"))]);
+        hidden(&[client(format!("GET / HTTP/1.1\r\nHost: h\r\n{name}: Basic\r\n CANARY\r\n\r\n"))]);
+        hidden(&[client(format!("GET / HTTP/1.1\r\nHost: h\r\n{name} : CANARY\r\n\r\n"))]);
     }
     hidden(&[server("HTTP/1.1 200 OK\r\nSet-Cookie: a=CANARY; Path=/\r\n\r\n")]);
 }
@@ -58,12 +58,14 @@ fn secret_parts_of_targets() {
         "//user:CANARY@example.org/",
         "/proxy?u=http://CANARY@example.org/",
     ] {
-        hidden(&[client(format!("GET {target} HTTP/1.1\r\n\r\n"))]);
-        hidden(&[client(format!("GET / HTTP/1.1\r\nReferer: http://h{target}\r\n\r\n"))]);
+        hidden(&[client(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n"))]);
+        hidden(&[client(format!(
+            "GET / HTTP/1.1\r\nHost: h\r\nReferer: http://h{target}\r\n\r\n"
+        ))]);
         hidden(&[server(format!("HTTP/1.1 302 Found\r\nLocation: http://h/{target}\r\n\r\n"))]);
     }
-    hidden(&[client("CONNECT user:CANARY@example.org:443 HTTP/1.1\r\n\r\n")]);
-    hidden(&[client("GET / HTTP/1.1\r\nReferer: http://u:CANARY@h/\r\n\r\n")]);
+    hidden(&[client("CONNECT user:CANARY@example.org:443 HTTP/1.1\r\nHost: h\r\n\r\n")]);
+    hidden(&[client("GET / HTTP/1.1\r\nHost: h\r\nReferer: http://u:CANARY@h/\r\n\r\n")]);
     hidden(&[client("GET / HTTP/1.1\r\nHost: u:CANARY@h\r\n\r\n")]);
     hidden(&[server("HTTP/1.1 200 OK\r\nRefresh: 5; url=/?token=CANARY\r\n\r\n")]);
     hidden(&[server("HTTP/1.1 200 OK\r\nLink: <http://u:CANARY@h/?sig=CANARY>; rel=next\r\n\r\n")]);
@@ -73,15 +75,15 @@ fn secret_parts_of_targets() {
 fn secret_cut_by_a_gap() {
     for head in [
         "GET /?password=CANARY",
-        "GET / HTTP/1.1\r\nX: y\r\nCookie: a=CANARY",
-        "GET / HTTP/1.1\r\nX: y\r\nCookie:\r\n CANARY",
+        "GET / HTTP/1.1\r\nHost: h\r\nX: y\r\nCookie: a=CANARY",
+        "GET / HTTP/1.1\r\nHost: h\r\nX: y\r\nCookie:\r\n CANARY",
     ] {
         for cut in 1..head.len() {
             let said = say(&[
                 client(&head[..cut]),
                 Step::Gap(Side::Client, Some(4)),
                 client(format!("{}\r\n\r\n", &head[cut..])),
-                client("GET / HTTP/1.1\r\n\r\n"),
+                client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
             ]);
             assert!(!shows_canary(&said), "{cut}: {:?} {:?}", said.text, said.json);
         }
@@ -91,8 +93,8 @@ fn secret_cut_by_a_gap() {
 #[test]
 fn secret_behind_a_bare_cr() {
     for head in [
-        "GET / HTTP/1.1\r\nX: y\rAuthorization: CANARY\r\n\r\n",
-        "GET / HTTP/1.1\r\nX: y\r\n z\rCookie: CANARY\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX: y\rAuthorization: CANARY\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nX: y\r\n z\rCookie: CANARY\r\n\r\n",
         "GET /\rCookie: CANARY HTTP/1.1\r\n\r\n",
     ] {
         assert!(!shows_canary(&say(&[client(head)])), "{head:?}");
@@ -102,7 +104,7 @@ fn secret_behind_a_bare_cr() {
 
 #[test]
 fn line_keeps_its_shape() {
-    let said = say(&[client("GET /?_task=login&_pass=x&_token=y&z=1 HTTP/1.1\r\n\r\n")]);
+    let said = say(&[client("GET /?_task=login&_pass=x&_token=y&z=1 HTTP/1.1\r\nHost: h\r\n\r\n")]);
     assert_eq!(
         said.text,
         ["client: GET /?_task=login&_pass=[redacted]&_token=[redacted]&z=1 HTTP/1.1"]
@@ -115,7 +117,9 @@ fn secret_that_looks_like_a_method_behind_a_gap() {
     for lost in [None, Some(4)] {
         let said = say(&[
             Step::Gap(Side::Client, lost),
-            client("CANARY of_a_target HTTP/1.1\r\nHost: h\r\n\r\nBREW / HTTP/1.1\r\n\r\n"),
+            client(
+                "CANARY of_a_target HTTP/1.1\r\nHost: h\r\n\r\nBREW / HTTP/1.1\r\nHost: h\r\n\r\n",
+            ),
         ]);
         assert!(!shows_canary(&said), "{:?}", said.text);
         assert!(said.text.iter().any(|line| line.contains("BREW /")), "{:?}", said.text);

@@ -21,7 +21,7 @@ fn request_without_version_is_answered_with_a_head() {
     let steps = [
         client("CCM_POST /HTTP/1.1\nHost: h\nContent-Length: 2\n\nab"),
         server("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
-        client("GET / HTTP/1.1\r\n\r\n"),
+        client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
         server("HTTP/1.1 200 OK\r\n\r\n"),
     ];
     assert_eq!(
@@ -39,11 +39,19 @@ fn request_without_version_is_answered_with_a_head() {
 #[test]
 fn versions_that_nobody_speaks() {
     let steps = [client("GET / HTTP/1.\r\nHost: h\r\n\r\nGET /2 HTTP/01.01\r\n\r\n")];
-    let odd = "client: [anomaly: unknown-version]";
-    assert_eq!(text(&steps), ["client: GET / HTTP/1.", odd, "client: GET /2 HTTP/01.01", odd]);
+    let odd = "client: [anomaly: unknown-version: ";
+    assert_eq!(
+        text(&steps),
+        [
+            "client: GET / HTTP/1.".to_owned(),
+            format!("{odd}1.]"),
+            "client: GET /2 HTTP/01.01".to_owned(),
+            format!("{odd}01.01]"),
+        ]
+    );
     for version in ["2.0", "2.1", "1.01", "1.10"] {
         let steps = [
-            client("GET / HTTP/1.1\r\n\r\n"),
+            client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
             server(format!("HTTP/{version} 200 ok\r\nContent-Length: 2\r\n\r\nab")),
         ];
         let said = say(&steps);
@@ -51,7 +59,7 @@ fn versions_that_nobody_speaks() {
             said.text[1..],
             [
                 format!("server: HTTP/{version} 200 ok"),
-                "server: [anomaly: unknown-version]".to_owned()
+                format!("server: [anomaly: unknown-version: {version}]")
             ]
         );
         assert_eq!(said.json[1]["http"]["version"], version);
@@ -63,7 +71,7 @@ fn versions_in_lower_case() {
     let steps = [
         client("GET / http/1.1\r\nHost: h\r\n\r\n"),
         server("http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab"),
-        client("GET / HTTP/1.1\r\n\r\n"),
+        client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
     ];
     let get = "client: GET / HTTP/1.1";
     assert_eq!(
@@ -97,7 +105,7 @@ fn start_lines_cut_by_a_gap() {
     let steps = [client("GET /images/bo"), Step::Gap(Side::Client, Some(466))];
     assert_eq!(say(&steps).undecoded, [14, 0]);
     let steps = [
-        client("GET / HTTP/1.1\r\n\r\n"),
+        client("GET / HTTP/1.1\r\nHost: h\r\n\r\n"),
         server("HTTP/1.1 404 Not Fo"),
         Step::Gap(Side::Server, Some(9)),
     ];

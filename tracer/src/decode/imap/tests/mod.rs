@@ -14,8 +14,8 @@ use crate::event::Side;
 mod framing;
 mod secrets;
 
-const OPEN: Settings = Settings { show_secrets: true, pieces: false, exchanges: false };
-const CLOSED: Settings = Settings { show_secrets: false, pieces: false, exchanges: false };
+const OPEN: Settings = Settings { show_secrets: true, pieces: false, exchanges: false, body: 0 };
+const CLOSED: Settings = Settings { show_secrets: false, pieces: false, exchanges: false, body: 0 };
 
 /// Runs a dialogue, behind a greeting if it has none.
 fn greeted(

@@ -1,10 +1,19 @@
 //! Messages of HTTP.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt};
+mod body;
+mod exchange;
+mod header;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer, ser::SerializeMap as _};
+use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
+pub use self::{
+    body::{Body, BodyShown, Omitted},
+    exchange::{Ended, Exchange, ExchangeHttp},
+    header::Headers,
+};
 use super::{Describe, Text};
 
 /// `http-request`: the head of a request is complete.
@@ -46,17 +55,13 @@ pub struct RequestFields<'a> {
     pub referrer: Option<Text<'a>>,
     /// The object `http.request.body`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Body>,
+    pub body: Option<Body<'a>>,
     /// Header fields.
     #[serde(skip_serializing_if = "Headers::is_empty")]
     pub header: Headers<'a>,
-}
-
-/// The object `body` of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Body {
-    /// Bytes announced by Content-Length.
-    pub bytes: u64,
+    /// Fields of the trailer section (RFC 9110 section 6.5); of an exchange only.
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    pub trailer: Headers<'a>,
 }
 
 /// The object `url`: what the request's target names.
@@ -115,8 +120,9 @@ pub struct ResponseHttp<'a> {
 /// The object `http.response`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ResponseFields<'a> {
-    /// Status code.
-    pub status_code: u16,
+    /// Status code; a response of HTTP/0.9 has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<u16>,
     /// Reason phrase, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Text<'a>>,
@@ -125,81 +131,21 @@ pub struct ResponseFields<'a> {
     pub mime_type: Option<Text<'a>>,
     /// The object `http.response.body`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub body: Option<Body>,
+    pub body: Option<Body<'a>>,
     /// Header fields.
     #[serde(skip_serializing_if = "Headers::is_empty")]
     pub header: Headers<'a>,
-}
-
-/// Header fields in the order in which they were sent. In JSON an object: each
-/// name once, in lower case, with the list of its values.
-#[derive(Clone, Copy, Default)]
-pub struct Headers<'a>(pub &'a [httparse::Header<'a>]);
-
-/// The values of the fields that bear one name, in order.
-struct Values<'a> {
-    fields: &'a [httparse::Header<'a>],
-    name: &'a str,
-}
-
-impl Headers<'_> {
-    fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Headers<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.0).finish()
-    }
-}
-
-impl Serialize for Headers<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (number, field) in self.0.iter().enumerate() {
-            let (before, fields) = self.0.split_at(number);
-            if before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(field.name)) {
-                continue;
-            }
-            map.serialize_entry(&*lower_case(field.name), &Values { fields, name: field.name })?;
-        }
-        map.end()
-    }
-}
-
-impl JsonSchema for Headers<'_> {
-    fn schema_name() -> Cow<'static, str> {
-        "Headers".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = BTreeMap::<String, Vec<Text<'_>>>::json_schema(generator);
-        schema.insert(
-            "description".into(),
-            "Values of each field, by its name in lower case.".into(),
-        );
-        schema
-    }
-}
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(
-            self.fields
-                .iter()
-                .filter(|field| field.name.eq_ignore_ascii_case(self.name))
-                .map(|field| Text::from(field.value)),
-        )
-    }
-}
-
-fn lower_case(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        name.to_ascii_lowercase().into()
-    } else {
-        name.into()
-    }
+    /// Fields of the trailer section (RFC 9110 section 6.5); of an exchange only.
+    #[serde(skip_serializing_if = "Headers::is_empty")]
+    pub trailer: Headers<'a>,
+    /// Status codes of the responses before the final one (RFC 9110 section
+    /// 15.2), in order; of an exchange only.
+    #[serde(skip_serializing_if = "<[u16]>::is_empty")]
+    pub interim_status_codes: &'a [u16],
+    /// Nanoseconds from the first byte of the request to the first of this
+    /// response; of an exchange only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_to_first_byte: Option<u64>,
 }
 
 /// Two spaces and the media type, as protocol analysers end a row whose
@@ -215,16 +161,46 @@ fn write_mime_type(
     }
 }
 
+/// Method, target and version, as they stand in the request line.
+fn write_request_line(
+    formatter: &mut fmt::Formatter<'_>,
+    method: &str,
+    target: Option<&Text<'_>>,
+    version: &str,
+) -> fmt::Result {
+    formatter.write_str(method)?;
+    if let Some(target) = target {
+        write!(formatter, " {target}")?;
+    }
+    if !version.is_empty() {
+        write!(formatter, " HTTP/{version}")?;
+    }
+    Ok(())
+}
+
+impl ResponseFields<'_> {
+    /// Whether the server says that something went wrong (RFC 9110 section 15).
+    fn is_failure(&self) -> bool {
+        self.status_code.is_some_and(|status_code| status_code >= 400)
+    }
+
+    /// Status code and reason phrase.
+    fn write_status(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status_code {
+            Some(status_code) => write!(formatter, "{status_code:03}")?,
+            None => formatter.write_str("(no status line)")?,
+        }
+        if let Some(reason) = &self.reason {
+            write!(formatter, " {reason}")?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Request<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let RequestHttp { version, request } = &self.http;
-        formatter.write_str(request.method)?;
-        if let Some(target) = &self.url.original {
-            write!(formatter, " {target}")?;
-        }
-        if !version.is_empty() {
-            write!(formatter, " HTTP/{version}")?;
-        }
+        write_request_line(formatter, request.method, self.url.original.as_ref(), version)?;
         write_mime_type(formatter, self.has_body, request.mime_type.as_ref())
     }
 }
@@ -232,10 +208,8 @@ impl fmt::Display for Request<'_> {
 impl fmt::Display for Response<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ResponseHttp { version, response } = &self.http;
-        write!(formatter, "HTTP/{version} {:03}", response.status_code)?;
-        if let Some(reason) = &response.reason {
-            write!(formatter, " {reason}")?;
-        }
+        write!(formatter, "HTTP/{version} ")?;
+        response.write_status(formatter)?;
         write_mime_type(formatter, self.has_body, response.mime_type.as_ref())
     }
 }
@@ -244,6 +218,6 @@ impl Describe for Request<'_> {}
 
 impl Describe for Response<'_> {
     fn is_failure(&self) -> bool {
-        self.http.response.status_code >= 400
+        self.http.response.is_failure()
     }
 }

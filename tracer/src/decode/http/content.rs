@@ -1,0 +1,219 @@
+//! What is said of a body while it passes: its size, what `--body` shows of
+//! it, its trailer section, and what was wrong with its framing.
+
+use httparse::Header;
+
+use super::{
+    coding::Codings,
+    fields::Fields,
+    head,
+    message::Rewritten,
+    odd::{Odd, Oddities},
+    repaired::Repaired,
+};
+use crate::{
+    decode::{
+        Settings,
+        redact::{self, BodyKind},
+    },
+    event::{
+        Text, Timestamp,
+        http::{Body, Omitted},
+    },
+};
+
+/// Bytes of a trailer section that are told of: some digests and times.
+const TRAILER_LIMIT: usize = 8 * 1024;
+
+/// Bytes of a chunk's size that an anomaly shows. Longer, it is likelier a
+/// piece of the body.
+const SIZE_DETAIL_LIMIT: usize = 20;
+
+/// Fields that must not stand in a trailer section, because they frame, route
+/// or modify the message (RFC 9110 section 6.5.1).
+const FORBIDDEN_TRAILERS: [&str; 8] = [
+    "content-length",
+    "transfer-encoding",
+    "host",
+    "content-encoding",
+    "content-type",
+    "content-range",
+    "trailer",
+    "authorization",
+];
+
+/// The content of the message at hand.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// Bytes of it, without the framing of chunks.
+    pub(super) bytes: u64,
+    /// When the latest byte of the message came.
+    pub(super) latest: Timestamp,
+    /// What was wrong and is not told yet.
+    pub(super) odd: Oddities,
+    told: Oddities,
+    trailer: Vec<u8>,
+    shown: Option<Shown>,
+}
+
+/// The first bytes of a content, as they were sent.
+#[derive(Debug)]
+struct Shown {
+    bytes: Vec<u8>,
+    limit: usize,
+    codings: Codings,
+    kind: BodyKind,
+    /// Something stands behind these bytes, or is missing.
+    truncated: bool,
+}
+
+impl Content {
+    /// The content of a message with these header fields, of which `limit`
+    /// bytes are to be shown.
+    pub(super) fn new(headers: &[Header<'_>], limit: usize, time: Timestamp) -> Self {
+        let shown = (limit > 0).then(|| Shown {
+            bytes: Vec::new(),
+            limit,
+            codings: Codings::of(headers),
+            kind: BodyKind::of(head::value(headers, "content-type").unwrap_or_default()),
+            truncated: false,
+        });
+        Self { latest: time, shown, ..Self::default() }
+    }
+
+    /// Bytes of the content have come.
+    pub(super) fn data(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        if let Some(shown) = &mut self.shown {
+            shown.add(bytes);
+        }
+    }
+
+    /// So many bytes of the content have passed unseen.
+    pub(super) fn pass(&mut self, bytes: u64) {
+        self.bytes += bytes;
+        if let Some(shown) = &mut self.shown {
+            shown.truncated = true;
+        }
+    }
+
+    /// Whether more bytes are wanted than counted.
+    pub(super) fn wants_more(&self) -> bool {
+        self.shown.as_ref().is_some_and(|shown| !shown.truncated)
+    }
+
+    /// Bytes of the trailer section have come.
+    pub(super) fn trailer(&mut self, bytes: &[u8]) {
+        let room = TRAILER_LIMIT - self.trailer.len();
+        if bytes.len() > room {
+            self.odd.insert(Odd::TrailerTooLong);
+        }
+        self.trailer.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// Notes how the line of a chunk's size ends.
+    pub(super) fn note_line(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        match line.strip_suffix(b"\r") {
+            None => self.odd.insert(Odd::BareLf),
+            Some(line) if line.contains(&b'\r') => self.odd.insert(Odd::BareCr),
+            Some(_) => {}
+        }
+    }
+
+    /// Notes a chunk's line that cannot be read.
+    pub(super) fn broken(&mut self, odd: Odd, line: &[u8]) {
+        let end = line.iter().position(|byte| *byte == b'\n').unwrap_or(line.len());
+        let line = head::without_cr(line.get(..end).unwrap_or(line));
+        let is_size = |byte: &u8| byte.is_ascii_hexdigit() || b"xX+-_. ".contains(byte);
+        if odd == Odd::InvalidChunkSize
+            && !line.is_empty()
+            && line.len() <= SIZE_DETAIL_LIMIT
+            && line.iter().all(is_size)
+        {
+            self.odd.insert_of(odd, line);
+        } else {
+            self.odd.insert(odd);
+        }
+    }
+
+    /// What is wrong and was not told of this message.
+    pub(super) fn take_odd(&mut self) -> (Oddities, &mut Oddities) {
+        (std::mem::take(&mut self.odd), &mut self.told)
+    }
+
+    /// Reads the trailer section, when it is whole.
+    pub(super) fn read_trailer(&mut self, show_secrets: bool) -> Fields {
+        let bytes = std::mem::take(&mut self.trailer);
+        if bytes.is_empty() {
+            return Fields::default();
+        }
+        if head::has_bare_lf(&bytes) {
+            self.odd.insert(Odd::BareLf);
+        }
+        let Repaired { fields, odd } = Repaired::new(&bytes);
+        self.odd.extend(odd);
+        let mut headers: Vec<_> = fields.iter().take(head::HEADERS_LIMIT).collect();
+        for header in &headers {
+            if FORBIDDEN_TRAILERS.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
+                self.odd.insert_of(Odd::ForbiddenTrailer, header.name.as_bytes());
+            }
+        }
+        if show_secrets {
+            return Fields::of(&headers);
+        }
+        let rewritten = Rewritten::new(&mut headers);
+        Fields::of(&rewritten.apply(&headers))
+    }
+
+    /// What is to be shown, once it is complete: when it is as long as it may
+    /// be, or at the content's `end`.
+    pub(super) fn take_shown(&mut self, end: bool, settings: Settings) -> Option<Body<'static>> {
+        let shown = self.shown.as_ref()?;
+        if !(end || shown.truncated) {
+            return None;
+        }
+        let shown = self.shown.take()?;
+        if self.bytes == 0 {
+            return None;
+        }
+        let bytes = end.then_some(self.bytes);
+        Some(Body { bytes, ..shown.body(settings.show_secrets) })
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        let shown = self.shown.as_ref().map_or(0, |shown| shown.bytes.capacity());
+        self.trailer.capacity() + shown + self.odd.held() + self.told.held()
+    }
+}
+
+impl Shown {
+    /// Keeps what is needed to show the first bytes.
+    fn add(&mut self, bytes: &[u8]) {
+        if self.truncated {
+            return;
+        }
+        let room = self.codings.input(self.limit).saturating_sub(self.bytes.len());
+        self.truncated = bytes.len() > room;
+        self.bytes.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+    }
+
+    /// The body as it is told of.
+    fn body(self, show_secrets: bool) -> Body<'static> {
+        let Some((content, more)) = self.codings.undo(self.bytes, self.limit) else {
+            return Body { omitted: Some(Omitted::Coding), ..Body::default() };
+        };
+        let truncated = self.truncated || more;
+        if show_secrets {
+            return Body { content: Some(Text::from(content)), truncated, ..Body::default() };
+        }
+        let content = if truncated { redact::whole_characters(&content) } else { &content };
+        match self.kind.redact(content, truncated) {
+            Some(content) => {
+                Body { content: Some(Text::from(content)), truncated, ..Body::default() }
+            }
+            None => Body { omitted: Some(Omitted::Binary), ..Body::default() },
+        }
+    }
+}

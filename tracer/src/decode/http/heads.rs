@@ -1,0 +1,341 @@
+//! Tells of heads, and reads responses in the light of their requests.
+
+use std::{borrow::Cow, mem::MaybeUninit};
+
+use httparse::Header;
+
+use super::{
+    Http,
+    body::{Body, Line},
+    content::Content,
+    framing::{Asked, Framing, Kind, Version},
+    half::{State, Step},
+    head::{self, RequestLine, StartLine, StatusLine},
+    message::{self, Rewritten},
+    odd::{Odd, Oddities},
+    repaired::Repaired,
+    rest::{Head, Rest},
+    resync::Resync,
+};
+use crate::{
+    decode::{End, Out, Want, redact},
+    event::{Message, Side, Timestamp},
+};
+
+/// Requests that wait for their responses. Clients that pipeline send a few
+/// dozen ahead; the queue holds a byte for each.
+const PIPELINE_LIMIT: usize = 4096;
+
+/// The status that servers send without being asked (RFC 9110 section 15.5.9).
+const REQUEST_TIMEOUT: u16 = 408;
+
+/// The version of a request line whose end was never seen.
+const ASSUMED: &str = "1.1";
+
+impl Http {
+    /// Tells of a whole head.
+    pub(super) fn whole_head(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<Head> {
+        let mut framing = Framing::default();
+        if head::has_bare_lf(bytes) {
+            framing.odd.insert(Odd::BareLf);
+        }
+        let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
+        if let Some((line, headers)) = head::parse(side, bytes, &mut room) {
+            framing.fields(headers);
+            return Some(self.head_told(line, headers, framing, time, out));
+        }
+        self.repaired_head(side, bytes, framing, time, out)
+    }
+
+    /// Tells of a head that breaks rules, or of the first lines of one.
+    fn repaired_head(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        mut framing: Framing,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<Head> {
+        let (line, rest) = head::split_start_line(bytes);
+        let repaired = Repaired::new(rest);
+        framing.odd.extend(repaired.odd);
+        if !head::is_named_by_the_rules(line) {
+            framing.odd.insert(Odd::UnknownVersion);
+        }
+        if head::has_odd_space(side, line) {
+            framing.odd.insert(Odd::SpaceInStartLine);
+        }
+        let mut room = head::NO_HEADERS;
+        let mut fields = repaired.fields.iter();
+        let mut filled = 0;
+        for (place, field) in room.iter_mut().zip(&mut fields) {
+            framing.field(field.name, field.value);
+            *place = field;
+            filled += 1;
+        }
+        for field in fields {
+            framing.odd.insert(Odd::TooManyHeaders);
+            framing.field(field.name, field.value);
+        }
+        let headers = room.get_mut(..filled)?;
+        let line = head::start_line(side, line)?;
+        Some(self.head_told(line, headers, framing, time, out))
+    }
+
+    /// Tells of a head of which nothing more will come, or too much.
+    pub(super) fn cut_head(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        lines: usize,
+        end: End,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Step {
+        let head = if lines > 0 {
+            let whole_lines = bytes.get(..lines).unwrap_or_default();
+            self.repaired_head(side, whole_lines, Framing::default(), time, out)
+        } else {
+            None
+        };
+        if end != End::Limit {
+            if head.is_none() && self.cut_start_line(side, bytes, time, out) {
+                self.half(side).state = State::Lost(Resync::default());
+                return Step::Wait(bytes.len(), Want::More);
+            }
+            self.half(side).state = State::Lost(Resync::default());
+            return Step::Wait(lines, Want::More);
+        }
+        let line = if lines > 0 { Line::Empty } else { Line::Field };
+        // Of a request line without end the method is enough to keep the step.
+        let head = head.or_else(|| {
+            let framing = Framing::default();
+            let asked = framing.asked(head::method(bytes)?, ASSUMED);
+            self.ask(asked, time, out);
+            Some(Head { framing, version: Version::New, kind: Kind::Request })
+        });
+        let Some(mut head) =
+            head.filter(|head| (side == Side::Client) == (head.kind == Kind::Request))
+        else {
+            // Nothing is left to look at again: in these very bytes the search
+            // would find the start of the same message.
+            self.lose(side, time, out);
+            out.undecoded(bytes.len() as u64);
+            return Step::Next(bytes.len());
+        };
+        head.framing.odd.insert(Odd::HeadTooLong);
+        std::mem::take(&mut head.framing.odd).tell(side, time, out);
+        self.half(side).state = State::Rest(Rest::new(head, line));
+        if lines == 0 {
+            out.undecoded(bytes.len() as u64);
+            return Step::Next(bytes.len());
+        }
+        Step::Next(lines)
+    }
+
+    /// Tells of a start line whose end is missing, where what matters of it is
+    /// whole; returns whether it is.
+    fn cut_start_line(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> bool {
+        let line = match side {
+            Side::Client => head::cut_request_line(bytes).map(StartLine::Request),
+            Side::Server => head::status_line(bytes)
+                .map(|line| StartLine::Status(StatusLine { reason: &[], ..line })),
+        };
+        line.map(|line| self.head_told(line, &mut [], Framing::default(), time, out)).is_some()
+    }
+
+    /// Tells of a request without a version, which servers answer before any
+    /// header field: those that follow nonetheless are not told of.
+    pub(super) fn simple_request(
+        &mut self,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Step {
+        let (line, rest) = head::split_start_line(bytes);
+        let Some(line) = head::request_line(line) else { return Step::Next(0) };
+        let line = StartLine::Request(line);
+        let mut head = self.head_told(line, &mut [], Framing::default(), time, out);
+        std::mem::take(&mut head.framing.odd).tell(Side::Client, time, out);
+        self.client.state = State::Rest(Rest::new(head, Line::Empty));
+        Step::Next(bytes.len() - rest.len())
+    }
+
+    /// The answer to a request without a version has no head.
+    pub(super) fn simple_response(&mut self, time: Timestamp, out: &Out<'_>) {
+        self.asked.pop_front();
+        self.server.content = Some(Content::new(&[], out.settings.body, time));
+        self.server.state = State::Body(Body::UntilClose);
+        if out.settings.exchanges {
+            self.records.response(true, None, self.server.started);
+        }
+    }
+
+    /// Goes on behind a head.
+    pub(super) fn head_ends(
+        &mut self,
+        side: Side,
+        head: Option<Head>,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let Some(Head { mut framing, version, kind }) = head else {
+            self.lose(side, time, out);
+            return;
+        };
+        framing.check(version, kind);
+        framing.odd.tell(side, time, out);
+        if let Kind::Response { status, asked } = kind {
+            if let Some(to) = framing.becomes(status, asked) {
+                self.become_opaque(to, side, time, out);
+                return;
+            }
+            if status >= 200 && !matches!(asked, Some(Asked::Plain | Asked::Simple | Asked::Head)) {
+                self.decide();
+            }
+        }
+        match (framing.body(kind), kind) {
+            (None, _) => self.lose(side, time, out),
+            (Some(Body::Length(0)), _) => self.message_ends(side, time, out),
+            (Some(Body::Length(length)), Kind::Response { asked: None, .. }) => {
+                self.half(side).state = State::BodyUnlessHead(length);
+            }
+            (Some(body), _) => self.half(side).state = State::Body(body),
+        }
+    }
+
+    /// Tells of a head, of which all is known that will be told.
+    fn head_told(
+        &mut self,
+        line: StartLine<'_>,
+        headers: &mut [Header<'_>],
+        mut framing: Framing,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Head {
+        framing.version(line.version());
+        let version = Version::of(line.version());
+        let content = Content::new(headers, out.settings.body, time);
+        let (text, rewritten) = if out.settings.show_secrets {
+            (Cow::Borrowed(line.text()), Rewritten::default())
+        } else {
+            let text = match line {
+                StartLine::Request(line) => redact::url(line.target),
+                StartLine::Status(line) => redact::text(line.reason),
+            };
+            (text, Rewritten::new(headers))
+        };
+        let headers = rewritten.apply(headers);
+        let kind = match line {
+            StartLine::Request(line) => {
+                let line = RequestLine { target: &text, ..line };
+                self.request(line, &headers, &framing, time, out);
+                self.client.content = Some(content);
+                Kind::Request
+            }
+            StartLine::Status(line) => {
+                let line = StatusLine { reason: &text, ..line };
+                let asked = self.response(line, &headers, &framing, time, out);
+                if is_final(line.status) {
+                    self.server.content = Some(content);
+                }
+                Kind::Response { status: line.status, asked }
+            }
+        };
+        Head { framing, version, kind }
+    }
+
+    fn request(
+        &mut self,
+        line: RequestLine<'_>,
+        headers: &[Header<'_>],
+        framing: &Framing,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let body = framing.body(Kind::Request);
+        let event = message::request(line, headers, body, framing.announced(body));
+        if out.settings.exchanges {
+            let head = StartLine::Request(line);
+            if !self.records.request(head, headers, event.has_body, self.client.started) {
+                tell_one(Odd::ExchangeTooLong, Side::Client, time, out);
+            }
+        }
+        out.emit(Side::Client, time, Message::HttpRequest(event));
+        self.ask(framing.asked(line.method, line.version), time, out);
+    }
+
+    /// Returns what was asked.
+    fn response(
+        &mut self,
+        line: StatusLine<'_>,
+        headers: &[Header<'_>],
+        framing: &Framing,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<Asked> {
+        // Interim responses answer nothing yet (RFC 9110 section 15.2).
+        let asked = if is_final(line.status) {
+            self.early += usize::from(self.asked.is_empty() && line.status != REQUEST_TIMEOUT);
+            self.asked.pop_front()
+        } else {
+            self.asked.front().copied()
+        };
+        let kind = Kind::Response { status: line.status, asked };
+        let body = framing.body(kind);
+        let event = message::response(line, headers, body, framing.announced(body));
+        if out.settings.exchanges {
+            if is_final(line.status) {
+                let head = (StartLine::Status(line), headers, event.has_body);
+                let whole = self.records.response(asked.is_some(), Some(head), self.server.started);
+                if !whole {
+                    tell_one(Odd::ExchangeTooLong, Side::Server, time, out);
+                }
+            } else {
+                self.records.interim(line.status);
+            }
+        }
+        out.emit(Side::Server, time, Message::HttpResponse(event));
+        asked
+    }
+
+    /// Remembers what a response will have to be read in the light of.
+    fn ask(&mut self, asked: Asked, time: Timestamp, out: &mut Out<'_>) {
+        self.requests_seen = true;
+        if self.early > 0 {
+            // A capture may show a response before its request.
+            self.early -= 1;
+            return;
+        }
+        if self.asked.len() >= PIPELINE_LIMIT {
+            tell_one(Odd::PipelineTooLong, Side::Client, time, out);
+            self.asked.clear();
+        }
+        self.asked.push_back(asked);
+        self.undecided = matches!(asked, Asked::Connect | Asked::Upgrade);
+    }
+}
+
+/// Whether a status is that of a final response: 101 is, too, since nothing of
+/// HTTP follows it (RFC 9110 section 15.2.2).
+const fn is_final(status: u16) -> bool {
+    status >= 200 || status == 101
+}
+
+fn tell_one(odd: Odd, side: Side, time: Timestamp, out: &mut Out<'_>) {
+    let mut odds = Oddities::default();
+    odds.insert(odd);
+    odds.tell(side, time, out);
+}
