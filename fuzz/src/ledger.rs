@@ -45,7 +45,7 @@ impl Account {
 }
 
 /// Makes the decoder of a new flow.
-type Make = fn() -> Box<dyn Decoder>;
+pub(crate) type Make = fn() -> Box<dyn Decoder>;
 
 thread_local! {
     static MAKE: Cell<Option<Make>> = const { Cell::new(None) };
@@ -60,12 +60,17 @@ pub(crate) fn supervised(protocol: &'static Protocol) -> &'static Protocol {
     static SUPERVISED: LazyLock<Vec<Protocol>> = LazyLock::new(|| {
         PROTOCOLS.iter().map(|protocol| Protocol { decoder: make, ..*protocol }).collect()
     });
-    MAKE.set(Some(protocol.decoder));
-    ACCOUNTS.take();
+    supervise(protocol.decoder);
     SUPERVISED
         .iter()
         .find(|supervised| supervised.label.name == protocol.label.name)
         .unwrap_or(protocol)
+}
+
+/// Lets [`make`] make these decoders from now on, with empty accounts.
+pub(crate) fn supervise(decoder: Make) {
+    MAKE.set(Some(decoder));
+    ACCOUNTS.take();
 }
 
 /// The accounts of the client and the server.
@@ -73,7 +78,8 @@ pub(crate) fn accounts() -> [Account; 2] {
     ACCOUNTS.with_borrow(|accounts| *accounts)
 }
 
-fn make() -> Box<dyn Decoder> {
+/// Makes a supervised decoder.
+pub(crate) fn make() -> Box<dyn Decoder> {
     let make = MAKE.get();
     assert!(make.is_some(), "a decoder was made before its protocol was chosen");
     let (inner, heap) = heap::growth(|| make.map(|make| make()));

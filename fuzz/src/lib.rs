@@ -34,7 +34,11 @@ enum Kind {
 }
 
 /// The targets that are no protocol's decoder.
-const OTHERS: [Target; 1] = [Target { name: "file", kind: Kind::Other(targets::file::run) }];
+const OTHERS: [Target; 3] = [
+    Target { name: "stream", kind: Kind::Other(targets::stream::run) },
+    Target { name: "packet", kind: Kind::Other(targets::packet::run) },
+    Target { name: "file", kind: Kind::Other(targets::file::run) },
+];
 
 /// All targets: the decoder of each protocol, then what stands before and
 /// behind the decoders.

@@ -14,8 +14,10 @@ use crate::heap;
 /// A sink that keeps what does not depend on the segments, and counts gaps.
 #[derive(Debug, Default)]
 pub(crate) struct Said {
-    /// Each event in some lines.
-    pub(crate) text: String,
+    /// Each event in two lines: what the client says, what the server says, and
+    /// what sums up. When one side's bytes say something beside the other's
+    /// depends on which segment brought them, so they stand apart.
+    pub(crate) text: [String; 3],
     /// Bytes in gaps, of the client and of the server.
     pub(crate) lost: [u64; 2],
     /// Connections that were opened, and that were closed.
@@ -31,18 +33,15 @@ impl Sink for Said {
 impl Said {
     /// Holds this against what was said of the same bytes, cut another way.
     pub(crate) fn equals(&self, whole: &Self, cut: impl Debug) {
-        if self.text == whole.text && self.lost == whole.lost {
-            return;
-        }
-        for (line, (one, other)) in self.text.lines().zip(whole.text.lines()).enumerate() {
-            assert!(one == other, "line {line}\n{cut:?}: {one}\nwhole: {other}");
-        }
-        let more = |one: &Self, other: &Self| {
-            one.text.get(other.text.len()..).unwrap_or_default().to_owned()
-        };
-        let (here, there) = (more(self, whole), more(whole, self));
-        assert!(here == there, "{cut:?} says {here:?}, whole {there:?}");
         assert_eq!(self.lost, whole.lost, "lost, {cut:?} and whole");
+        for (here, there) in self.text.iter().zip(&whole.text) {
+            for (line, (one, other)) in here.lines().zip(there.lines()).enumerate() {
+                assert!(one == other, "line {line}\n{cut:?}: {one}\nwhole: {other}");
+            }
+            let more = |one: &str, other: &str| one.get(other.len()..).unwrap_or("").to_owned();
+            let (cut_more, whole_more) = (more(here, there), more(there, here));
+            assert!(here == there, "{cut:?} has more: {cut_more:?}\nwhole: {whole_more:?}");
+        }
     }
 
     fn note(&mut self, event: &Event<'_>) {
@@ -67,12 +66,14 @@ impl Said {
         let fields = serde_json::to_string(&event.message);
         assert!(fields.is_ok(), "{} does not serialize", event.message.action());
         let fields = fields.unwrap_or_default();
-        let written = writeln!(
-            self.text,
-            "{:?} {} {common:?} {message}\n  {fields}",
-            event.side,
-            event.message.action(),
-        );
+        let [client, server, sums] = &mut self.text;
+        let text = match (message.place(), event.side) {
+            (Place::Summary | Place::Exchange, _) => sums,
+            (_, Some(Side::Server)) => server,
+            _ => client,
+        };
+        let action = event.message.action();
+        let written = writeln!(text, "{action} {common:?} {message}\n  {fields}");
         assert!(written.is_ok(), "{} does not display", event.message.action());
     }
 }

@@ -2,3 +2,5 @@
 
 pub(crate) mod decoder;
 pub(crate) mod file;
+pub(crate) mod packet;
+pub(crate) mod stream;
