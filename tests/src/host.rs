@@ -18,6 +18,8 @@ pub enum Need {
     DebianRoot,
     /// tracer, built.
     Tracer,
+    /// tshark, which nothing sets up.
+    Tshark,
 }
 
 /// The answers, asked once.
@@ -26,6 +28,7 @@ pub struct Host {
     namespaces: Result<(), String>,
     debian_root: Result<(), String>,
     tracer: Result<(), String>,
+    tshark: Result<(), String>,
 }
 
 impl Host {
@@ -44,6 +47,10 @@ impl Host {
             } else {
                 Err("tracer is not built, `cargo xtask test` builds it".to_owned())
             },
+            tshark: match Command::new("tshark").arg("--version").output() {
+                Ok(output) if output.status.success() => Ok(()),
+                _ => Err("no tshark".to_owned()),
+            },
         }
     }
 
@@ -54,6 +61,7 @@ impl Host {
                 Need::Namespaces => &self.namespaces,
                 Need::DebianRoot => &self.debian_root,
                 Need::Tracer => &self.tracer,
+                Need::Tshark => &self.tshark,
             };
             answer.as_ref().err().map(String::as_str)
         })

@@ -8,11 +8,12 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use tests::{
     host::Need,
     live::{Tracer, number, text},
     namespace::Namespace,
-    wait,
+    program, wait,
 };
 
 use crate::Test;
@@ -31,6 +32,9 @@ const WRITE: usize = 256 * 1024;
 
 /// Bytes that an IP packet of the usual kind can have at most.
 const USUAL: u64 = 65_535;
+
+/// Payload of a packet that is written whole by `-w`, at most.
+const WRITTEN: u64 = 256 * 1024 - 256;
 
 /// What packets have at least where they cannot have more.
 const NEARLY: u64 = 60_000;
@@ -69,7 +73,8 @@ fn veth(address: &str, beyond: u64) -> Result<()> {
 }
 
 /// Hands a mail over, and looks at what was seen of it at the server's end:
-/// all of it, in packets of which the largest has more than `beyond` bytes.
+/// all of it, in packets of which the largest has more than `beyond` bytes, and
+/// in the packets that were written as well.
 fn mail(
     client: &Namespace,
     server: &Namespace,
@@ -79,7 +84,10 @@ fn mail(
 ) -> Result<()> {
     let address = SocketAddr::new(address.parse::<IpAddr>()?, 25);
     let rows = Tracer::start(server, &["-i", device, "--view", "segments"])?;
-    let tracer = Tracer::start(server, &["-i", device])?;
+    let folder = tempfile::tempdir()?;
+    let packets = folder.path().join("packets.pcapng");
+    let arguments = ["-i", device, "--show-secrets", "-w", packets.to_str().context("UTF-8")?];
+    let tracer = Tracer::start(server, &arguments)?;
     let listener = server.within(move || Ok(TcpListener::bind(address)?))?;
     let taken = server.spawn(move || take(&listener))?;
     client.within(move || send(address))?;
@@ -98,6 +106,14 @@ fn mail(
     let stats = said.of("stats").last().context("no stats at the end")?;
     for name in ["truncated", "malformed", "lost/ring_full", "lost/unreadable"] {
         ensure!(number(stats, &format!("/tracer/{name}")) == Some(0), "{name}\n{stats}");
+    }
+    if largest <= Some(WRITTEN) {
+        let again = program::read(&packets, &["--show-secrets", "--format", "json"])?;
+        let again = again.iter().map(|line| Ok(serde_json::from_str(line)?));
+        let again = again.collect::<Result<Vec<Value>>>()?;
+        let is_mail = |event: &&Value| text(event, "/event/action") == "smtp-message";
+        let read = again.iter().find(is_mail).context("no mail in the packets written")?;
+        ensure!(read["smtp"] == mail["smtp"], "{read}\nnot\n{mail}");
     }
     Ok(())
 }

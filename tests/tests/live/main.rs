@@ -11,6 +11,7 @@ mod large;
 mod machines;
 mod neighbours;
 mod outcomes;
+mod packets;
 mod privileges;
 mod processes;
 mod readers;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         privileges::tests(),
         readers::tests(),
         outcomes::tests(),
+        packets::tests(),
         neighbours::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();

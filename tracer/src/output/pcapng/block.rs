@@ -129,6 +129,17 @@ fn block(buffer: &mut Vec<u8>, kind: u32, body: impl FnOnce(&mut Vec<u8>)) {
     buffer.extend(total);
 }
 
+/// Bytes of the blocks that stand whole at the front of `written`.
+pub(super) fn whole(written: &[u8]) -> usize {
+    let mut rest = written;
+    while let [_, _, _, _, l0, l1, l2, l3, ..] = *rest {
+        let len = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+        let Some(behind) = rest.get(len..).filter(|_| len > 0) else { break };
+        rest = behind;
+    }
+    written.len() - rest.len()
+}
+
 /// Appends an option; a value that is longer than one may be is cut.
 fn option(buffer: &mut Vec<u8>, code: u16, value: &[u8]) {
     let len = u16::try_from(value.len()).unwrap_or(u16::MAX);

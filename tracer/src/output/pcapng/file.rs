@@ -12,6 +12,8 @@ use std::{
 
 use nix::{fcntl::OFlag, unistd};
 
+use super::block;
+
 /// Read and write for the owner, nothing for others.
 const MODE: u32 = 0o600;
 
@@ -108,15 +110,25 @@ impl PacketFile {
         self.file.set_len(0)
     }
 
-    /// Appends whole blocks. When that fails, those of before are what stays.
+    /// Appends whole blocks. When that fails, those that found room stay.
     pub(super) fn append(&mut self, blocks: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(blocks);
-        match written {
-            Ok(()) => self.whole += u64::try_from(blocks.len()).unwrap_or(u64::MAX),
-            // Best effort: a reader of the file is told of a cut block as well.
-            Err(_) => drop(self.file.set_len(self.whole)),
+        let (mut rest, mut result) = (blocks, Ok(()));
+        while result.is_ok() && !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => result = Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => rest = rest.get(written..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => result = Err(error),
+            }
         }
-        written
+        let written = blocks.get(..blocks.len() - rest.len()).unwrap_or(blocks);
+        let whole = block::whole(written);
+        self.whole += u64::try_from(whole).unwrap_or(u64::MAX);
+        if whole < written.len() {
+            // Where that fails, readers are told of a block that is cut.
+            let _ = self.file.set_len(self.whole);
+        }
+        result
     }
 }
 

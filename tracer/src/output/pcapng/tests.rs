@@ -300,3 +300,19 @@ fn a_full_disk_ends_the_file_and_nothing_else() {
     assert!(!recorder.finish(&Outcomes::default()));
     assert_eq!(recorder.buffer.capacity(), 0);
 }
+
+#[test]
+fn of_blocks_that_were_cut_the_whole_ones_stay() {
+    let mut blocks = Vec::new();
+    block::section(&mut blocks, "system");
+    let first = blocks.len();
+    block::interface(&mut blocks, "eth0", LINKTYPE_LINUX_SLL2);
+    for len in 0..=blocks.len() {
+        let expected = match len {
+            len if len < first => 0,
+            len if len < blocks.len() => first,
+            len => len,
+        };
+        assert_eq!(block::whole(&blocks[..len]), expected, "{len} bytes");
+    }
+}
