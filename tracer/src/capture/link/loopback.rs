@@ -16,6 +16,15 @@ pub(super) fn enc(frame: &[u8], headers_left: u8) -> Option<Frame<'_>> {
     is_ip([*f0, *f1, *f2, *f3]).then(|| Frame::new(rest, Vlan::default(), headers_left))
 }
 
+/// `OpenBSD`'s `pflog`: length of the header without its padding, family, action
+/// and the rest of what the filter knew.
+pub(super) fn pflog(frame: &[u8], headers_left: u8) -> Option<Frame<'_>> {
+    let [len, family, ..] = *frame else { return None };
+    let header = usize::from(len).next_multiple_of(4);
+    is_ip([0, 0, 0, family])
+        .then(|| Some(Frame::new(frame.get(header..)?, Vlan::default(), headers_left)))?
+}
+
 /// Whether it is `AF_INET`, which is 2 everywhere, or `AF_INET6` of Linux,
 /// Windows, `NetBSD`, FreeBSD or Darwin.
 fn is_ip(family: [u8; 4]) -> bool {

@@ -3,6 +3,7 @@
 
 mod cooked;
 pub(super) mod ethernet;
+mod lan;
 mod loopback;
 mod nflog;
 pub(super) mod ppp;
@@ -10,6 +11,7 @@ mod serial;
 #[cfg(test)]
 mod tests;
 pub(super) mod wlan;
+mod wrapped;
 
 use super::{Direction, Vlan};
 
@@ -53,6 +55,28 @@ pub enum LinkType {
     Prism,
     /// A header that names another link type.
     Ppi,
+    /// Darwin's header that names another link type.
+    Pktap,
+    /// Endace's records.
+    Erf,
+    /// Hilscher's network analyzer.
+    Netanalyzer,
+    /// The same with the preamble.
+    NetanalyzerTransparent,
+    /// Juniper's Ethernet.
+    JuniperEthernet,
+    /// Cisco's HDLC behind a byte that says the direction.
+    HdlcWithDirection,
+    /// Frame Relay behind a byte that says the direction.
+    FrameRelayWithDirection,
+    /// `OpenBSD`'s filter log.
+    Pflog,
+    /// IEEE 802.5.
+    TokenRing,
+    /// FDDI.
+    Fddi,
+    /// IP over IEEE 1394.
+    Firewire,
 }
 
 /// What a frame says beside its packet.
@@ -79,7 +103,9 @@ impl LinkType {
         Some(match number {
             0 | 108 => Self::Null,
             1 => Self::Ethernet,
+            6 => Self::TokenRing,
             9 | 50 | 104 => Self::Ppp,
+            10 => Self::Fddi,
             // Numbers of DLT_RAW that files of some systems have instead of 101.
             12 | 14 | 101 | 228 | 229 => Self::Raw,
             51 => Self::Pppoe,
@@ -88,11 +114,21 @@ impl LinkType {
             107 => Self::FrameRelay,
             109 => Self::Enc,
             113 => Self::LinuxSll,
+            117 => Self::Pflog,
             119 | 163 => Self::Prism,
             127 => Self::Radiotap,
+            138 => Self::Firewire,
             166 | 204 => Self::PppWithDirection,
+            178 => Self::JuniperEthernet,
             192 => Self::Ppi,
+            197 => Self::Erf,
+            205 => Self::HdlcWithDirection,
+            206 => Self::FrameRelayWithDirection,
             239 => Self::Nflog,
+            240 => Self::Netanalyzer,
+            241 => Self::NetanalyzerTransparent,
+            // The second is the number that Darwin's own tools write.
+            258 | 149 => Self::Pktap,
             276 => Self::LinuxSll2,
             _ => return None,
         })
@@ -121,7 +157,18 @@ impl LinkType {
             Self::Wlan => wlan::frame(frame, false, headers_left),
             Self::Radiotap => wlan::radiotap(frame, headers_left),
             Self::Prism => wlan::prism(frame, headers_left),
-            Self::Ppi => wlan::ppi(frame, headers_left),
+            Self::Ppi => wrapped::ppi(frame, headers_left),
+            Self::Pktap => wrapped::pktap(frame, headers_left),
+            Self::Erf => wrapped::erf(frame, headers_left),
+            Self::Netanalyzer => wrapped::netanalyzer(frame, false, headers_left),
+            Self::NetanalyzerTransparent => wrapped::netanalyzer(frame, true, headers_left),
+            Self::JuniperEthernet => wrapped::juniper_ethernet(frame, headers_left),
+            Self::HdlcWithDirection => wrapped::with_direction(frame, false, headers_left),
+            Self::FrameRelayWithDirection => wrapped::with_direction(frame, true, headers_left),
+            Self::Pflog => loopback::pflog(frame, headers_left),
+            Self::TokenRing => lan::token_ring(frame, headers_left),
+            Self::Fddi => lan::fddi(frame, headers_left),
+            Self::Firewire => lan::firewire(frame, headers_left),
         }
     }
 }
@@ -141,9 +188,6 @@ pub(super) fn ip(packet: &[u8], headers_left: u8) -> Option<Frame<'_>> {
 /// Names for an error message, of link types that captures do have.
 pub fn name(number: u32) -> Option<&'static str> {
     Some(match number {
-        6 => "IEEE 802.5 token ring",
-        10 => "FDDI",
-        117 => "OpenBSD's pflog",
         187 | 201 => "Bluetooth",
         189 | 220 => "USB (Linux)",
         195 | 230 => "IEEE 802.15.4",

@@ -90,7 +90,7 @@ fn families_in_either_byte_order() {
 
 #[test]
 fn cut_frames_carry_nothing() {
-    for number in [0, 1, 9, 51, 105, 107, 109, 113, 119, 127, 192, 239, 276] {
+    for number in [0, 1, 6, 9, 51, 105, 107, 109, 113, 119, 127, 192, 197, 239, 258, 276] {
         let link_type = LinkType::from_number(number).unwrap();
         for len in 0..4 {
             assert_eq!(link_type.parse(&[0; 20][..len]), None);
@@ -139,6 +139,7 @@ fn serial_lines() {
         (107, &[0x18, 0x41, 8, 0]),
         (107, &[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0]),
         (109, &[0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 0]),
+        (117, &[7, 2, 0, 0, 0, 0, 0, 0]),
     ] {
         assert_eq!(parse(number, &[header, IP]), plain, "{number} {header:?}");
     }
@@ -184,4 +185,48 @@ fn wireless_data_frames() {
     assert_eq!(parse(192, &[&[0, 0, 8, 0, 105, 0, 0, 0], &header(0x08, 1), snap, IP]), plain);
     // One that names itself.
     assert_eq!(parse(192, &[&[0, 0, 8, 0, 192, 0, 0, 0].repeat(1000)]), None);
+}
+
+#[test]
+fn other_local_networks() {
+    let plain = Some(found(NO_TAG, Direction::Unknown, false));
+    let snap = &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..];
+    let addresses = &[2; 12][..];
+    assert_eq!(parse(6, &[&[0x10, 0x40], addresses, snap, IP]), plain);
+    let routed = &[2, 2, 2, 2, 2, 2, 0x82, 2, 2, 2, 2, 2, 6, 0, 0, 0, 0, 0][..];
+    assert_eq!(parse(6, &[&[0x10, 0x40], routed, snap, IP]), plain);
+    assert_eq!(parse(10, &[&[0x50], addresses, snap, IP]), plain);
+    assert_eq!(parse(138, &[&[2; 16], &[8, 0], IP]), plain);
+}
+
+#[test]
+fn frames_in_the_records_of_devices() {
+    let plain = Some(found(NO_TAG, Direction::Unknown, false));
+    let ethernet = [&[2; 12][..], &[8, 0], IP].concat();
+    let pktap = [&[16, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0][..], &[0; 4]].concat();
+    assert_eq!(parse(258, &[&pktap, &ethernet]), plain);
+    let erf = [&[0; 8][..], &[2, 4, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+    assert_eq!(parse(197, &[&erf, &ethernet]), plain);
+    let extended = [&[0; 8][..], &[0x82, 4, 0, 0, 0, 0, 0, 0], &[0; 10]].concat();
+    assert_eq!(parse(197, &[&extended, &ethernet]), plain);
+    assert_eq!(parse(240, &[&[0; 4], &ethernet]), plain);
+    assert_eq!(parse(241, &[&[0; 12], &ethernet]), plain);
+    let incoming = Some(found(NO_TAG, Direction::Ingress, false));
+    assert_eq!(parse(178, &[b"MGC\x01", &ethernet]), incoming);
+    assert_eq!(parse(178, &[b"MGC\x81", &[0, 2, 9, 9], &ethernet]), incoming);
+    assert_eq!(parse(205, &[&[0, 0x0f, 0, 8, 0], IP]), incoming);
+    assert_eq!(parse(206, &[&[0, 0x18, 0x41, 3, 0xcc], IP]), incoming);
+}
+
+#[test]
+fn hostile_bytes_do_no_harm() {
+    let random = &mut crate::random::Random(5);
+    for link_type in (0..300).filter_map(LinkType::from_number) {
+        for _ in 0..3000 {
+            let frame: Vec<u8> = (0..random.below(60)).map(|_| random.byte() & 0x8f).collect();
+            if let Some(found) = link_type.parse(&frame) {
+                assert!(found.packet.len() <= frame.len());
+            }
+        }
+    }
 }

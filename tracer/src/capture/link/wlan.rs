@@ -1,7 +1,7 @@
 //! IEEE 802.11: data frames that are not encrypted, and the headers that
 //! capture programs put in front of them.
 
-use super::{Frame, LinkType, ethernet};
+use super::{Frame, ethernet};
 
 /// Frame control: version 0, type "data" (IEEE 802.11 section 9.2.4.1).
 const TYPE_MASK: u8 = 0x0f;
@@ -90,12 +90,4 @@ pub(super) fn prism(bytes: &[u8], headers_left: u8) -> Option<Frame<'_>> {
     };
     let len = usize::try_from(len).ok().filter(|len| *len >= 8)?;
     frame(bytes.get(len..)?, false, headers_left)
-}
-
-/// Version, flags, length, link type; the fields behind them are passed over.
-pub(super) fn ppi(bytes: &[u8], headers_left: u8) -> Option<Frame<'_>> {
-    let ([0, _, l0, l1, t0, t1, t2, t3], _) = bytes.split_first_chunk()? else { return None };
-    let len = usize::from(u16::from_le_bytes([*l0, *l1]));
-    let inner = LinkType::from_number(u32::from_le_bytes([*t0, *t1, *t2, *t3]))?;
-    inner.within(bytes.get(len.max(8)..)?, headers_left.checked_sub(1)?)
 }
