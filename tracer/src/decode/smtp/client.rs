@@ -122,8 +122,6 @@ impl Smtp {
                 && input.end.is_none()
                 && !self.is_early(code, input.time, out)
             {
-                // These bytes may be offered again before the reply is.
-                self.client.moved = true;
                 return Progress::peer(at);
             }
             let rest = input.bytes.get(at..).unwrap_or_default();
