@@ -138,6 +138,7 @@ impl Look {
         &mut self,
         buffer: &mut Vec<u8>,
         paint: Paint,
+        kept: Kept,
         write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
     ) -> io::Result<()> {
         buffer.extend_from_slice(b"  ");
@@ -145,7 +146,7 @@ impl Look {
         let at = buffer.len();
         write(buffer)?;
         if let Some(width) = self.screen.as_ref().and_then(|screen| screen.width) {
-            cut(buffer, at, width.saturating_sub(self.filled + 2).max(LEAST_INFO));
+            cut(buffer, at, width.saturating_sub(self.filled + 2).max(LEAST_INFO), kept);
         }
         buffer.extend_from_slice(end);
         buffer.push(b'\n');
@@ -206,40 +207,58 @@ fn width(device: &OwnedFd) -> Option<usize> {
     (asked == 0 && size.ws_col > 0).then_some(size.ws_col.into())
 }
 
+/// Which part of a text stays when it is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Its begin.
+    Begin,
+    /// Its begin, and how it ended: the answer behind an arrow, or the figures
+    /// behind two spaces.
+    Ends,
+}
+
 /// Cuts the text that the buffer holds from `at` on to `room` columns.
-fn cut(buffer: &mut Vec<u8>, at: usize, room: usize) {
-    let text = buffer.get(at..).unwrap_or_default();
-    // No character is wider than it has bytes.
-    if text.len() <= room {
+fn cut(buffer: &mut Vec<u8>, at: usize, room: usize, kept: Kept) {
+    let text = String::from_utf8_lossy(buffer.get(at..).unwrap_or_default());
+    if columns(&text) <= room {
         return;
     }
-    let mut filled = 0;
-    // Where the text is cut if it does not fit: what belongs to a character,
-    // and has no width, stays with it.
-    let mut end = None;
-    for (offset, character) in String::from_utf8_lossy(text).char_indices() {
-        let width = character.width().unwrap_or(0);
-        if filled + width >= room && width > 0 {
-            end.get_or_insert(offset);
-        }
-        filled += width;
-        if filled > room {
-            buffer.truncate(at + end.unwrap_or(offset));
-            let mut bytes = [0; CUT.len_utf8()];
-            buffer.extend_from_slice(CUT.encode_utf8(&mut bytes).as_bytes());
-            return;
+    // At least a third is left for the begin.
+    let fits = |end: &&str| columns(end) <= room / 3 * 2;
+    let end = match kept {
+        Kept::Begin => None,
+        Kept::Ends => {
+            [" → ", "  "].into_iter().filter_map(|mark| text.get(text.rfind(mark)?..)).find(fits)
         }
     }
+    .unwrap_or_default();
+    // One column for the mark of the cut.
+    let room = room.saturating_sub(columns(end) + 1);
+    let mut filled = 0;
+    let begin = text.char_indices().find(|(_, character)| {
+        filled += character.width().unwrap_or(0);
+        filled > room
+    });
+    let begin = begin.and_then(|(offset, _)| text.get(..offset)).unwrap_or_default();
+    let shown = format!("{begin}{CUT}{end}");
+    buffer.truncate(at);
+    buffer.extend_from_slice(shown.as_bytes());
+}
+
+/// The columns that a text takes. What belongs to the character before it has
+/// no width.
+fn columns(text: &str) -> usize {
+    text.chars().map(|character| character.width().unwrap_or(0)).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cut_to(text: &str, room: usize) -> String {
+    fn cut_to(text: &str, room: usize, kept: Kept) -> String {
         let mut buffer = b"before ".to_vec();
         buffer.extend_from_slice(text.as_bytes());
-        cut(&mut buffer, 7, room);
+        cut(&mut buffer, 7, room, kept);
         String::from_utf8(buffer).expect("cut between characters").split_off(7)
     }
 
@@ -261,7 +280,24 @@ mod tests {
             ("ab\u{301}", 2, "ab\u{301}"),
             ("abc\u{301}", 2, "a…"),
         ] {
-            assert_eq!(cut_to(text, room), expected, "{text} to {room}");
+            assert_eq!(cut_to(text, room, Kept::Begin), expected, "{text} to {room}");
         }
+    }
+
+    #[test]
+    fn of_an_exchange_the_answer_and_the_figures_stay() {
+        let text =
+            "GET /a/long/path?with=a%20query HTTP/1.1 → 200 OK  (text/html)  3.4 kB in 12 ms";
+        for (room, expected) in [
+            (79, text),
+            (78, "GET /a/long/path?with=a%20query HTTP/1… → 200 OK  (text/html)  3.4 kB in 12 ms"),
+            (64, "GET /a/long/path?with=a%… → 200 OK  (text/html)  3.4 kB in 12 ms"),
+            (40, "GET /a/long/path?with=…  3.4 kB in 12 ms"),
+            (20, "GET /a/long/path?wi…"),
+        ] {
+            assert_eq!(cut_to(text, room, Kept::Ends), expected, "to {room}");
+        }
+        let mail = "subject: hello, from: a@example.test  1.2 kB in 3.4 s";
+        assert_eq!(cut_to(mail, 40, Kept::Ends), "subject: hello, from: …  1.2 kB in 3.4 s");
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{
     View,
     color::Paint,
-    look::{Column, Look},
+    look::{Column, Kept, Look},
     may_control_at,
     writer::{Body, Head},
 };
@@ -47,7 +47,8 @@ pub(super) fn row(
         Place::Note => Paint::Note,
         _ => Paint::Plain,
     };
-    look.info(buffer, paint, |buffer| match body {
+    let kept = if view == View::Exchanges { Kept::Ends } else { Kept::Begin };
+    look.info(buffer, paint, kept, |buffer| match body {
         Body::Message(message) if view == View::Exchanges => {
             harmless(buffer, &Exchange(message.describe()))
         }
