@@ -94,7 +94,7 @@ fn a_capture_is_not_overwritten_while_it_is_read() -> Result<()> {
     let before = fs::read(&capture)?;
     let refused = read("--show-secrets -w", &[&capture, &capture])?;
     let log = String::from_utf8_lossy(&refused.stderr);
-    ensure!(refused.status.code() == Some(1) && log.contains("is also to be read"), "{log}");
+    ensure!(refused.status.code() == Some(1) && log.contains("at the same time"), "{log}");
     ensure!(fs::read(&capture)? == before, "the capture was changed");
     Ok(())
 }

@@ -21,5 +21,6 @@ pub mod privileged;
 #[cfg(test)]
 mod random;
 pub mod read;
+mod signals;
 pub mod stats;
 mod worker;

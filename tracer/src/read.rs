@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Write as _},
+    io::{self, Write as _},
     os::fd::AsFd as _,
     path::{Path, PathBuf},
 };
@@ -35,10 +35,12 @@ use crate::{
 /// (everything else was decoded; each damaged one has been logged), or when
 /// the output cannot be written. A reader that went away is no error.
 pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
-    let packets = config.packets.as_deref().map(PacketFile::open).transpose()?;
-    let open = |file: &PathBuf| open(file, packets.as_ref());
-    let inputs = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let inputs = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
     let output = io::stdout().as_fd().try_clone_to_owned().context("the standard output")?;
+    let in_use = || inputs.iter().map(|(_, file)| file.as_fd()).chain([output.as_fd()]);
+    let packets = config.packets.as_deref().map(|path| PacketFile::open(path, in_use()));
+    let packets = packets.transpose()?;
+    let inputs = inputs.into_iter().map(|(name, file)| (name, Box::new(file) as _));
     // What comes in a file is hostile, and reading it needs no rights.
     if let Err(error) = confine::confine() {
         log::warn!("reading with all privileges: {error}");
@@ -98,13 +100,12 @@ fn verdict(mut damaged: Vec<Error>) -> Result<()> {
     bail!("{count} files could not be read to their end")
 }
 
-/// Opens an input without reading from it; `-` is the standard input. It must
-/// not be the file that packets are written to.
-fn open(file: &Path, packets: Option<&PacketFile>) -> Result<(String, Box<dyn Read + Send>)> {
+/// Opens an input without reading from it; `-` is the standard input.
+fn open(file: &Path) -> Result<(String, File)> {
     if file == Path::new("-") {
-        return Ok(("standard input".to_owned(), Box::new(io::stdin())));
+        let input = io::stdin().as_fd().try_clone_to_owned().context("the standard input")?;
+        return Ok(("standard input".to_owned(), input.into()));
     }
     let opened = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
-    packets.map_or(Ok(()), |packets| packets.is_not(&opened))?;
-    Ok((file.display().to_string(), Box::new(opened)))
+    Ok((file.display().to_string(), opened))
 }

@@ -19,7 +19,7 @@ mod tcx;
 mod tracing;
 mod xdp;
 
-use std::{io, process::ExitCode};
+use std::{io, os::fd::AsFd as _, process::ExitCode};
 
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -75,8 +75,9 @@ struct Worker {
 /// When tracing cannot begin, or ended for another reason.
 pub fn live(config: &Config) -> Result<ExitCode, Error> {
     // While there are the rights to; the worker gets it open.
-    let packets = config.packets.as_deref().map(PacketFile::open).transpose();
-    let packets = packets.map_err(Side::from)?;
+    let out = io::stdout();
+    let packets = config.packets.as_deref().map(|path| PacketFile::open(path, [out.as_fd()]));
+    let packets = packets.transpose().map_err(Side::from)?;
     let (channel, theirs) = Channel::pair().map_err(Side::Start)?;
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
     // SAFETY: this process has one thread, as this function demands, so that

@@ -17,10 +17,7 @@ use std::{
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{
-        prctl,
-        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
-    },
+    sys::{prctl, signal::Signal},
 };
 
 use self::{
@@ -42,6 +39,7 @@ use crate::{
         pcapng::{PacketFile, Recorder},
     },
     pipeline::{self, Pipeline},
+    signals,
 };
 
 /// Seconds between two `stats` events.
@@ -88,7 +86,7 @@ pub(crate) fn run(
     let _ = prctl::set_name(c"tracer-worker");
     // The terminal's signals go to both processes; the other one acts on them.
     for signal in [Signal::SIGINT, Signal::SIGHUP] {
-        ignore(signal)?;
+        signals::ignore(signal)?;
     }
     let Some((hello, descriptors)) = channel.receive_descriptors()? else {
         // It has said why.
@@ -197,12 +195,4 @@ fn wait(source: &LiveSource, control: &Control, clock: &Clock) {
         .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
     // Interrupted at worst: then the rings are looked at once more.
     let _ = poll(&mut ready, PollTimeout::from(SECOND));
-}
-
-#[expect(unsafe_code, reason = "signal dispositions are set by an unsafe call")]
-fn ignore(signal: Signal) -> io::Result<()> {
-    let action = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-    // SAFETY: no handler is installed.
-    unsafe { sigaction(signal, &action) }?;
-    Ok(())
 }

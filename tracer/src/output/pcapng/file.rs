@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::{fcntl::OFlag, unistd};
+use nix::{fcntl::OFlag, sys::stat::fstat, unistd};
 
 use super::block;
 
@@ -37,9 +37,9 @@ pub enum Error {
     /// What is in it would be lost, or its owner could read what comes.
     #[error("{} belongs to somebody else, or has a second name; name another file", .0.display())]
     NotOurs(PathBuf),
-    /// It is one of those that are read.
-    #[error("{} is also to be read; name another file", .0.display())]
-    Input(PathBuf),
+    /// It is one of those that are read, or the standard output.
+    #[error("{} is read, or has the events, at the same time; name another file", .0.display())]
+    InUse(PathBuf),
 }
 
 /// A regular file of this process's user that nobody else can read.
@@ -53,12 +53,17 @@ pub struct PacketFile {
 
 impl PacketFile {
     /// Opens or makes the file, as mode 0600. What is in it stays until
-    /// something is written.
+    /// something is written. `in_use` are the files that are read or written
+    /// besides.
     ///
     /// # Errors
     ///
-    /// When it is no regular file of this process's user, or cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, Error> {
+    /// When it is no regular file of this process's user, in use, or cannot be
+    /// opened; then it is as it was.
+    pub fn open<'a>(
+        path: &Path,
+        in_use: impl IntoIterator<Item = BorrowedFd<'a>>,
+    ) -> Result<Self, Error> {
         let failed = |error: io::Error| Error::Open { path: path.to_owned(), error };
         // Without O_NONBLOCK a pipe without reader would keep it waiting here.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
@@ -81,23 +86,16 @@ impl PacketFile {
         if metadata.uid() != unistd::geteuid().as_raw() || metadata.nlink() != 1 {
             return Err(Error::NotOurs(path.to_owned()));
         }
+        for other in in_use {
+            let other = fstat(other).map_err(|error| failed(error.into()))?;
+            if (other.st_dev, other.st_ino) == (metadata.dev(), metadata.ino()) {
+                return Err(Error::InUse(path.to_owned()));
+            }
+        }
         let mut permissions = metadata.permissions();
         permissions.set_mode(MODE);
         file.set_permissions(permissions).map_err(failed)?;
         Ok(Self { file, path: path.to_owned(), whole: 0 })
-    }
-
-    /// Refuses a file that is also read.
-    ///
-    /// # Errors
-    ///
-    /// When `input` is this file.
-    pub fn is_not(&self, input: &File) -> Result<(), Error> {
-        let identity = |file: &File| file.metadata().map(|of| (of.dev(), of.ino()));
-        match (identity(&self.file), identity(input)) {
-            (Ok(ours), Ok(theirs)) if ours == theirs => Err(Error::Input(self.path.clone())),
-            _ => Ok(()),
-        }
     }
 
     /// Where it is.

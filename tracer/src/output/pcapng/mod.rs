@@ -15,6 +15,7 @@ mod tests;
 use std::{borrow::Cow, fs, sync::Arc};
 
 use hashbrown::HashMap;
+use nix::sys::signal::Signal;
 
 pub use self::file::{Error, PacketFile};
 use self::{
@@ -25,6 +26,7 @@ use self::{
 use crate::{
     capture::{Direction, Segment},
     event::Timestamp,
+    signals,
     stats::Outcomes,
 };
 
@@ -76,7 +78,8 @@ impl Recorder {
         let mut buffer = Vec::with_capacity(BUFFER + BUFFER / 4);
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         block::section(&mut buffer, format!("Linux {release}").trim_end());
-        let begun = file.begin();
+        // Beyond a limit of the shell, a write fails as on a full disk.
+        let begun = signals::ignore(Signal::SIGXFSZ).and_then(|()| file.begin());
         let mut recorder = Self {
             file,
             buffer,

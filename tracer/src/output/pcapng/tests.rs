@@ -3,7 +3,10 @@
 use std::{
     fs::File,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    os::unix::fs::{PermissionsExt as _, symlink},
+    os::{
+        fd::AsFd as _,
+        unix::fs::{PermissionsExt as _, symlink},
+    },
     path::PathBuf,
 };
 
@@ -179,7 +182,7 @@ fn place() -> (TempDir, PathBuf) {
 
 fn written(sent: &[Sent]) -> Vec<Read> {
     let (_folder, path) = place();
-    let mut recorder = Recorder::new(PacketFile::open(&path).expect("a new file"));
+    let mut recorder = Recorder::new(PacketFile::open(&path, []).expect("a new file"));
     for packet in sent {
         packet.each(|_, segment| recorder.segment(segment));
     }
@@ -218,7 +221,7 @@ fn large() -> [Sent; 2] {
 fn a_packet_of_several_records_is_one_packet() {
     let [large, other] = large();
     let (_folder, path) = place();
-    let mut recorder = Recorder::new(PacketFile::open(&path).expect("a new file"));
+    let mut recorder = Recorder::new(PacketFile::open(&path, []).expect("a new file"));
     large.each(|number, segment| {
         recorder.segment(segment);
         // Another CPU's record comes in between.
@@ -235,7 +238,7 @@ fn a_packet_whose_middle_was_lost_ends_there() {
     let [large, _] = large();
     let (_folder, path) = place();
     for lost in [1, 2] {
-        let mut recorder = Recorder::new(PacketFile::open(&path).expect("a file"));
+        let mut recorder = Recorder::new(PacketFile::open(&path, []).expect("a file"));
         large.each(|number, segment| {
             if number != lost {
                 recorder.segment(segment);
@@ -260,11 +263,11 @@ fn a_packet_beyond_what_analysers_take_is_cut() {
 fn the_file_is_its_owners_alone() {
     let (folder, path) = place();
     let mode = || fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
-    drop(PacketFile::open(&path).expect("a new file"));
+    drop(PacketFile::open(&path, []).expect("a new file"));
     assert_eq!(mode(), 0o600);
     fs::write(&path, "before").expect("a write");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("our file");
-    let file = PacketFile::open(&path).expect("our file");
+    let file = PacketFile::open(&path, []).expect("our file");
     assert_eq!(mode(), 0o600);
     assert_eq!(fs::read(&path).expect("a file"), b"before", "emptied before its time");
     drop(Recorder::new(file));
@@ -272,27 +275,31 @@ fn the_file_is_its_owners_alone() {
 
     let other = folder.path().join("other");
     symlink(&path, &other).expect("a link");
-    assert!(matches!(PacketFile::open(&other), Err(Error::Link(_))));
+    assert!(matches!(PacketFile::open(&other, []), Err(Error::Link(_))));
     fs::remove_file(&other).expect("a link");
     fs::hard_link(&path, &other).expect("a second name");
-    assert!(matches!(PacketFile::open(&other), Err(Error::NotOurs(_))));
-    assert!(matches!(PacketFile::open("/dev/null".as_ref()), Err(Error::NotAFile(_))));
-    assert!(matches!(PacketFile::open(folder.path()), Err(Error::Open { .. })));
+    assert!(matches!(PacketFile::open(&other, []), Err(Error::NotOurs(_))));
+    assert!(matches!(PacketFile::open("/dev/null".as_ref(), []), Err(Error::NotAFile(_))));
+    assert!(matches!(PacketFile::open(folder.path(), []), Err(Error::Open { .. })));
 }
 
 #[test]
-fn a_file_that_is_read_is_not_written_to() {
+fn a_file_that_is_in_use_is_left_alone() {
     let (_folder, path) = place();
-    let file = PacketFile::open(&path).expect("a new file");
+    fs::write(&path, "before").expect("a write");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).expect("our file");
     let same = File::open(&path).expect("it is there");
-    assert!(matches!(file.is_not(&same), Err(Error::Input(_))));
-    assert!(file.is_not(&File::open("/dev/null").expect("always there")).is_ok());
+    assert!(matches!(PacketFile::open(&path, [same.as_fd()]), Err(Error::InUse(_))));
+    let mode = fs::metadata(&path).expect("a file").permissions().mode() & 0o777;
+    assert_eq!(mode, 0o644, "touched all the same");
+    let other = File::open("/dev/null").expect("always there");
+    assert!(PacketFile::open(&path, [other.as_fd()]).is_ok());
 }
 
 #[test]
 fn a_full_disk_ends_the_file_and_nothing_else() {
     let (_folder, path) = place();
-    let mut recorder = Recorder::new(PacketFile::open(&path).expect("a new file"));
+    let mut recorder = Recorder::new(PacketFile::open(&path, []).expect("a new file"));
     recorder.file.file = File::options().write(true).open("/dev/full").expect("always there");
     sent().each(|_, segment| recorder.segment(segment));
     recorder.flush();
