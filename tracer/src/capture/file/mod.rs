@@ -36,9 +36,12 @@ const MAX_PACKET: u32 = 1024 * 1024;
 /// captured, so that it differs from those that are numbers in the file.
 const HOST_INDEX: u32 = 1 << 31;
 
-/// Compressed formats that captures come in.
+/// The compressed format that is read (RFC 1952 section 2.3.1).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+/// Compressed formats that captures come in, too; gzip is one of them within
+/// gzip.
 const COMPRESSED: [(&[u8], &str, &str); 4] = [
-    (&[0x1f, 0x8b], "gzip", "gzip"),
+    (GZIP, "gzip", "gzip"),
     (&[0x28, 0xb5, 0x2f, 0xfd], "zstd", "zstd"),
     (&[0xfd, b'7', b'z', b'X'], "xz", "xz"),
     (b"BZh", "bzip2", "bzip2"),
@@ -271,6 +274,9 @@ impl Current {
 
 /// Recognises the format and reads the header of the file.
 fn open(reader: &mut Reader, interfaces: &mut Interfaces) -> Result<Format, Damage> {
+    if reader.peek(GZIP.len())?.starts_with(GZIP) {
+        reader.decompress();
+    }
     let begin = reader.peek(4)?;
     if begin.is_empty() {
         return Err(Damage::Empty);

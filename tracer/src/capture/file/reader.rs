@@ -1,9 +1,12 @@
 //! Bytes of a file or a pipe, a large piece at a time.
 
 use std::{
-    io::{self, Read},
+    io::{self, Cursor, Read},
+    mem,
     ops::Range,
 };
+
+use flate2::read::MultiGzDecoder;
 
 use super::error::Damage;
 
@@ -27,6 +30,16 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
         Self { input, buffer: vec![0; BUFFER], held: 0..0, offset: 0, marked: 0, ended: false }
+    }
+
+    /// Takes what was read and all that follows for gzip (RFC 1952), in any
+    /// number of members, and goes on with what is in it. Offsets count in that.
+    pub(super) fn decompress(&mut self) {
+        let begin = Cursor::new(self.buffered().to_vec());
+        let input = mem::replace(&mut self.input, Box::new(io::empty()));
+        self.input = Box::new(MultiGzDecoder::new(begin.chain(input)));
+        self.held = 0..0;
+        self.ended = false;
     }
 
     /// Notes that a packet or a block begins here.

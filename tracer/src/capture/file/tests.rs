@@ -475,13 +475,64 @@ fn files_that_are_something_else_are_named() {
         (&b""[..], "is empty"),
         (b"ab", "is neither a pcap nor a pcapng file"),
         (b"hello, world", "is neither a pcap nor a pcapng file"),
-        (b"\x1f\x8b\x08\0", "is gzip-compressed"),
+        (b"\x1f\x8b\x08\0", "unexpected end of file"),
         (b"\x28\xb5\x2f\xfd", "is zstd-compressed"),
         (b"\x0a\x0d\x0d\x0a\0\0\0\x1cabcdefghijklmnopqrst", "without a byte-order magic"),
         (b"\xa1\xb2\xc3\xd4\0\x09\0\x04abcdefghijklmnop", "has version 9.4"),
     ] {
         let errors = read(vec![bytes.to_vec()]).errors;
         assert!(errors.len() == 1 && errors[0].contains(expected), "{errors:?}");
+    }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn compressed_files() {
+    let first = Builder::pcap(false, 0xa1b2_c3d4, 101).record(1, 0, 60, &packet(1, b"a")).bytes;
+    let second = Builder::new(false).record(2, 0, 60, &packet(2, b"b")).bytes;
+    let whole = [&first[..], &second].concat();
+    let plain = read(vec![whole.clone()]).seen;
+    assert_eq!(plain.len(), 2);
+    assert_eq!(read(vec![gzip(&whole)]).seen, plain);
+    // In two members, as `cat a.gz b.gz` makes them.
+    assert_eq!(read(vec![[gzip(&first), gzip(&second)].concat()]).seen, plain);
+    let twice = read(vec![gzip(&gzip(&whole))]);
+    assert_eq!(twice.seen, []);
+    assert!(twice.errors[0].contains("is gzip-compressed"), "{:?}", twice.errors);
+
+    // Cut, or with a byte that is another: what was before counts.
+    let compressed = [gzip(&first), gzip(&second)].concat();
+    for len in 0..compressed.len() {
+        let cut = read(vec![compressed[..len].to_vec()]);
+        assert!(plain.starts_with(&cut.seen));
+        assert!(cut.errors.len() == 1 || len == gzip(&first).len(), "{len}: {:?}", cut.errors);
+        let mut damaged = compressed.clone();
+        damaged[len] ^= 0x55;
+        read(vec![damaged]);
+    }
+}
+
+#[test]
+fn kinds_of_classic_files() {
+    let packet = packet(1, b"x");
+    for big in [false, true] {
+        let plain = Builder::pcap(big, 0xa1b2_c3d4, 101).record(5, 250_000, 60, &packet).bytes;
+        let expected = read(vec![plain]).seen;
+        assert_eq!(expected.len(), 1);
+        let modified = Builder::pcap(big, 0xa1b2_cd34, 101);
+        let modified = modified.u32(5).u32(250_000).u32(len(&packet)).u32(60);
+        let modified = modified.raw(&[0, 0, 0, 2, 8, 0, 4, 0]).raw(&packet).bytes;
+        assert_eq!(read(vec![modified]).seen, expected);
+        for magic in [0x1c00_01ac, 0x1c00_01ab] {
+            let ixia = Builder::pcap(big, magic, 101).u32(16 + len(&packet));
+            let ixia = ixia.record(5, 250_000, 60, &packet).bytes;
+            assert_eq!(read(vec![ixia]).seen, expected);
+        }
     }
 }
 
