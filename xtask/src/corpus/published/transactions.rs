@@ -30,7 +30,7 @@ impl Transaction {
         match field {
             // A request without one.
             Field::Version if value == "0.9" => {
-                own.is_empty() || own.iter().any(|own| own == "0.9")
+                self.values.get(&Field::RequestVersion).is_none_or(Vec::is_empty)
             }
             // Lists: each of those wanted.
             Field::Recipient | Field::To | Field::Cc | Field::From => {
