@@ -40,7 +40,7 @@ pub struct Email<'a> {
     /// Media type, without parameters, in lower case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<Text<'a>>,
-    /// The X-Mailer field.
+    /// The X-Mailer field, else User-Agent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub x_mailer: Option<Text<'a>>,
     /// Parts of the mail that have a file's name or are meant to be saved.

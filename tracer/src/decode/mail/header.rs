@@ -28,12 +28,13 @@ pub(super) enum Name {
     Date,
     MessageId,
     XMailer,
+    UserAgent,
     ContentType,
     ContentDisposition,
     ContentTransferEncoding,
 }
 
-const NAMES: [(&[u8], Name); 13] = [
+const NAMES: [(&[u8], Name); 14] = [
     (b"From", Name::From),
     (b"Sender", Name::Sender),
     (b"Reply-To", Name::ReplyTo),
@@ -44,6 +45,7 @@ const NAMES: [(&[u8], Name); 13] = [
     (b"Date", Name::Date),
     (b"Message-ID", Name::MessageId),
     (b"X-Mailer", Name::XMailer),
+    (b"User-Agent", Name::UserAgent),
     (b"Content-Type", Name::ContentType),
     (b"Content-Disposition", Name::ContentDisposition),
     (b"Content-Transfer-Encoding", Name::ContentTransferEncoding),

@@ -37,7 +37,7 @@ impl Header {
             message_id: self.first(Name::MessageId).and_then(message_id).map(Text::from),
             origination_timestamp: self.first(Name::Date).and_then(date::rfc3339),
             content_type: self.content_type(),
-            x_mailer: self.text(Name::XMailer),
+            x_mailer: self.text(Name::XMailer).or_else(|| self.text(Name::UserAgent)),
             attachments: Vec::new(),
         }
     }

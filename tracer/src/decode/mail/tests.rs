@@ -227,3 +227,16 @@ fn a_body_without_parts_may_be_skipped() {
     content.push(b"--b--\r\n");
     assert!(content.is_idle());
 }
+
+#[test]
+fn the_program_that_wrote_the_mail() {
+    let mailer = |lines: &[&str]| {
+        let mut content = Content::default();
+        content.push(mail(lines).as_bytes());
+        content.end();
+        content.email().x_mailer.map(|mailer| mailer.to_string())
+    };
+    assert_eq!(mailer(&["User-Agent: a", ""]).as_deref(), Some("a"));
+    assert_eq!(mailer(&["User-Agent: a", "X-Mailer: b", ""]).as_deref(), Some("b"));
+    assert_eq!(mailer(&["Subject: c", ""]), None);
+}
