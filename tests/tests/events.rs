@@ -15,11 +15,17 @@ fn folder() -> PathBuf {
 
 /// The lines of all fenced examples in a language.
 fn examples(language: &str) -> Result<Vec<String>> {
-    let path = folder().join("../docs/EVENTS.md");
+    let blocks = blocks("docs/EVENTS.md", language)?;
+    Ok(blocks.iter().flat_map(|block| block.lines()).map(str::to_owned).collect())
+}
+
+/// The fenced examples in a language, of a page of the project.
+fn blocks(page: &str, language: &str) -> Result<Vec<String>> {
+    let path = folder().join("..").join(page);
     let page = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let fence = format!("```{language}\n");
     let blocks = page.split(&fence).skip(1).filter_map(|rest| rest.split("```").next());
-    Ok(blocks.flat_map(str::lines).map(str::to_owned).collect())
+    Ok(blocks.map(str::to_owned).collect())
 }
 
 /// Everything that the kept captures make the program write.
@@ -67,5 +73,25 @@ fn every_action_that_is_written_has_an_example() -> Result<()> {
     let written = written("json")?.iter().map(action).collect::<Result<BTreeSet<_>>>()?;
     let shown = examples("json")?.iter().map(action).collect::<Result<BTreeSet<_>>>()?;
     assert_eq!(written, shown);
+    Ok(())
+}
+
+#[test]
+fn what_the_readme_shows_of_a_file_is_written() -> Result<()> {
+    let mut shown = 0;
+    for block in blocks("README.md", "text")? {
+        let mut lines = block.lines();
+        let command = lines.next().and_then(|line| line.strip_prefix("$ tracer read "));
+        let Some((arguments, capture)) = command.and_then(|words| words.rsplit_once(' ')) else {
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.split(' ').collect();
+        let written = program::read(&folder().join("..").join(capture), &arguments)?;
+        for line in lines.filter(|line| *line != "…") {
+            ensure!(written.iter().any(|row| row == line), "not written any more: {line}");
+            shown += 1;
+        }
+    }
+    ensure!(shown > 0, "README.md shows nothing of a file");
     Ok(())
 }
