@@ -189,7 +189,7 @@ impl Partial {
         }
         let place = self.pieces.partition_point(|(offset, _)| *offset < piece.offset);
         if let Some((offset, bytes)) = self.pieces.get(place) {
-            if *offset == piece.offset && bytes.len() == piece.bytes.len() {
+            if *offset == piece.offset && bytes == piece.bytes {
                 return true;
             }
             if end > *offset {
@@ -270,6 +270,15 @@ mod tests {
         assert_eq!(fragments.held(), 0);
         let rest = &pieces[1..];
         assert!(rest.iter().all(|piece| fragments.push(NOW, piece).is_none()));
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_mixes_nothing() {
+        let (old, new) = (packets::packet(1, &[7; 30]), packets::packet(9, &[8; 30]));
+        let (old, new) = (split(&old, 24, 5), split(&new, 24, 5));
+        let mut fragments = Fragments::default();
+        assert_eq!(fragments.push(NOW, &old[0]), None);
+        assert!(new.iter().all(|piece| fragments.push(NOW, piece).is_none()));
     }
 
     #[test]
