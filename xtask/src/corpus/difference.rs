@@ -3,7 +3,7 @@
 
 use std::{cell::Cell, fs, path::Path};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::{
     align::{self, Pair},
@@ -125,6 +125,10 @@ impl Argued {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    fn parse(text: &str) -> Result<Self> {
         let mut entries = Vec::new();
         for (index, line) in text.lines().enumerate() {
             if line.is_empty() || line.starts_with('#') {
@@ -132,7 +136,7 @@ impl Argued {
             }
             let cells: Vec<&str> = line.split('\t').collect();
             let [capture, kind, stream, place, reason] = cells.as_slice() else {
-                anyhow::bail!("{}:{}: five columns are wanted", path.display(), index + 1);
+                bail!("line {}: five columns are wanted", index + 1);
             };
             entries.push(Entry {
                 line: index + 1,
@@ -189,5 +193,23 @@ impl Argued {
                 format!("line {line}: {capture} {kind} stream {stream} {place} applies to nothing")
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_that_apply_to_nothing_are_named() {
+        let list = "# x\nfiles/a\thttp-request\t1\t*\twhy\nfiles/a\thttp-request\t2\t7.0\tso\n";
+        let argued = Argued::parse(list).unwrap();
+        assert_eq!(argued.reason("files/a", "http-request", "1", "9.0"), Some("why"));
+        assert_eq!(argued.reason("files/a", "http-request", "2", "9.0"), None);
+        assert_eq!(argued.reason("files/b", "http-request", "1", "9.0"), None);
+        assert_eq!(argued.unused(&["files/b"]), Vec::<String>::new());
+        let unused = argued.unused(&["files/a"]);
+        assert_eq!(unused, ["line 3: files/a http-request stream 2 7.0 applies to nothing"]);
+        assert!(Argued::parse("a\tb\n").is_err());
     }
 }

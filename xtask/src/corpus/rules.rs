@@ -42,3 +42,37 @@ pub(super) fn reason(
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::message::Value;
+
+    fn request(target: &str, version: &str) -> Message {
+        let is = |text: &str| Value::Is(text.to_owned());
+        Message {
+            place: String::new(),
+            stream: String::new(),
+            fields: vec![("method", is("GET")), ("target", is(target)), ("version", is(version))],
+            cut: false,
+        }
+    }
+
+    #[test]
+    fn a_target_with_a_space() {
+        let expected = request("/a", "b HTTP/1.1");
+        let found = request("/a b", "HTTP/1.1");
+        let reason = |found| reason(Kind::HttpRequest, Some(&expected), Some(found));
+        assert_eq!(reason(&found), Some(SPACE_IN_TARGET));
+        assert_eq!(reason(&request("/a c", "HTTP/1.1")), None);
+    }
+
+    #[test]
+    fn what_is_not_whole() {
+        let whole = request("/", "HTTP/1.1");
+        assert_eq!(reason(Kind::HttpRequest, None, Some(&whole)), None);
+        let cut = Message { cut: true, ..whole };
+        assert_eq!(reason(Kind::HttpRequest, None, Some(&cut)), Some(NOT_WHOLE));
+        assert_eq!(reason(Kind::HttpRequest, Some(&cut), None), None);
+    }
+}
