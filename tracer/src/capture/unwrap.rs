@@ -87,9 +87,9 @@ impl Unwrapper {
             let around = Around { rebuilt: Some(&whole), wire_len: len(&whole), depth, ..around };
             return self.packet(Frame { packet: &whole, ..frame }, around, each);
         }
-        let tunnel = tunnelled(frame.packet, around.tunnel);
         match tunnel::inside(frame.packet, frame.headers_left) {
             Some(Inside::Frame(inner)) => {
+                let tunnel = tunnelled(frame.packet, around.tunnel);
                 let outside = len(frame.packet) - len(inner.packet);
                 let wire_len = around.wire_len.saturating_sub(outside);
                 // The capture's interface is that of the outermost frame.
