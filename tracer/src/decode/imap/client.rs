@@ -135,6 +135,8 @@ impl Imap {
         }
         self.client.synced = false;
         self.unseen = true;
+        // Whatever it was, what is refused later may quote it.
+        self.secrets.vague = true;
         out.undecoded(taken as u64);
     }
 

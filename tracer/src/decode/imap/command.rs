@@ -6,6 +6,7 @@ use super::{
     arguments::{Arguments, word},
     mailbox::{Charset, readable},
     message::Parts,
+    urlauth,
     values::{Value, Values},
 };
 use crate::{
@@ -230,6 +231,9 @@ impl<'a> Shown<'a> {
         }
         let public = if show_secrets { parts.line.len() } else { public.min(parts.line.len()) };
         shown.line = shorten(parts.line, public);
+        if !show_secrets {
+            shown.line = urlauth::hide(shown.line);
+        }
         shown.arguments = arguments_of(&shown.line, head.end);
         shown
     }

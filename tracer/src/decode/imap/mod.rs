@@ -24,6 +24,7 @@ mod secrets;
 mod server;
 #[cfg(test)]
 mod tests;
+mod urlauth;
 mod values;
 
 use self::{

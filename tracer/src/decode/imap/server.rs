@@ -12,6 +12,7 @@ use super::{
     odd::LiteralLimit,
     pending::Tag,
     response::{Kind, Line},
+    urlauth,
 };
 use crate::{
     decode::{Input, Out, Progress},
@@ -188,6 +189,7 @@ impl Imap {
         } else {
             self.public(&line, parts, known)
         };
+        let hide = |text| if out.settings.show_secrets { text } else { urlauth::hide(text) };
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
         let code = line.code.filter(|_| public > line.rest).map(Text::from);
@@ -203,13 +205,13 @@ impl Imap {
                     text: match (text.is_empty(), hidden) {
                         (true, _) => None,
                         (false, true) => Some(Text::REDACTED),
-                        (false, false) => Some(text.into()),
+                        (false, false) => Some(hide(text.into())),
                     },
                 },
                 literal: imap::Literals { bytes: parts.sizes },
             },
             email: mail.as_ref().and_then(|mail| imap::email(mail.email())),
-            line: shorten(parts.line, public),
+            line: hide(shorten(parts.line, public)),
         };
         out.emit(Side::Server, time, Message::ImapResponse(response));
         match (line.kind, line.status) {
