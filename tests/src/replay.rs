@@ -49,6 +49,9 @@ pub fn events(capture: &Capture) -> Result<Vec<Value>> {
     Ok(said.0)
 }
 
+/// Bytes of bodies that are written: all of the short ones that tests make.
+const BODY: usize = 4096;
+
 /// All that is written of the capture, in each format and view, one after the
 /// other; `stream_limit` in bytes.
 ///
@@ -56,7 +59,7 @@ pub fn events(capture: &Capture) -> Result<Vec<Value>> {
 ///
 /// When the capture cannot be read.
 pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
-    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true, body: 0 };
+    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true, body: BODY };
     output::everything(|sink| replay(capture, stream_limit, true, decode, sink))
 }
 

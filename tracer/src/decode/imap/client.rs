@@ -367,7 +367,8 @@ impl Imap {
         self.client_ended(out);
         self.client.lose();
         self.expect = Expect::Command;
-        self.authentication = None;
+        // A response may be among what is missing.
+        self.secrets.vague |= self.authentication.take().is_some();
         self.blocked = false;
         self.looked = 0;
     }

@@ -306,7 +306,7 @@ impl Imap {
         };
         // The response that is refused may be missing.
         let unheard = self.authentication.is_some_and(|authentication| authentication.tag == tag)
-            && self.secrets.is_empty();
+            && (self.secrets.is_empty() || matches!(self.expect, Expect::Sasl));
         match line.kind {
             Kind::Tagged if unheard => false,
             Kind::Tagged => self.pending.has_whole(tag) || asked == Some(tag),
