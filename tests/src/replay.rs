@@ -85,6 +85,8 @@ fn replay(
         total_limit: TOTAL_LIMIT,
         idle_timeout: u64::MAX,
         ports,
+        detect: Vec::new(),
+        explain: false,
         rows,
         decode,
     });

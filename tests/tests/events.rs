@@ -39,6 +39,10 @@ fn written(format: &str) -> Result<BTreeSet<String>> {
             let arguments = ["--format", format, "--view", view];
             lines.extend(program::read(&captures.join(&capture), &arguments)?);
         }
+        // Mail where the web is expected.
+        let wrong = ["--explain", "--port", "smtp=none", "--port", "http=25"];
+        let arguments = [&["--format", format][..], &wrong].concat();
+        lines.extend(program::read(&captures.join(&capture), &arguments)?);
     }
     Ok(lines)
 }

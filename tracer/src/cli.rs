@@ -15,6 +15,7 @@ Examples:
   tracer                                   all interfaces that are up, as text
   tracer -i lo --format json               the loopback only, one JSON object a line
   tracer -i 'veth*' --port http=80,8080    several interfaces, HTTP on two ports
+  tracer --port auto=8080,2525 --explain   ports whose protocol the first bytes show
   tracer read mail.pcapng                  a capture file through the same decoders
   tracer read --view segments - <web.pcap  one row per TCP segment, from a pipe
   tracer read --view exchanges web.pcap    one line per request with its answer, and the time it took
@@ -95,12 +96,16 @@ pub struct CommonArgs {
     /// Whether text is coloured [default: auto]
     #[arg(long, value_enum, value_name = "WHEN", global = true)]
     pub color: Option<Color>,
-    /// Ports of a protocol, in place of its usual ones; none leaves it out
+    /// Ports of a protocol, in place of its usual ones; none leaves it out, and
+    /// auto stands for whatever the first bytes show
     #[arg(long = "port", value_name = "PROTO=N[,N]…", global = true)]
     pub ports: Vec<PortList>,
     /// Show the first bytes of bodies (HTTP), without gzip and deflate (512, 4K)
     #[arg(long, value_name = "BYTES", value_parser = body, global = true)]
     pub body: Option<usize>,
+    /// Say of each connection in which nothing was decoded why
+    #[arg(long, global = true)]
+    pub explain: bool,
     /// Leave passwords, cookies and the like readable
     #[arg(long, global = true)]
     pub show_secrets: bool,
@@ -153,8 +158,8 @@ impl Hook {
 /// The ports on which a protocol is spoken, as given by `--port`.
 #[derive(Clone, Debug)]
 pub struct PortList {
-    /// The protocol.
-    pub protocol: &'static Protocol,
+    /// The protocol; `None` for `auto`.
+    pub protocol: Option<&'static Protocol>,
     /// Its ports; none if it is left out.
     pub ports: Vec<u16>,
 }
@@ -177,12 +182,14 @@ impl FromStr for PortList {
     }
 }
 
-/// The protocol of that name.
-fn protocol(name: &str) -> Result<&'static Protocol, String> {
-    PROTOCOLS.iter().find(|protocol| protocol.label.name == name).ok_or_else(|| {
-        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.label.name).collect();
-        format!("no protocol is called '{name}'; known are {}", known.join(", "))
-    })
+/// The protocol of that name; `None` for `auto`.
+fn protocol(name: &str) -> Result<Option<&'static Protocol>, String> {
+    let known = PROTOCOLS.iter().find(|protocol| protocol.label.name == name);
+    if known.is_some() || name == "auto" {
+        return Ok(known);
+    }
+    let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.label.name).collect();
+    Err(format!("no protocol is called '{name}'; known are {}, auto", known.join(", ")))
 }
 
 fn port(text: &str) -> Result<u16, String> {
@@ -280,7 +287,10 @@ mod tests {
     #[test]
     fn bad_values_are_told_with_what_to_do() {
         for (line, expected) in [
-            ("tracer --port pop4=110", "no protocol is called 'pop4'; known are http, smtp, imap"),
+            (
+                "tracer --port pop4=110",
+                "no protocol is called 'pop4'; known are http, smtp, imap, auto",
+            ),
             ("tracer --port http", "as in http=80,8080"),
             ("tracer --port http=", "'' is not a port; ports are 1 to 65535"),
             ("tracer --port http=0", "port 0 is never on the wire"),

@@ -97,12 +97,15 @@ impl Config {
     pub fn new(live: &LiveArgs, common: &CommonArgs) -> Result<Self, Error> {
         let view = common.view.unwrap_or_default();
         let segments = view == View::Segments;
+        let detect = detected(&common.ports);
         let flows = flow::Settings {
             stream_limit: common.stream_limit.unwrap_or(flow::STREAM_LIMIT),
             flow_limit: common.flow_limit.unwrap_or(flow::FLOW_LIMIT),
             total_limit: common.memory_limit.unwrap_or(flow::TOTAL_LIMIT),
             idle_timeout: common.idle_timeout.unwrap_or(IDLE_TIMEOUT) * SECOND,
-            ports: ports(&common.ports)?,
+            ports: ports(&common.ports, &detect)?,
+            detect,
+            explain: common.explain,
             rows: segments,
             decode: decode::Settings {
                 show_secrets: common.show_secrets,
@@ -154,25 +157,39 @@ impl Config {
     }
 }
 
-/// Each protocol's ports: those that were given for it, else its usual ones.
-fn ports(given: &[PortList]) -> Result<Vec<(u16, &'static Protocol)>, Error> {
+/// The ports of `auto`.
+fn detected(given: &[PortList]) -> Vec<u16> {
+    let auto = given.iter().filter(|list| list.protocol.is_none());
+    let mut ports: Vec<u16> = auto.flat_map(|list| list.ports.iter().copied()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
+/// Each protocol's ports: those that were given for it, else its usual ones but
+/// for those of `auto`.
+fn ports(given: &[PortList], auto: &[u16]) -> Result<Vec<(u16, &'static Protocol)>, Error> {
     let mut ports: Vec<(u16, &'static Protocol)> = Vec::new();
     for protocol in PROTOCOLS {
-        let of_protocol = || given.iter().filter(|list| list.protocol.label == protocol.label);
+        let label = Some(&protocol.label);
+        let of_protocol = || given.iter().filter(|list| list.protocol.map(|of| &of.label) == label);
         let usual = if of_protocol().next().is_none() { protocol.ports } else { &[] };
+        let usual = usual.iter().filter(|port| !auto.contains(port));
         let chosen = of_protocol().flat_map(|list| &list.ports);
-        for &port in usual.iter().chain(chosen) {
-            match ports.iter().find(|(taken, _)| *taken == port) {
-                Some((_, first)) if first.label == protocol.label => {}
-                Some((_, first)) => {
-                    let (first, second) = (first.label.name, protocol.label.name);
+        for &port in usual.chain(chosen) {
+            let taken = ports.iter().find(|(taken, _)| *taken == port);
+            let taken = taken.map(|(_, first)| first.label.name);
+            match taken.or_else(|| auto.contains(&port).then_some("auto")) {
+                Some(first) if first == protocol.label.name => {}
+                Some(first) => {
+                    let second = protocol.label.name;
                     return Err(Error::PortTwice { port, first, second });
                 }
                 None => ports.push((port, protocol)),
             }
         }
     }
-    if ports.is_empty() { Err(Error::NoPorts) } else { Ok(ports) }
+    if ports.is_empty() && auto.is_empty() { Err(Error::NoPorts) } else { Ok(ports) }
 }
 
 #[cfg(test)]
@@ -243,6 +260,16 @@ mod tests {
         assert_eq!(config("tracer --port http=25").unwrap_err(), error);
         let none = "tracer --port http=none --port smtp=none --port imap=none";
         assert_eq!(config(none).unwrap_err(), Error::NoPorts);
+    }
+
+    #[test]
+    fn the_ports_of_auto_are_no_usual_ones_any_more() {
+        assert_eq!(ports("tracer --port auto=8080,25"), [(80, "http"), (143, "imap")]);
+        assert_eq!(config("tracer --port auto=8080,25").unwrap().flows.detect, [25, 8080]);
+        let error = Error::PortTwice { port: 8080, first: "auto", second: "http" };
+        assert_eq!(config("tracer --port auto=8080 --port http=8080").unwrap_err(), error);
+        let alone = "tracer --port http=none --port smtp=none --port imap=none --port auto=9";
+        assert_eq!(config(alone).unwrap().flows.traced().collect::<Vec<_>>(), [9]);
     }
 
     #[test]

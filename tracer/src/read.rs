@@ -46,8 +46,7 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
         log::warn!("reading with all privileges: {error}");
     }
 
-    let ports = config.flows.ports.iter().map(|(port, _)| *port);
-    let selection = Selection::new(ports, config.pure_acks());
+    let selection = Selection::new(config.flows.traced(), config.pure_acks());
     let mut source = FileSource::new(inputs, selection);
     let begin = source.begin();
     let look = Look::new(&output, config.color).context("the terminal")?;

@@ -12,7 +12,7 @@
 
 use tracer::{
     capture::TcpFlags,
-    decode::{Decoder, End, Input, Out, Progress, Protocol},
+    decode::{Decoder, End, Input, Likeness, Out, Progress, Protocol},
     event::{Hue, Label, Side, Timestamp},
     flow::{self, Table},
 };
@@ -35,6 +35,7 @@ static PROTOCOL: Protocol = Protocol {
     label: Label { name: "model", column: "MODEL", hue: Hue::Green },
     ports: &[PORT],
     decoder: ledger::make,
+    recognises: |_| Likeness::Unlike,
 };
 
 /// The byte that a side sends at an offset. Three bytes tell the offset, and

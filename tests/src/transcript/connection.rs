@@ -146,6 +146,8 @@ impl Transcript {
             total_limit: TOTAL_LIMIT,
             idle_timeout: u64::MAX,
             ports: vec![(self.settings.port, protocol)],
+            detect: Vec::new(),
+            explain: false,
             rows: decode.pieces,
             decode,
         });

@@ -4,6 +4,7 @@
 //! and no thread: the time comes with the bytes. [`PROTOCOLS`] lists all
 //! protocols; a new one is a folder here, a line there, and its events.
 
+pub mod detect;
 mod http;
 mod imap;
 mod mail;
@@ -13,6 +14,8 @@ mod sasl;
 mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
+
+pub use detect::{First, Likeness};
 
 use crate::event::{Connection, Event, Label, Message, Side, Sink, Text, Timestamp, tracer};
 
@@ -25,6 +28,9 @@ pub struct Protocol {
     pub ports: &'static [u16],
     /// Makes the decoder of a new flow.
     pub decoder: fn() -> Box<dyn Decoder>,
+    /// Says whether a side that speaks it can begin with some bytes. Once it
+    /// is sure, more bytes do not change its mind.
+    pub recognises: fn(&First<'_>) -> Likeness,
 }
 
 /// All protocols.
@@ -166,16 +172,19 @@ pub struct Out<'a> {
     pub sink: &'a mut dyn Sink,
     /// Bytes named by [`Out::undecoded`] during this call.
     pub undecoded: u64,
+    /// Whether a message was told of during this call.
+    pub told: bool,
 }
 
 impl<'a> Out<'a> {
     /// An output for one call of a decoder.
     pub fn new(connection: &'a Connection, settings: Settings, sink: &'a mut dyn Sink) -> Self {
-        Self { connection, settings, sink, undecoded: 0 }
+        Self { connection, settings, sink, undecoded: 0, told: false }
     }
 
     /// Tells of a message that `side` sent and that was complete at `time`.
     pub fn emit(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
+        self.told |= !matches!(message, Message::Anomaly(_) | Message::Upgrade(_));
         let connection = Some(self.connection);
         self.sink.event(&Event { time, connection, side: Some(side), message });
     }

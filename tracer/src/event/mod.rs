@@ -197,6 +197,7 @@ messages! {
         "gap" => Gap(tracer::Gap),
         "anomaly" => Anomaly(tracer::Anomaly<'a>),
         "upgrade" => Upgrade(tracer::Upgrade),
+        "undecoded" => Undecoded(tracer::Undecoded),
         "stats" => Stats(tracer::Stats),
     }
 }

@@ -47,12 +47,20 @@ pub enum GapCause {
     /// The connection was there before the tracer, and these bytes stand
     /// before the first message that could be recognised.
     Midstream,
+    /// The protocol was to be found by the first bytes, and was not.
+    UnknownProtocol,
 }
 
 impl GapCause {
     /// All causes.
-    pub const ALL: [Self; 5] =
-        [Self::RingFull, Self::NotCaptured, Self::StreamLimit, Self::FlowLimit, Self::Midstream];
+    pub const ALL: [Self; 6] = [
+        Self::RingFull,
+        Self::NotCaptured,
+        Self::StreamLimit,
+        Self::FlowLimit,
+        Self::Midstream,
+        Self::UnknownProtocol,
+    ];
 
     /// The name as in the event.
     pub const fn name(self) -> &'static str {
@@ -62,6 +70,7 @@ impl GapCause {
             Self::StreamLimit => "stream-limit",
             Self::FlowLimit => "flow-limit",
             Self::Midstream => "midstream",
+            Self::UnknownProtocol => "unknown-protocol",
         }
     }
 }
@@ -109,6 +118,69 @@ pub struct UpgradeObject {
 pub struct UpgradeFields {
     /// `tls`, `websocket`, `deflate`, `tunnel`, `h2c`.
     pub to: &'static str,
+}
+
+/// `undecoded`: nothing was decoded of a flow that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Undecoded {
+    /// The object `tracer`.
+    pub tracer: UndecodedObject,
+}
+
+/// The object `tracer` of `undecoded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UndecodedObject {
+    /// The object `tracer.undecoded`.
+    pub undecoded: UndecodedFields,
+}
+
+/// The object `tracer.undecoded`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct UndecodedFields {
+    /// Why.
+    pub reason: Reason,
+    /// More about it: the name of what the bytes look like, the cause of the
+    /// gap, what was seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'static str>,
+}
+
+/// Why nothing was decoded of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No side sent a byte that was seen.
+    NoPayload,
+    /// TLS stands where the protocol was expected.
+    Tls,
+    /// Another protocol stands there, or none that is known.
+    OtherProtocol,
+    /// Bytes are missing, and no message was complete without them.
+    Gap,
+    /// A limit of memory was reached.
+    Limit,
+    /// The connection was there before the tracer, and no message began since.
+    Midstream,
+    /// Only one side said something.
+    OneSided,
+    /// The first message is not complete.
+    Incomplete,
+}
+
+impl Reason {
+    /// In words.
+    const fn words(self) -> &'static str {
+        match self {
+            Self::NoPayload => "no payload",
+            Self::Tls => "TLS from the first byte",
+            Self::OtherProtocol => "another protocol",
+            Self::Gap => "bytes are missing",
+            Self::Limit => "a limit was reached",
+            Self::Midstream => "the connection is older than the capture",
+            Self::OneSided => "one side said nothing",
+            Self::Incomplete => "no message is complete",
+        }
+    }
 }
 
 /// `stats`: the counters of the whole way.
@@ -160,6 +232,30 @@ impl fmt::Display for Anomaly<'_> {
 impl fmt::Display for Upgrade {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "[goes on as {}]", self.tracer.upgrade.to)
+    }
+}
+
+impl Undecoded {
+    /// Nothing was decoded, and why.
+    pub const fn new(reason: Reason, detail: Option<&'static str>) -> Self {
+        Self { tracer: UndecodedObject { undecoded: UndecodedFields { reason, detail } } }
+    }
+}
+
+impl fmt::Display for Undecoded {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let UndecodedFields { reason, detail } = self.tracer.undecoded;
+        write!(formatter, "[nothing decoded: {}", reason.words())?;
+        if let Some(detail) = detail {
+            write!(formatter, ": {detail}")?;
+        }
+        formatter.write_str("]")
+    }
+}
+
+impl Describe for Undecoded {
+    fn place(&self) -> Place {
+        Place::Note
     }
 }
 

@@ -54,7 +54,11 @@ pub(super) struct Flow {
 
 impl Flow {
     /// The flow that a segment begins.
-    pub(super) fn new(segment: &Segment<'_>, protocol: &'static Protocol, side: Side) -> Self {
+    pub(super) fn new(
+        segment: &Segment<'_>,
+        protocol: Option<&'static Protocol>,
+        side: Side,
+    ) -> Self {
         let (client, server) = match side {
             Side::Client => (segment.source, segment.destination),
             Side::Server => (segment.destination, segment.source),
@@ -69,14 +73,14 @@ impl Flow {
                 client,
                 server,
                 vlan: segment.vlan,
-                protocol: Some(&protocol.label),
+                protocol: protocol.map(|protocol| &protocol.label),
                 interface: segment.interface.name.clone(),
                 direction,
                 loopback: segment.interface.loopback,
                 community_id: CommunityId::default(),
             },
             halves: Pair::default(),
-            dialogue: Some(Box::new(Dialogue::new((protocol.decoder)()))),
+            dialogue: Some(Box::new(Dialogue::new(protocol.map(|protocol| (protocol.decoder)())))),
             opened: None,
             round_trip: 0,
             seen: segment.time,
@@ -84,6 +88,13 @@ impl Flow {
             reset: None,
             tally: Tally::default(),
             history: None,
+        }
+    }
+
+    /// Lets the end say why, if nothing will have been decoded.
+    pub(super) fn explain(&mut self) {
+        if let Some(dialogue) = &mut self.dialogue {
+            dialogue.explain = Some(Box::default());
         }
     }
 
@@ -238,19 +249,23 @@ impl Flow {
             dialogue.blame(GapCause::FlowLimit);
         }
         dialogue.finish(&mut context);
+        let Some(dialogue) = self.dialogue.take() else { return };
+        self.ended = Some(now);
+        let tally = dialogue.tally;
+        self.tally = tally;
+        for side in [Side::Client, Side::Server] {
+            // A FIN numbers the bytes before it, seen or not.
+            let half = self.halves.of_mut(side);
+            half.end = half.end.max(dialogue.peek(side).fin.unwrap_or_default());
+        }
+        if let Some(explain) = &dialogue.explain {
+            let refused = self.reset == Some(Side::Server);
+            let undecoded = explain.why(&self.connection, &self.halves, &dialogue, refused);
+            self.context(now, settings, sink).emit(None, Message::Undecoded(undecoded));
+        }
         // Only a hole has kept both FINs waiting.
         let closed = dialogue.closed() && ending != Ending::Reset;
         let ending = if closed { Ending::Closed } else { ending };
-        let tally = dialogue.tally;
-        let fins = [Side::Client, Side::Server].map(|side| (side, dialogue.peek(side).fin));
-        for (side, fin) in fins {
-            // A FIN numbers the bytes before it, seen or not.
-            let half = self.halves.of_mut(side);
-            half.end = half.end.max(fin.unwrap_or_default());
-        }
-        self.tally = tally;
-        self.dialogue = None;
-        self.ended = Some(now);
         if let Some(opened) = self.opened {
             let close = ending.close(&self.halves, tally, self.seen.since(opened));
             self.context(now, settings, sink).emit(None, Message::TcpClose(close));
@@ -258,12 +273,12 @@ impl Flow {
     }
 
     fn context<'a>(
-        &'a self,
+        &'a mut self,
         now: Timestamp,
         settings: &'a Settings,
         sink: &'a mut dyn Sink,
     ) -> Context<'a> {
-        Context { settings, connection: &self.connection, now, sink }
+        Context { settings, connection: &mut self.connection, now, sink }
     }
 
     fn parts<'a>(

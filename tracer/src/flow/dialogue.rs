@@ -2,9 +2,10 @@
 
 use super::{
     Settings,
+    explain::Explain,
     pair::Pair,
     queue::Piece,
-    stream::{Hole, Opening, Stream},
+    stream::{Hole, Opening, Reader, Stream},
 };
 use crate::{
     decode::{Decoder, End, Input, Out, Want},
@@ -19,7 +20,7 @@ pub(super) struct Context<'a> {
     /// What the operator chose.
     pub(super) settings: &'a Settings,
     /// The flow's connection.
-    pub(super) connection: &'a Connection,
+    pub(super) connection: &'a mut Connection,
     /// Packet time.
     pub(super) now: Timestamp,
     /// Takes the events.
@@ -29,7 +30,7 @@ pub(super) struct Context<'a> {
 impl Context<'_> {
     /// Pushes an event of the flow.
     pub(super) fn emit(&mut self, side: Option<Side>, message: Message<'_>) {
-        let connection = Some(self.connection);
+        let connection = Some(&*self.connection);
         self.sink.event(&Event { time: self.now, connection, side, message });
     }
 }
@@ -47,15 +48,18 @@ pub(super) struct Tally {
 
 /// A decoder and its two streams, as [`Decoder`] wants them driven.
 pub(super) struct Dialogue {
-    decoder: Box<dyn Decoder>,
-    streams: Pair<Stream>,
+    /// `None` as long as nobody knows what is spoken.
+    pub(super) decoder: Option<Box<dyn Decoder>>,
+    pub(super) streams: Pair<Stream>,
     pub(super) tally: Tally,
+    /// Until something was decoded, if the reason may be asked for.
+    pub(super) explain: Option<Box<Explain>>,
 }
 
 impl Dialogue {
     /// A dialogue that has not begun.
-    pub(super) fn new(decoder: Box<dyn Decoder>) -> Self {
-        Self { decoder, streams: Pair::default(), tally: Tally::default() }
+    pub(super) fn new(decoder: Option<Box<dyn Decoder>>) -> Self {
+        Self { decoder, streams: Pair::default(), tally: Tally::default(), explain: None }
     }
 
     /// A side's stream.
@@ -70,7 +74,9 @@ impl Dialogue {
 
     /// Bytes of memory held: both streams and the decoder.
     pub(super) fn held(&self) -> usize {
-        let decoder = size_of_val(self.decoder.as_ref()) + self.decoder.held();
+        let decoder = self.decoder.as_deref();
+        let decoder = decoder.map_or(0, |decoder| size_of_val(decoder) + decoder.held());
+        let decoder = decoder + self.explain.as_deref().map_or(0, size_of_val);
         self.streams.client.held() + self.streams.server.held() + decoder
     }
 
@@ -163,7 +169,7 @@ impl Dialogue {
         if left > 0 {
             self.streams.of_mut(side).cause = Some(cause);
             self.tell(context, side, left, cause);
-            self.call(context, side, |decoder, out, now| decoder.gap(side, Some(left), now, out));
+            self.tell_decoder(context, side, left);
         }
     }
 
@@ -227,13 +233,31 @@ impl Dialogue {
         stream.queue.advance(stream.next);
         stream.cause = Some(hole.cause);
         self.tell(context, side, missing, hole.cause);
-        self.call(context, side, |decoder, out, now| decoder.gap(side, Some(missing), now, out));
+        self.tell_decoder(context, side, missing);
+    }
+
+    /// Tells the decoder of missing bytes; who has yet to be found will begin
+    /// behind them.
+    fn tell_decoder(&mut self, context: &mut Context<'_>, side: Side, missing: u64) {
+        match self.streams.of(side).reader {
+            Reader::Decoder => {
+                self.call(context, side, |decoder, out, now| {
+                    decoder.gap(side, Some(missing), now, out);
+                });
+            }
+            Reader::Pending => self.streams.of_mut(side).opening = Opening::Midstream,
+            Reader::Nobody | Reader::Lost => {}
+        }
     }
 
     /// Tells the decoder that the side is older than the tracer, if it is.
     fn begin(&mut self, context: &mut Context<'_>, side: Side) {
+        let known = self.decoder.is_some();
         let stream = self.streams.of_mut(side);
-        if stream.opening == Opening::Midstream {
+        if known && stream.reader == Reader::Pending {
+            stream.reader = Reader::Decoder;
+        }
+        if stream.opening == Opening::Midstream && stream.reader == Reader::Decoder {
             stream.opening = Opening::Unsettled;
             self.call(context, side, |decoder, out, now| decoder.gap(side, None, now, out));
         }
@@ -259,9 +283,16 @@ impl Dialogue {
         passed
     }
 
-    fn skipped(&mut self, context: &mut Context<'_>, side: Side, passed: u64) {
-        if passed > 0 {
-            self.tally.skipped_bytes += passed;
+    pub(super) fn skipped(&mut self, context: &mut Context<'_>, side: Side, passed: u64) {
+        if passed == 0 {
+            return;
+        }
+        if self.streams.of(side).reader == Reader::Lost {
+            self.streams.of_mut(side).undecoded += passed;
+            return;
+        }
+        self.tally.skipped_bytes += passed;
+        if self.streams.of(side).reader == Reader::Decoder {
             self.call(context, side, |decoder, out, now| decoder.skipped(side, passed, now, out));
         }
     }
@@ -274,7 +305,7 @@ impl Dialogue {
 
     /// Offers what the side holds and the `fresh` bytes at `next`, which came
     /// at `time`. Fresh bytes are only copied if the decoder leaves them.
-    fn offer(
+    pub(super) fn offer(
         &mut self,
         context: &mut Context<'_>,
         side: Side,
@@ -282,6 +313,10 @@ impl Dialogue {
         time: Timestamp,
         end: Option<End>,
     ) {
+        if let Some(explain) = &mut self.explain {
+            explain.note(side, fresh);
+        }
+        let Some(fresh) = self.first_bytes(context, side, fresh, time, end) else { return };
         self.begin(context, side);
         let stream = self.streams.of_mut(side);
         stream.advance(fresh.len() as u64, stream.lost);
@@ -312,6 +347,7 @@ impl Dialogue {
             let progress = self.call(context, side, |decoder, out, _| {
                 decoder.data(&Input { side, bytes, started, time: now, end }, out)
             });
+            let Some(progress) = progress else { break };
             rest = rest.get(progress.consumed..).unwrap_or_default();
             let stream = self.streams.of_mut(side);
             let thrown_away = stream.undecoded.saturating_sub(undecoded);
@@ -335,17 +371,21 @@ impl Dialogue {
         self.streams.of_mut(side).buffer = buffer;
     }
 
-    fn call<R>(
+    pub(super) fn call<R>(
         &mut self,
         context: &mut Context<'_>,
         side: Side,
         call: impl FnOnce(&mut dyn Decoder, &mut Out<'_>, Timestamp) -> R,
-    ) -> R {
+    ) -> Option<R> {
         let settings = context.settings.decode;
+        let decoder = self.decoder.as_deref_mut()?;
         let mut out = Out::new(context.connection, settings, &mut *context.sink);
-        let result = call(self.decoder.as_mut(), &mut out, context.now);
+        let result = call(decoder, &mut out, context.now);
         self.streams.of_mut(side).undecoded += out.undecoded;
-        result
+        if out.told {
+            self.explain = None;
+        }
+        Some(result)
     }
 
     /// Tells of bytes that the decoder could not use, once it has found the
@@ -361,6 +401,9 @@ impl Dialogue {
     /// them that were of no use.
     fn tell(&mut self, context: &mut Context<'_>, side: Side, missing: u64, cause: GapCause) {
         let bytes = std::mem::take(&mut self.streams.of_mut(side).undecoded) + missing;
+        if let Some(explain) = self.explain.as_mut().filter(|_| missing > 0) {
+            explain.note_gap(cause);
+        }
         self.tally.gaps += 1;
         self.tally.lost_bytes += bytes;
         context.emit(Some(side), Message::Gap(Gap::new(bytes, cause, side)));

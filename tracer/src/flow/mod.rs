@@ -11,6 +11,8 @@ mod buffer;
 mod connection;
 mod dialogue;
 mod ending;
+mod explain;
+mod first;
 mod half;
 mod intake;
 mod key;
@@ -48,6 +50,10 @@ pub struct Settings {
     pub idle_timeout: u64,
     /// Which protocol is spoken on which port of a server.
     pub ports: Vec<(u16, &'static decode::Protocol)>,
+    /// Ports of a server whose protocol its first bytes say.
+    pub detect: Vec<u16>,
+    /// Say of flows in which nothing was decoded why.
+    pub explain: bool,
     /// Push a [`Row`](crate::event::tcp::Row) for every segment.
     pub rows: bool,
     /// For the decoders.
@@ -55,8 +61,18 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The protocol that a server speaks on `port`, if it is traced.
+    /// Whether flows to `port` are traced.
+    fn traces(&self, port: u16) -> bool {
+        self.protocol(port).is_some() || self.detect.contains(&port)
+    }
+
+    /// The protocol that a server speaks on `port`, if that is known.
     fn protocol(&self, port: u16) -> Option<&'static decode::Protocol> {
         self.ports.iter().find(|(traced, _)| *traced == port).map(|(_, protocol)| *protocol)
+    }
+
+    /// All ports that are traced.
+    pub fn traced(&self) -> impl Iterator<Item = u16> {
+        self.ports.iter().map(|(port, _)| *port).chain(self.detect.iter().copied())
     }
 }

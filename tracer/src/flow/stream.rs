@@ -50,6 +50,20 @@ pub(super) enum Opening {
     Unsettled,
 }
 
+/// Who gets a stream's bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reader {
+    /// To be said by its first bytes.
+    #[default]
+    Pending,
+    /// The decoder.
+    Decoder,
+    /// Nobody: they are counted as those of another protocol inside.
+    Nobody,
+    /// Nobody, because no protocol was recognised.
+    Lost,
+}
+
 /// The bytes that one side sends.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
@@ -65,6 +79,8 @@ pub(super) struct Stream {
     pub(super) blocked: bool,
     /// How the stream begins.
     pub(super) opening: Opening,
+    /// Who gets its bytes.
+    pub(super) reader: Reader,
     /// Offset of the FIN.
     pub(super) fin: Option<u64>,
     /// The decoder was told of the FIN.
@@ -86,6 +102,11 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// Whether its bytes are those of another protocol inside.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.reader == Reader::Nobody
+    }
+
     /// Bytes of memory held.
     pub(super) fn held(&self) -> usize {
         self.buffer.held() + self.queue.held()
@@ -212,6 +233,7 @@ impl Stream {
     /// be recognised at first in mid-stream, or a gap has cost the step.
     pub(super) fn undecoded_cause(&self) -> GapCause {
         match self.cause {
+            _ if self.reader == Reader::Lost => GapCause::UnknownProtocol,
             _ if self.opening != Opening::Known => GapCause::Midstream,
             Some(cause) => cause,
             None => GapCause::NotCaptured,

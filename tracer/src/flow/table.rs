@@ -146,7 +146,8 @@ impl Table {
     }
 
     /// Makes the flow that a segment begins, if it begins one: a connection
-    /// shows by its SYN or by payload. Rows need a flow for anything.
+    /// shows by its SYN or by payload. Rows and explanations need a flow for
+    /// anything.
     fn create(
         &mut self,
         key: Key,
@@ -155,18 +156,22 @@ impl Table {
         sink: &mut dyn Sink,
     ) -> Option<Slot> {
         let shows = segment.tcp.flags.has(TcpFlags::SYN) || segment.len > 0;
-        if !shows && !self.settings.rows {
+        if !shows && !self.settings.rows && !self.settings.explain {
             return None;
         }
-        let side = key::sender(segment, |port| self.settings.protocol(port).is_some());
+        let side = key::sender(segment, |port| self.settings.traces(port));
         let (client, server) = match side {
             Side::Client => (segment.source.port, segment.destination.port),
             Side::Server => (segment.destination.port, segment.source.port),
         };
-        let protocol = self.settings.protocol(server).or_else(|| self.settings.protocol(client))?;
+        let port = [server, client].into_iter().find(|port| self.settings.traces(*port))?;
+        let protocol = self.settings.protocol(port);
         let mut flow = Flow::new(segment, protocol, side);
         if self.settings.rows {
             flow.keep_history(reused);
+        }
+        if self.settings.explain {
+            flow.explain();
         }
         let held = FLOW + flow.held();
         self.make_room(held, segment.time, sink);

@@ -243,8 +243,8 @@ fn ring(size: u32) -> Result<MapData, MapError> {
 /// The ports that the operator chose.
 fn port_table(config: &Config) -> Result<Box<PortTable>, Error> {
     let mut table = vec![0; PORT_TABLE_LEN];
-    for (port, _) in &config.flows.ports {
-        if let Some(entry) = table.get_mut(usize::from(*port)) {
+    for port in config.flows.traced() {
+        if let Some(entry) = table.get_mut(usize::from(port)) {
             *entry = 1;
         }
     }

@@ -15,6 +15,7 @@ mod head;
 mod heads;
 mod message;
 mod odd;
+mod recognise;
 mod record;
 mod repaired;
 mod rest;
@@ -46,6 +47,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "http", column: "HTTP", hue: Hue::Green },
     ports: &[80],
     decoder: || Box::new(Http::default()),
+    recognises: recognise::recognises,
 };
 
 /// Decoder of one connection.

@@ -19,6 +19,7 @@ mod mailbox;
 mod message;
 mod odd;
 mod pending;
+mod recognise;
 mod response;
 mod secrets;
 mod server;
@@ -45,6 +46,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "imap", column: "IMAP", hue: Hue::Magenta },
     ports: &[143],
     decoder: || Box::new(Imap::default()),
+    recognises: recognise::recognises,
 };
 
 /// Bytes asked to be skipped at a time once the connection is opaque: more than

@@ -17,6 +17,7 @@ mod data;
 mod follow;
 mod mail;
 mod pending;
+mod recognise;
 mod reply;
 mod server;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "smtp", column: "SMTP", hue: Hue::Cyan },
     ports: &[25],
     decoder: || Box::new(Smtp::default()),
+    recognises: recognise::recognises,
 };
 
 /// Longest command line: 512 bytes (RFC 5321 section 4.5.3.1.4), more with

@@ -1,6 +1,8 @@
 //! Segments by hand, a protocol of lines to decode them, and what was said.
 
+mod detection;
 mod dialogues;
+mod explain;
 mod hostile;
 mod limits;
 mod points;
@@ -16,7 +18,7 @@ use crate::{
     capture::{
         Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
     },
-    decode::{self, Decoder, End, Input, Out, Progress, Protocol},
+    decode::{self, Decoder, End, Input, Likeness, Out, Progress, Protocol},
     event::{Endpoint, Event, Hue, Label, Message, Side, Sink, Timestamp},
 };
 
@@ -34,6 +36,7 @@ static LINES: Protocol = Protocol {
     label: Label { name: "lines", column: "LINES", hue: Hue::Blue },
     ports: &[PORT],
     decoder: || Box::new(Lines::default()),
+    recognises: |_| Likeness::Unlike,
 };
 
 #[derive(Default)]
@@ -257,6 +260,8 @@ pub(super) fn settings() -> Settings {
         total_limit: TOTAL_LIMIT,
         idle_timeout: 300 * SECOND,
         ports: vec![(PORT, &LINES)],
+        detect: Vec::new(),
+        explain: false,
         rows: false,
         decode: decode::Settings::default(),
     }
