@@ -126,6 +126,10 @@ pub enum Want {
     /// (the line behind SMTP's DATA, say). Offered again when the other side's
     /// decoding went on, or with [`Input::end`] set.
     Peer,
+    /// Nothing: what was left is offered again at once, in a call of its own, so
+    /// that bytes thrown away stand in no call with others, however they are
+    /// cut. Something must have been taken.
+    Again,
     /// The next so many bytes are of no interest; they are counted to
     /// [`Decoder::skipped`] as they pass. All input must have been taken.
     Skip(u64),

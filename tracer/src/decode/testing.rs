@@ -141,7 +141,8 @@ impl Driver {
                     assert!(stream.pending.is_empty(), "skips before all was taken");
                     stream.skip = bytes;
                 }
-                Want::More | Want::Peer => return moved,
+                Want::Again if progress.consumed > 0 => {}
+                Want::More | Want::Peer | Want::Again => return moved,
             }
         }
     }

@@ -359,6 +359,7 @@ impl Dialogue {
             stream.blocked = progress.want == Want::Peer && end.is_none() && !rest.is_empty();
             match progress.want {
                 Want::Skip(bytes) if bytes > 0 => stream.skip = bytes,
+                Want::Again if progress.consumed > 0 => started = time,
                 _ => break,
             }
         }

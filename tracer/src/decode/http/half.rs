@@ -1,6 +1,6 @@
 //! Where one side stands.
 
-use super::{body::Body, content::Content, head, rest::Rest, resync::Resync};
+use super::{body::Body, content::Content, head, rest::Rest, resync::Resync, simple::Simple};
 use crate::{
     decode::Want,
     event::{Timestamp, http::Ended},
@@ -24,13 +24,15 @@ pub(super) struct Half {
 pub(super) enum State {
     /// Before or in a head.
     Head(head::Search),
+    /// Behind a request line without a version.
+    Simple(Simple),
     /// In what is left of a head that is too long.
     Rest(Rest),
     /// In a body.
     Body(Body),
-    /// Before a body of this length, if there is one: the response is to an
-    /// unknown request, which may have been HEAD.
-    BodyUnlessHead(u64),
+    /// Before this body, if there is one: the response is to an unknown
+    /// request, which may have been HEAD.
+    BodyUnlessHead(Body),
     /// Behind a request that may turn the connection into something else;
     /// `lost` when bytes behind it are missing.
     Undecided {
@@ -54,12 +56,14 @@ impl State {
     /// takes none comes to a lower one, so that no bytes keep it in a circle.
     pub(super) const fn rank(&self) -> u8 {
         match self {
-            Self::Rest(_) => 6,
-            Self::Undecided { .. } => 5,
-            Self::BodyUnlessHead(_) => 4,
-            Self::Body(Body::Length(_) | Body::Chunked(_)) => 3,
-            Self::Lost(_) => 2,
-            Self::Head(_) => 1,
+            Self::Simple(_) => 8,
+            Self::Rest(_) => 7,
+            Self::Undecided { .. } => 6,
+            Self::BodyUnlessHead(_) => 5,
+            Self::Body(Body::Length(_) | Body::Chunked(_)) => 4,
+            Self::Lost(resync) if !resync.is_behind_first() => 3,
+            Self::Head(_) => 2,
+            Self::Lost(_) => 1,
             Self::Body(Body::UntilClose) | Self::Opaque => 0,
         }
     }
@@ -76,6 +80,7 @@ impl Half {
     pub(super) fn held(&self) -> usize {
         let rest = match &self.state {
             State::Rest(rest) => rest.held(),
+            State::Simple(simple) => simple.held(),
             _ => 0,
         };
         let content = self.content.as_ref();

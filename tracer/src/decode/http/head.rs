@@ -87,7 +87,7 @@ pub(super) fn begins(side: Side, bytes: &[u8]) -> Begins {
             yes_or_no(status_begins(bytes) == Begins::Yes && status_line(line).is_some())
         }
         (Side::Client, None) => {
-            let start = bytes.get(..METHOD_LIMIT + 1).unwrap_or(bytes);
+            let start = without_cr(bytes.get(..METHOD_LIMIT + 1).unwrap_or(bytes));
             match memchr(b' ', start).and_then(|space| start.get(..space)) {
                 Some(method) if is_token(method) => Begins::Maybe,
                 None if start.len() <= METHOD_LIMIT && (start.is_empty() || is_token(start)) => {
@@ -210,12 +210,41 @@ pub(super) fn value<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a [u8]> 
     headers.iter().find(|header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
 }
 
+/// The registered methods in use: known even where nothing else is.
+pub(super) const METHODS: [&str; 17] = [
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "CONNECT",
+    "OPTIONS",
+    "TRACE",
+    "PATCH",
+    "PROPFIND",
+    "PROPPATCH",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "REPORT",
+];
+
 /// Reads a request line. Spaces inside the target are taken as part of it:
 /// servers do (RFC 9112 section 3.2), so the rest of the head would be read.
+/// A target that is missing is taken for one where the method is known.
 /// Without a version it has to be beyond doubt that this is a target.
 pub(super) fn request_line(line: &[u8]) -> Option<RequestLine<'_>> {
-    let (method, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    let Some((method, rest)) = memchr(b' ', line).and_then(|at| line.split_at_checked(at)) else {
+        let method = METHODS.into_iter().find(|method| method.as_bytes() == line)?;
+        return Some(RequestLine { method, target: b"", version: "" });
+    };
     let rest = rest.trim_ascii();
+    if let Some(version) = version(rest) {
+        let method = METHODS.into_iter().find(|known| known.as_bytes() == method)?;
+        return Some(RequestLine { method, target: b"", version });
+    }
     let last = memrchr(b' ', rest).and_then(|space| rest.split_at_checked(space));
     let (target, version) = match last {
         Some((target, word)) => (target.trim_ascii(), version(word.trim_ascii())?),

@@ -54,7 +54,7 @@ impl Http {
     }
 
     /// Tells of a head that breaks rules, or of the first lines of one.
-    fn repaired_head(
+    pub(super) fn repaired_head(
         &mut self,
         side: Side,
         bytes: &[u8],
@@ -65,12 +65,6 @@ impl Http {
         let (line, rest) = head::split_start_line(bytes);
         let repaired = Repaired::new(rest);
         framing.odd.extend(repaired.odd);
-        if !head::is_named_by_the_rules(line) {
-            framing.odd.insert(Odd::UnknownVersion);
-        }
-        if head::has_odd_space(side, line) {
-            framing.odd.insert(Odd::SpaceInStartLine);
-        }
         let mut room = head::NO_HEADERS;
         let mut fields = repaired.fields.iter();
         let mut filled = 0;
@@ -84,8 +78,19 @@ impl Http {
             framing.field(field.name, field.value);
         }
         let headers = room.get_mut(..filled)?;
-        let line = head::start_line(side, line)?;
-        Some(self.head_told(line, headers, framing, time, out))
+        let start = head::start_line(side, line)?;
+        if !start.version().is_empty() {
+            if !head::is_named_by_the_rules(line) {
+                framing.odd.insert(Odd::UnknownVersion);
+            }
+            if head::has_odd_space(side, line) {
+                framing.odd.insert(Odd::SpaceInStartLine);
+            }
+        }
+        if let StartLine::Request(RequestLine { target: [], .. }) = start {
+            framing.odd.insert(Odd::MissingTarget);
+        }
+        Some(self.head_told(start, headers, framing, time, out))
     }
 
     /// Tells of a head of which nothing more will come, or too much.
@@ -156,33 +161,6 @@ impl Http {
         line.map(|line| self.head_told(line, &mut [], Framing::default(), time, out)).is_some()
     }
 
-    /// Tells of a request without a version, which servers answer before any
-    /// header field: those that follow nonetheless are not told of.
-    pub(super) fn simple_request(
-        &mut self,
-        bytes: &[u8],
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) -> Step {
-        let (line, rest) = head::split_start_line(bytes);
-        let Some(line) = head::request_line(line) else { return Step::Next(0) };
-        let line = StartLine::Request(line);
-        let mut head = self.head_told(line, &mut [], Framing::default(), time, out);
-        std::mem::take(&mut head.framing.odd).tell(Side::Client, time, out);
-        self.client.state = State::Rest(Rest::new(head, Line::Empty));
-        Step::Next(bytes.len() - rest.len())
-    }
-
-    /// The answer to a request without a version has no head.
-    pub(super) fn simple_response(&mut self, time: Timestamp, out: &Out<'_>) {
-        self.asked.pop_front();
-        self.server.content = Some(Content::new(&[], out.settings.body, time));
-        self.server.state = State::Body(Body::UntilClose);
-        if out.settings.exchanges {
-            self.records.response(true, None, self.server.started);
-        }
-    }
-
     /// Goes on behind a head.
     pub(super) fn head_ends(
         &mut self,
@@ -209,9 +187,10 @@ impl Http {
         match (framing.body(kind), kind) {
             (None, _) => self.lose(side, time, out),
             (Some(Body::Length(0)), _) => self.message_ends(side, time, out),
-            (Some(Body::Length(length)), Kind::Response { asked: None, .. }) => {
-                self.half(side).state = State::BodyUnlessHead(length);
-            }
+            (
+                Some(body @ (Body::Length(_) | Body::Chunked(_))),
+                Kind::Response { asked: None, .. },
+            ) => self.half(side).state = State::BodyUnlessHead(body),
             (Some(body), _) => self.half(side).state = State::Body(body),
         }
     }
@@ -288,7 +267,9 @@ impl Http {
     ) -> Option<Asked> {
         // Interim responses answer nothing yet (RFC 9110 section 15.2).
         let asked = if is_final(line.status) {
-            self.early += usize::from(self.asked.is_empty() && line.status != REQUEST_TIMEOUT);
+            let early =
+                self.asked.is_empty() && !self.counted.uncounted && line.status != REQUEST_TIMEOUT;
+            self.counted.early += usize::from(early);
             self.asked.pop_front()
         } else {
             self.asked.front().copied()
@@ -313,10 +294,10 @@ impl Http {
 
     /// Remembers what a response will have to be read in the light of.
     fn ask(&mut self, asked: Asked, time: Timestamp, out: &mut Out<'_>) {
-        self.requests_seen = true;
-        if self.early > 0 {
+        self.counted.requests_seen = true;
+        if self.counted.early > 0 {
             // A capture may show a response before its request.
-            self.early -= 1;
+            self.counted.early -= 1;
             return;
         }
         if self.asked.len() >= PIPELINE_LIMIT {

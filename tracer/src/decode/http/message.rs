@@ -153,7 +153,7 @@ fn has_body(body: Option<Body>) -> bool {
 
 /// Takes a target apart (RFC 9112 section 3.2).
 fn url<'a>(method: &str, target: &'a [u8], host: Option<&'a [u8]>) -> Url<'a> {
-    let original = Some(target.into());
+    let original = (!target.is_empty()).then(|| target.into());
     if method == "CONNECT" {
         return Url { original, ..authority(target) };
     }

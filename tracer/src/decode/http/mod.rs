@@ -20,6 +20,7 @@ mod record;
 mod repaired;
 mod rest;
 mod resync;
+mod simple;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,16 @@ struct Http {
     /// The newest of them may turn the connection into something else, so
     /// what the client sends behind it can be read only when it is answered.
     undecided: bool,
+    counted: Counted,
+    /// Bytes are missing, so that what is odd may be no fault of the peers.
+    lossy: bool,
+    /// What exchanges will say.
+    records: Records,
+}
+
+/// How responses and requests stand against each other.
+#[derive(Debug, Default)]
+struct Counted {
     /// Final responses that came before any request they could answer. A
     /// capture may show a response before its request.
     early: usize,
@@ -68,27 +79,37 @@ struct Http {
     /// Messages of either side were not seen, so that nobody knows how many
     /// requests and responses there were.
     uncounted: bool,
-    /// What exchanges will say.
-    records: Records,
 }
 
 impl Decoder for Http {
     fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
         let side = input.side;
+        if side == Side::Server {
+            self.simple_told(out);
+        }
         let mut consumed = 0;
         loop {
             let bytes = input.bytes.get(consumed..).unwrap_or_default();
             let rank = self.half(side).state.rank();
             // What stands behind a message came after it.
             let started = if consumed == 0 { input.started } else { input.time };
-            match self.step(&Input { bytes, started, ..*input }, out) {
+            let thrown_away = out.undecoded;
+            let step = self.step(&Input { bytes, started, ..*input }, out);
+            let thrown_away = out.undecoded > thrown_away;
+            match step {
                 Step::Next(0) if self.half(side).state.rank() >= rank => {
                     debug_assert!(false, "a state that took nothing leads nowhere");
                     self.lose(side, input.time, out);
                     out.undecoded(bytes.len() as u64);
                     return Progress::more(input.bytes.len());
                 }
-                Step::Next(taken) => consumed += taken,
+                Step::Next(taken) => {
+                    consumed += taken;
+                    let is_lost = matches!(self.half(side).state, State::Lost(_));
+                    if is_lost != thrown_away && consumed > 0 {
+                        return Progress { consumed, want: Want::Again };
+                    }
+                }
                 Step::Wait(taken, want) => return Progress { consumed: consumed + taken, want },
             }
         }
@@ -99,18 +120,21 @@ impl Decoder for Http {
     }
 
     fn gap(&mut self, side: Side, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
+        self.simple_told(out);
+        self.lossy = true;
         if let Some(bytes) = bytes {
             return self.pass(side, bytes, time, out);
         }
         // The first response behind it answers the first request behind it,
         // more likely than not: what was asked is kept.
-        self.uncounted = true;
+        self.miscount();
         if !matches!(self.half(side).state, State::Opaque) {
             self.half(side).state = State::Lost(Resync::default());
         }
     }
 
     fn close(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        self.simple_told(out);
         let half = self.half(side);
         half.closed = true;
         let ended = match half.state {
@@ -121,12 +145,12 @@ impl Decoder for Http {
         };
         self.content_ends(side, ended, time, out);
         if side == Side::Server {
-            self.tell_unasked(time, out);
             self.records.abandon(Ended::Cut, time, out);
         }
     }
 
     fn finish(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        self.simple_told(out);
         for side in [Side::Client, Side::Server] {
             self.content_ends(side, Ended::Unseen, time, out);
         }
@@ -149,11 +173,17 @@ impl Http {
         }
     }
 
+    /// Nobody knows any more how many messages there were.
+    const fn miscount(&mut self) {
+        self.counted.uncounted = true;
+        self.counted.early = 0;
+    }
+
     /// Bytes passed that nobody read.
     fn pass(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
         let half = self.half(side);
-        if let State::BodyUnlessHead(length) = half.state {
-            half.state = State::Body(Body::Length(length));
+        if let State::BodyUnlessHead(body) = half.state {
+            half.state = State::Body(body);
         }
         match &mut half.state {
             State::Opaque => {}
@@ -171,7 +201,11 @@ impl Http {
                     (true, false) => self.show(side, false, time, out),
                 }
             }
-            State::Head(_) | State::Rest(_) | State::Lost(_) | State::BodyUnlessHead(_) => {
+            State::Head(_)
+            | State::Simple(_)
+            | State::Rest(_)
+            | State::Lost(_)
+            | State::BodyUnlessHead(_) => {
                 self.lose(side, time, out);
             }
         }
@@ -181,15 +215,17 @@ impl Http {
     /// is answered in its order all the same; behind a lost response, nobody
     /// knows any more which response belongs to which request.
     fn lose(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        self.uncounted = true;
+        self.miscount();
         let ended = self.half(side).broken_off();
         self.content_ends(side, ended, time, out);
+        self.half(side).state = State::Lost(Resync::default());
         if side == Side::Server {
+            // Its next message may yet say what the connection becomes.
             self.asked.clear();
             self.records.abandon(Ended::Unseen, time, out);
+        } else {
+            self.decide();
         }
-        self.half(side).state = State::Lost(Resync::default());
-        self.decide();
     }
 
     /// Behind a whole message.
@@ -211,8 +247,7 @@ impl Http {
         if let Some(content) = self.half(side).content.take() {
             self.records.ends(side, &content, trailer, ended);
         }
-        let early = if self.uncounted { 0 } else { self.early };
-        self.records.tell_complete(early, time, out);
+        self.records.tell_complete(self.counted.early, time, out);
     }
 
     /// Tells of what was wrong with the content so far.
@@ -257,8 +292,8 @@ impl Http {
 
     /// Tells of responses that no request has come for, where none was missed.
     fn tell_unasked(&mut self, time: Timestamp, out: &mut Out<'_>) {
-        let early = std::mem::take(&mut self.early);
-        if early > 0 && self.requests_seen && !self.uncounted {
+        let early = std::mem::take(&mut self.counted.early);
+        if early > 0 && self.counted.requests_seen {
             let mut odd = Oddities::default();
             odd.insert(Odd::UnaskedResponse);
             odd.tell(Side::Server, time, out);
@@ -270,6 +305,7 @@ impl Http {
         let Half { state, content, .. } = self.half(side);
         match state {
             State::Head(_) => self.head(input, out),
+            State::Simple(_) => self.simple_fields(bytes, end.is_some(), time, out),
             State::Rest(rest) => {
                 let (taken, head) = rest.take(bytes, end.is_some());
                 let Some(head) = head else { return Step::Wait(taken, Want::More) };
@@ -286,14 +322,14 @@ impl Http {
                 self.show(side, false, time, out);
                 self.body_taken(side, bytes.len(), taken, time, out)
             }
-            State::BodyUnlessHead(length) => match head::status_begins(bytes) {
+            State::BodyUnlessHead(body) => match head::status_begins(bytes) {
                 Begins::Yes => {
                     self.message_ends(side, time, out);
                     Step::Next(0)
                 }
                 Begins::Maybe if end.is_none() => Step::Wait(0, Want::More),
                 _ => {
-                    *state = State::Body(Body::Length(*length));
+                    *state = State::Body(*body);
                     Step::Next(0)
                 }
             },
@@ -362,7 +398,7 @@ impl Http {
                     self.become_opaque("h2c", side, time, out);
                     return Step::Next(0);
                 }
-                Begins::Simple => return self.simple_request(bytes, time, out),
+                Begins::Simple => return self.simple_request(bytes, time),
                 Begins::No
                     if side == Side::Server && self.asked.front() == Some(&Asked::Simple) =>
                 {
@@ -370,10 +406,13 @@ impl Http {
                     return Step::Next(0);
                 }
                 Begins::No => {
-                    out.anomaly(side, time, Odd::NotHttp.code(), None);
+                    // Behind a loss they may be of anything.
+                    if !self.lossy {
+                        out.anomaly(side, time, Odd::NotHttp.code(), None);
+                    }
                     self.lose(side, time, out);
-                    out.undecoded(1);
-                    return Step::Next(1);
+                    self.half(side).state = State::Lost(Resync::behind_first());
+                    return Step::Next(0);
                 }
             }
         }

@@ -39,6 +39,8 @@ odd! {
     /// White space in the start line other than one space between its parts
     /// (RFC 9112 section 3).
     SpaceInStartLine => "space-in-start-line",
+    /// A request line without a target (RFC 9112 section 3).
+    MissingTarget => "missing-target",
     /// A line of the head that is no header field.
     InvalidHeader => "invalid-header",
     /// Space between a field's name and its colon (RFC 9112 section 5.1).
@@ -106,12 +108,12 @@ odd! {
     ExchangeTooLong => "exchange-too-long",
 }
 
-const _: () = assert!(Odd::ALL.len() <= u32::BITS as usize, "each has a bit");
+const _: () = assert!(Odd::ALL.len() <= u64::BITS as usize, "each has a bit");
 
 /// The anomalies of one message, each once, with the detail of its first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Oddities {
-    bits: u32,
+    bits: u64,
     details: Vec<(Odd, Vec<u8>)>,
 }
 
@@ -126,7 +128,9 @@ impl Oddities {
         if !self.has(odd) {
             let shown = redact::text(bytes);
             let shown = shown.get(..DETAIL_LIMIT).unwrap_or(&shown);
-            self.details.push((odd, shown.to_vec()));
+            if !shown.is_empty() {
+                self.details.push((odd, shown.to_vec()));
+            }
         }
         self.insert(odd);
     }

@@ -339,7 +339,6 @@ impl Record {
         });
         let parts = || [request, response].into_iter().flatten();
         let started = parts().map(|part| part.started).min().unwrap_or_default();
-        let last = response.or(request).map_or(started, |part| part.latest);
         let gone = if response.is_none() { missing } else { Ended::Whole };
         let ended = parts().map(|part| part.ended.unwrap_or(missing)).fold(gone, Ended::max);
         let version = answered.as_ref().map_or("", |fields| fields.version);
@@ -351,7 +350,7 @@ impl Record {
             },
             url: Url::default(),
             user_agent: None,
-            duration: last.since(started),
+            duration: response.map(|part| part.latest.since(started)),
             ended,
             has_body: response.is_some_and(|part| part.has_body),
         };

@@ -9,28 +9,6 @@ use crate::event::Side;
 /// passed over, so that no more than this is held while looking.
 const LINE_LIMIT: usize = 8 * 1024;
 
-/// The registered methods in use, for a request that begins in mid-line,
-/// behind a body that was not understood.
-const METHODS: [&str; 17] = [
-    "GET",
-    "HEAD",
-    "POST",
-    "PUT",
-    "DELETE",
-    "CONNECT",
-    "OPTIONS",
-    "TRACE",
-    "PATCH",
-    "PROPFIND",
-    "PROPPATCH",
-    "MKCOL",
-    "COPY",
-    "MOVE",
-    "LOCK",
-    "UNLOCK",
-    "REPORT",
-];
-
 /// The search for a message in the bytes of one side.
 #[derive(Debug, Default)]
 pub(super) struct Resync {
@@ -40,6 +18,8 @@ pub(super) struct Resync {
     looked: usize,
     /// A line's end was seen: what begins behind it is not cut.
     at_start: bool,
+    /// The first byte begins no message, as far as it looks like one.
+    not_here: bool,
 }
 
 /// What a search came to.
@@ -52,12 +32,25 @@ pub(super) struct Found {
 }
 
 impl Resync {
+    /// A search behind the first byte.
+    pub(super) fn behind_first() -> Self {
+        Self { not_here: true, ..Self::default() }
+    }
+
+    /// Whether it goes back to no head at the first byte.
+    pub(super) const fn is_behind_first(&self) -> bool {
+        self.not_here
+    }
+
     /// Looks through the bytes for a message of `side`.
     pub(super) fn find(&mut self, side: Side, bytes: &[u8]) -> Found {
-        match side {
+        let passed = usize::from(std::mem::take(&mut self.not_here)).min(bytes.len());
+        let bytes = bytes.get(passed..).unwrap_or_default();
+        let found = match side {
             Side::Client => self.find_request(bytes),
             Side::Server => find_response(bytes),
-        }
+        };
+        Found { discard: passed + found.discard, ..found }
     }
 
     fn find_request(&mut self, bytes: &[u8]) -> Found {
@@ -101,7 +94,7 @@ fn request_in_line(line: &[u8], is_whole: bool) -> Option<usize> {
         let word = line.get(from..)?;
         let space = memchr(b' ', word)?;
         let word = word.get(..space)?;
-        let method = METHODS
+        let method = head::METHODS
             .into_iter()
             .filter(|method| word.ends_with(method.as_bytes()))
             .max_by_key(|method| method.len());

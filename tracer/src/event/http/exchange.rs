@@ -23,9 +23,9 @@ pub struct Exchange<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<UserAgent<'a>>,
     /// Nanoseconds from the first byte of it that was seen to the last of the
-    /// response, or of the request where there is none.
+    /// response, where one was seen.
     #[serde(skip)]
-    pub duration: u64,
+    pub duration: Option<u64>,
     /// How its messages ended.
     #[serde(skip)]
     pub ended: Ended,
@@ -89,7 +89,7 @@ impl fmt::Display for Exchange<'_> {
 
 impl Describe for Exchange<'_> {
     fn common(&self) -> Common {
-        Common { duration: Some(self.duration), outcome: Some(self.outcome()), ..Common::default() }
+        Common { duration: self.duration, outcome: Some(self.outcome()), ..Common::default() }
     }
 
     fn place(&self) -> Place {
@@ -97,18 +97,20 @@ impl Describe for Exchange<'_> {
     }
 
     fn exchange(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{self}  ")?;
+        write!(formatter, "{self}")?;
         let bytes = |body: &Option<Body<'_>>| body.as_ref().and_then(|body| body.bytes);
         let sent = self.http.request.as_ref().and_then(|request| bytes(&request.body));
         let received = self.http.response.as_ref().and_then(|response| bytes(&response.body));
-        if let Some(sent) = sent.filter(|sent| *sent > 0) {
-            write!(formatter, "{} up, ", Size(sent))?;
+        let sent = sent.filter(|sent| *sent > 0);
+        if let Some(sent) = sent {
+            write!(formatter, "  {} up", Size(sent))?;
         }
-        match received {
-            Some(received) => write!(formatter, "{} in ", Size(received))?,
-            None => formatter.write_str("in ")?,
+        let Some(duration) = self.duration else { return Ok(()) };
+        formatter.write_str(if sent.is_some() { ", " } else { "  " })?;
+        if let Some(received) = received {
+            write!(formatter, "{} ", Size(received))?;
         }
-        write!(formatter, "{}", Span(self.duration))
+        write!(formatter, "in {}", Span(duration))
     }
 }
 

@@ -83,7 +83,7 @@ fn versions_in_lower_case() {
 #[test]
 fn words_that_are_no_request_line() {
     for line in [
-        "OPTIONS HTTP/1.1",
+        "BREW HTTP/1.1",
         "OPTIONSHTTP/1.1",
         "GET /x HTTP/!.12",
         "GET /x HTTP/1.10000",
