@@ -86,8 +86,15 @@ impl Dialogue {
     }
 
     /// Takes a piece of a segment: delivers it if it is its turn, else keeps
-    /// it; returns how many of its bytes were new.
-    pub(super) fn piece(&mut self, context: &mut Context<'_>, side: Side, piece: Piece<'_>) -> u64 {
+    /// it; returns how many of its bytes were new. `more`: the rest of its packet
+    /// comes in another record.
+    pub(super) fn piece(
+        &mut self,
+        context: &mut Context<'_>,
+        side: Side,
+        piece: Piece<'_>,
+        more: bool,
+    ) -> u64 {
         let stream = self.streams.of_mut(side);
         let end = stream.fin.map_or(piece.end, |fin| piece.end.min(fin));
         let start = piece.start.max(stream.next);
@@ -102,7 +109,13 @@ impl Dialogue {
         }
         if let Some(bytes) = bytes {
             stream.advance(0, piece.lost);
-            self.offer(context, side, bytes, piece.time, None);
+            // The row of a packet has its first message, which is to be whole.
+            let room = stream.held() + bytes.len() <= context.settings.stream_limit / 2;
+            if more && context.settings.rows && room && stream.skip == 0 {
+                self.keep_back(side, bytes, piece.time);
+            } else {
+                self.offer(context, side, bytes, piece.time, None);
+            }
             return end - start;
         }
         let passed = self.pass(context, side, end - start, piece.lost);

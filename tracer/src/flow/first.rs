@@ -48,7 +48,7 @@ impl Dialogue {
         }
         let straight = self.peek(side).buffer.is_empty();
         if !straight {
-            self.keep_first(side, fresh, time);
+            self.keep_back(side, fresh, time);
         }
         let held = if straight { fresh } else { self.peek(side).buffer.bytes() };
         let rest = if straight { fresh } else { &[] };
@@ -78,7 +78,7 @@ impl Dialogue {
             }
             Verdict::Wait => {
                 if straight {
-                    self.keep_first(side, fresh, time);
+                    self.keep_back(side, fresh, time);
                 }
                 self.forget(side);
                 None
@@ -156,8 +156,8 @@ impl Dialogue {
         self.skipped(context, side, bytes as u64);
     }
 
-    /// Keeps bytes in order until it is known who reads them.
-    fn keep_first(&mut self, side: Side, fresh: &[u8], time: Timestamp) {
+    /// Keeps bytes in order that are to be offered with those behind them.
+    pub(super) fn keep_back(&mut self, side: Side, fresh: &[u8], time: Timestamp) {
         let stream = self.stream(side);
         stream.advance(fresh.len() as u64, stream.lost);
         let next = stream.next;

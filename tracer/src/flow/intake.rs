@@ -33,7 +33,7 @@ pub(super) fn payload(
             let origin = u64::try_from(start).unwrap_or(0);
             let (lost, time) = (segment.lost, segment.time);
             let piece = Piece { start: begin, end, origin, bytes, lost, time };
-            new += dialogue.piece(context, side, piece);
+            new += dialogue.piece(context, side, piece, segment.more);
         }
     };
     piece(0, from, None);

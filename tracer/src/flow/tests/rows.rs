@@ -125,3 +125,25 @@ fn a_packet_of_several_records_ends_the_stream_with_its_last() {
     );
     assert_eq!(rig.table.counters().duplicate, 1, "one packet, however many records");
 }
+
+#[test]
+fn a_packet_of_several_records_is_offered_whole_to_the_decoder() {
+    let mut rig = rig();
+    for segment in handshake() {
+        rig.feed(&segment);
+    }
+    rig.said();
+    let packet = client(ACK, 101, "one line\nand another\n").ack(501);
+    rig.feed(&packet.clone().captured(0, 4).more());
+    rig.feed(&packet.clone().captured(4, 12).more());
+    assert!(rig.said().is_empty());
+    rig.feed(&packet.captured(12, 21));
+    assert_eq!(
+        rig.said(),
+        [
+            "client line one line",
+            "client line and another",
+            "client 40000 → 7 [ACK] Seq=1 Ack=1 Win=1000 Len=21"
+        ]
+    );
+}
