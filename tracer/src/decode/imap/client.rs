@@ -274,7 +274,9 @@ impl Imap {
         }
         match kind {
             Kind::Authenticate => {
-                self.authentication = Some(Authentication { tag, exchange: shown.exchange });
+                let responded = !shown.secrets.is_empty();
+                self.authentication =
+                    Some(Authentication { tag, exchange: shown.exchange, heard: responded });
                 self.expect = Expect::Answer(tag, Question::Sasl);
             }
             Kind::StartTls | Kind::Compress => {
@@ -317,6 +319,7 @@ impl Imap {
         let Some(authentication) = self.authentication.as_mut() else { return };
         let (tag, mechanism) = (authentication.tag, authentication.exchange.mechanism);
         let mut response = authentication.exchange.response(parts.line);
+        authentication.heard = true;
         if parts.cut {
             response = sasl::Response::default();
         }

@@ -157,6 +157,8 @@ impl Stream {
 struct Authentication {
     tag: Tag,
     exchange: Exchange,
+    /// A response was seen, so that what the server may quote is known.
+    heard: bool,
 }
 
 /// An IDLE in progress.
@@ -248,7 +250,10 @@ impl Decoder for Imap {
         if self.opaque {
             return;
         }
-        self.unseen |= bytes.is_none_or(|bytes| bytes > self.stream(side).lines.left());
+        if bytes.is_none_or(|bytes| bytes > self.stream(side).lines.left()) {
+            self.unseen = true;
+            self.pending.disturbed();
+        }
         let stream = self.stream(side);
         let Some(bytes) = bytes else {
             // What stood before the first byte answers nothing that was seen,

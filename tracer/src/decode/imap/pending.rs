@@ -60,6 +60,14 @@ impl Pending {
         forgotten
     }
 
+    /// Bytes of a side are missing, which may have been a SASL response: what
+    /// refuses it may quote it.
+    pub(super) fn disturbed(&mut self) {
+        for open in &mut self.commands {
+            open.whole &= open.kind != Kind::Authenticate;
+        }
+    }
+
     /// Whether a command with this tag is in progress, seen whole or not.
     pub(super) fn has_begun(&self, tag: Tag) -> bool {
         self.commands.iter().any(|open| open.tag == tag)

@@ -305,8 +305,10 @@ impl Imap {
             Expect::Command | Expect::Sasl => None,
         };
         // The response that is refused may be missing.
-        let unheard = self.authentication.is_some_and(|authentication| authentication.tag == tag)
-            && (self.secrets.is_empty() || matches!(self.expect, Expect::Sasl));
+        let unheard = self.authentication.is_some_and(|authentication| {
+            authentication.tag == tag
+                && (!authentication.heard || matches!(self.expect, Expect::Sasl))
+        });
         match line.kind {
             Kind::Tagged if unheard => false,
             Kind::Tagged => self.pending.has_whole(tag) || asked == Some(tag),
