@@ -139,6 +139,14 @@ pub(super) fn accounts(pieces: &[Piece<'_>], outcome: &Outcome) -> Result<()> {
         "gaps tell of {:?} bytes, tcp-close of {lost}",
         hearer.gaps
     );
+    // Where a side begins with TLS, none of the protocol's decoders goes on.
+    let begins_with_tls = |side| {
+        let first = pieces.iter().find(|piece| piece.side == side).map(|piece| piece.content);
+        matches!(first, Some(Content::Bytes([0x16, 0x03, ..])))
+    };
+    if begins_with_tls(Side::Client) || begins_with_tls(Side::Server) {
+        return Ok(());
+    }
     let unseen = pieces.iter().any(|piece| matches!(piece.content, Content::Unseen(_)));
     for (index, side) in [Side::Client, Side::Server].into_iter().enumerate() {
         let of = |values: &[u64; 2]| values.get(index).copied().unwrap_or_default();
