@@ -153,9 +153,11 @@ pub(super) fn accounts(pieces: &[Piece<'_>], outcome: &Outcome) -> Result<()> {
         let account = accounts.sides.get(index).copied().unwrap_or_default();
         let (sent, gaps) = (of(sent), of(&hearer.gaps));
         let all = account.decoded + account.skipped + gaps;
-        // Of bytes that nobody saw, a FIN behind them may tell.
+        // Of bytes that nobody saw, a FIN behind them may tell. TLS from the
+        // first byte is known before a decoder is asked.
+        let tls = all == 0 && hearer.said.iter().any(|event| event.action == "upgrade");
         ensure!(
-            all == sent || unseen && all > sent,
+            all == sent || tls || unseen && all > sent,
             "the {side} sent {sent} bytes: {} decoded, {} skipped, {gaps} in gaps make {all}",
             account.decoded,
             account.skipped,

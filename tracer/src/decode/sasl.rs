@@ -29,6 +29,10 @@ enum Shape {
     CramMd5,
     /// `user=…`, `^A` and a token (Google's XOAUTH2).
     Xoauth2,
+    /// `gs2-header` with the user, and `auth=Bearer` with a token (RFC 7628).
+    OAuthBearer,
+    /// `gs2-header`, `n=user,` and a nonce (RFC 5802).
+    Scram,
     /// Nothing that is read.
     Opaque,
 }
@@ -51,13 +55,13 @@ static MECHANISMS: &[Mechanism] = &[
     mechanism("LOGIN", Shape::Login),
     mechanism("CRAM-MD5", Shape::CramMd5),
     mechanism("XOAUTH2", Shape::Xoauth2),
-    mechanism("OAUTHBEARER", Shape::Opaque),
-    mechanism("SCRAM-SHA-1", Shape::Opaque),
-    mechanism("SCRAM-SHA-1-PLUS", Shape::Opaque),
-    mechanism("SCRAM-SHA-256", Shape::Opaque),
-    mechanism("SCRAM-SHA-256-PLUS", Shape::Opaque),
-    mechanism("SCRAM-SHA-512", Shape::Opaque),
-    mechanism("SCRAM-SHA-512-PLUS", Shape::Opaque),
+    mechanism("OAUTHBEARER", Shape::OAuthBearer),
+    mechanism("SCRAM-SHA-1", Shape::Scram),
+    mechanism("SCRAM-SHA-1-PLUS", Shape::Scram),
+    mechanism("SCRAM-SHA-256", Shape::Scram),
+    mechanism("SCRAM-SHA-256-PLUS", Shape::Scram),
+    mechanism("SCRAM-SHA-512", Shape::Scram),
+    mechanism("SCRAM-SHA-512-PLUS", Shape::Scram),
     mechanism("DIGEST-MD5", Shape::Opaque),
     mechanism("NTLM", Shape::Opaque),
     mechanism("GSSAPI", Shape::Opaque),
@@ -147,6 +151,8 @@ impl Response {
             Shape::Login => Some((&*decoded, &b""[..])),
             Shape::CramMd5 => cram_md5(&decoded),
             Shape::Xoauth2 => xoauth2(&decoded),
+            Shape::OAuthBearer => oauthbearer(&decoded),
+            Shape::Scram => scram(&decoded),
             Shape::Opaque => None,
         };
         // What is not of its mechanism's shape may be a secret from the first
@@ -180,6 +186,32 @@ fn xoauth2(decoded: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = rest.iter().rposition(|byte| *byte != 1).map_or(1, |last| last + 1);
     let token = rest.get(1..end)?;
     Some((user, token.strip_prefix(b"auth=Bearer ").unwrap_or(token)))
+}
+
+/// What RFC 5801 section 4 puts before a message: the user to act for, which
+/// may be left out, and the message.
+fn gs2(decoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut parts = decoded.splitn(3, |byte| *byte == b',');
+    let (flag, user, message) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_flag = matches!(flag, b"n" | b"y") || flag.starts_with(b"p=");
+    let user = if user.is_empty() { user } else { user.strip_prefix(b"a=")? };
+    is_flag.then_some((user, message))
+}
+
+fn oauthbearer(decoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    const MARK: &[u8] = b"auth=Bearer ";
+    let (user, message) = gs2(decoded)?;
+    let token = memchr::memmem::find(message, MARK).and_then(|at| message.get(at + MARK.len()..));
+    let token = token.unwrap_or(message);
+    let end = memchr::memchr(1, token).filter(|end| *end > 0).unwrap_or(token.len());
+    Some((user, token.get(..end)?))
+}
+
+fn scram(decoded: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (_, message) = gs2(decoded)?;
+    let rest = message.strip_prefix(b"n=")?;
+    let (user, rest) = rest.split_at_checked(memchr::memchr(b',', rest)?)?;
+    Some((user, rest.get(1..)?))
 }
 
 #[cfg(test)]
@@ -227,7 +259,11 @@ mod tests {
             ("XOAUTH2", "user=me@x\x01other=t", "me@x", "other=t"),
             ("XOAUTH2", "user=me@x\x01", "me@x", ""),
             ("XOAUTH2", "auth=Bearer t", "", "auth=Bearer t"),
-            ("SCRAM-SHA-256", "n,,n=user,r=x", "", "n,,n=user,r=x"),
+            ("SCRAM-SHA-256", "n,,n=user,r=x", "user", "r=x"),
+            ("SCRAM-SHA-1-PLUS", "p=tls-unique,,n=user,r=x", "user", "r=x"),
+            ("SCRAM-SHA-1", "x,,n=user,r=x", "", "x,,n=user,r=x"),
+            ("OAUTHBEARER", "n,a=me@x,\x01host=h\x01auth=Bearer t\x01\x01", "me@x", "t"),
+            ("OAUTHBEARER", "n,,\x01auth=Bearer t\x01\x01", "", "t"),
             ("UNKNOWN", "user", "", "user"),
         ] {
             let response = exchange(mechanism).initial_response(&encoded(response));

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::{
-    Common, Describe, Outcome, Place, Text,
+    Common, Describe, Outcome, Place, Size, Span, Text,
     email::{Email, Headline},
 };
 
@@ -82,6 +82,10 @@ pub struct ReplyFields<'a> {
     pub enhanced: Option<Text<'a>>,
     /// Text of each line, behind its code.
     pub lines: ReplyLines<'a>,
+    /// Keywords of the extensions that the reply to EHLO or LHLO offers, in
+    /// upper case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub extensions: Vec<Text<'a>>,
 }
 
 /// The lines of a reply, as sent and secrets replaced. Serialized as a list of
@@ -171,11 +175,19 @@ pub struct MailObject<'a> {
     /// Reverse-path of MAIL; empty for the null sender.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mail_from: Option<Text<'a>>,
+    /// Parameters of MAIL, as sent: `SIZE=1000`, `SMTPUTF8`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mail_parameters: Vec<Text<'a>>,
     /// Recipients of RCPT, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rcpt_to: Vec<Recipient<'a>>,
-    /// The object `smtp.data`.
-    pub data: DataFields,
+    /// The object `smtp.data`; absent where none of the mail was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataFields>,
+    /// The object `smtp.reply`: the final reply or, where none of the mail was
+    /// sent, the last that refused something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply: Option<FinalReply<'a>>,
     /// The object `smtp.auth`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth: Option<Auth<'a>>,
@@ -189,6 +201,16 @@ pub struct MailObject<'a> {
     pub queue_id: Option<Text<'a>>,
 }
 
+/// The object `smtp.reply` of `smtp-message`.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct FinalReply<'a> {
+    /// Reply code.
+    pub code: u16,
+    /// Enhanced status code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enhanced: Option<Text<'a>>,
+}
+
 /// An element of `smtp.rcpt_to`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Recipient<'a> {
@@ -198,6 +220,9 @@ pub struct Recipient<'a> {
     /// once it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<u16>,
+    /// Parameters of RCPT, as sent: `NOTIFY=NEVER`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Text<'a>>,
 }
 
 /// The object `smtp.data` of `smtp-message`.
@@ -222,6 +247,8 @@ pub enum DataMode {
     Data,
     /// BDAT, in chunks of known size (RFC 3030).
     Bdat,
+    /// BURL: the server fetches it elsewhere (RFC 4468).
+    Burl,
 }
 
 impl fmt::Display for Command<'_> {
@@ -260,7 +287,27 @@ impl fmt::Display for Data<'_> {
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.smtp.data.is_none() {
+            formatter.write_str("refused: ")?;
+            return self.envelope(formatter);
+        }
         write!(formatter, "{}", self.headline)
+    }
+}
+
+impl Mail<'_> {
+    /// `<from> → <to>`, and how many more.
+    fn envelope(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.smtp.mail_from {
+            Some(from) => write!(formatter, "<{from}>")?,
+            None => formatter.write_str("?")?,
+        }
+        let Some(first) = self.smtp.rcpt_to.first() else { return Ok(()) };
+        write!(formatter, " → <{}>", first.address)?;
+        match self.smtp.rcpt_to.len() - 1 {
+            0 => Ok(()),
+            more => write!(formatter, " and {more} more"),
+        }
     }
 }
 
@@ -289,5 +336,24 @@ impl Describe for Mail<'_> {
 
     fn common(&self) -> Common {
         self.common
+    }
+
+    fn exchange(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.envelope(formatter)?;
+        if let Some(reply) = &self.smtp.reply {
+            write!(formatter, "  {}", reply.code)?;
+        }
+        if let Some(data) = &self.smtp.data {
+            write!(formatter, "  {}  {}", self.headline, Size(data.bytes))?;
+            match self.email.attachments.len() {
+                0 => {}
+                1 => formatter.write_str(", 1 attachment")?,
+                more => write!(formatter, ", {more} attachments")?,
+            }
+        }
+        match self.common.duration {
+            Some(duration) => write!(formatter, " in {}", Span(duration)),
+            None => Ok(()),
+        }
     }
 }

@@ -140,13 +140,13 @@ fn command(line: &str) -> Message<'_> {
 
 fn reply(line: &str) -> Message<'_> {
     let lines = smtp::ReplyLines(line.as_bytes().into());
-    let reply = smtp::ReplyFields { code: 354, enhanced: None, lines };
+    let reply = smtp::ReplyFields { code: 354, enhanced: None, lines, extensions: Vec::new() };
     Message::SmtpReply(smtp::Reply { smtp: smtp::ReplyObject { reply }, duration: Some(7) })
 }
 
 fn refusal() -> Message<'static> {
     let lines = smtp::ReplyLines(b"550 no".into());
-    let reply = smtp::ReplyFields { code: 550, enhanced: None, lines };
+    let reply = smtp::ReplyFields { code: 550, enhanced: None, lines, extensions: Vec::new() };
     Message::SmtpReply(smtp::Reply { smtp: smtp::ReplyObject { reply }, duration: None })
 }
 
@@ -156,9 +156,10 @@ fn piece() -> Message<'static> {
 }
 
 fn mail() -> Message<'static> {
+    let data = Some(smtp::DataFields::default());
     Message::SmtpMessage(smtp::Mail {
         email: Box::default(),
-        smtp: Box::default(),
+        smtp: Box::new(smtp::MailObject { data, ..smtp::MailObject::default() }),
         headline: email::Headline { subject: Some("hello".into()), ..email::Headline::default() },
         common: Common::default(),
     })

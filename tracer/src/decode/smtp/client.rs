@@ -2,10 +2,16 @@
 
 use memchr::memchr;
 
-use super::{LINE_LIMIT, REST, Smtp, command::Command, data::Scan, is_tls, pending::Kind};
+use super::{
+    LINE_LIMIT, REST, Smtp,
+    command::{Command, Verb},
+    data::Scan,
+    is_tls,
+    pending::Kind,
+};
 use crate::{
     decode::{End, Input, Out, Progress},
-    event::{Side, Timestamp, smtp::DataMode},
+    event::{Side, Text, Timestamp, smtp::DataMode},
 };
 
 /// What the client's next bytes are.
@@ -70,10 +76,15 @@ pub(super) struct Client {
     pub(super) blocked: bool,
     /// The answer that is waited for may be missing.
     pub(super) answer_lost: bool,
+    /// The step was lost, and the server has answered what was lost: with no
+    /// leave for anything but commands.
+    pub(super) answered: bool,
     /// No answers will come any more.
     pub(super) server_closed: bool,
     /// STARTTLS was agreed upon, and no byte followed yet.
     pub(super) starttls_open: bool,
+    /// Bytes behind STARTTLS came before the server agreed.
+    pub(super) injected: bool,
     /// The server gave leave to send a mail (354) for which no command was
     /// seen.
     pub(super) go_ahead: bool,
@@ -200,15 +211,18 @@ impl Smtp {
             return Step::Took(0);
         }
         if line.bare {
-            self.bare_lf(Side::Client, input.time, out);
+            self.once(Side::Client, input.time, "bare-lf", Some(Text::from("command")), out);
         }
         let command = Command::parse(line.text);
         // Of a line that was cut off only what is surely a command is told.
         if !whole && (input.end.is_none() || !command.is_certain()) {
             return Step::More;
         }
+        if whole && (self.client.mode == Mode::Command || command.is_certain()) {
+            self.faults(&command, line.len, input.time, out);
+        }
         match self.client.mode {
-            Mode::Lost if !command.is_certain() => {
+            Mode::Lost if !(command.is_certain() || (self.client.answered && command.known)) => {
                 self.hide(line.text);
                 out.undecoded(line.len as u64);
             }
@@ -216,6 +230,27 @@ impl Smtp {
             _ => self.command(&command, line.bare, input.time, out),
         }
         Step::Took(line.len)
+    }
+
+    /// Tells once of each thing that is odd about a command's line.
+    fn faults(&mut self, command: &Command<'_>, len: usize, time: Timestamp, out: &mut Out<'_>) {
+        if !command.known {
+            return;
+        }
+        let line = command.line;
+        let of_mail = command.verb != Verb::Mail;
+        let utf8 = command.is_utf8()
+            || (of_mail && self.mails.current().is_none_or(|mail| mail.is_utf8()));
+        for (found, code) in [
+            (memchr(b'\r', line).is_some(), "bare-cr"),
+            (memchr(0, line).is_some(), "nul"),
+            (len > command.verb.line_limit(), "line-too-long"),
+            (!line.is_ascii() && !utf8, "8bit-undeclared"),
+        ] {
+            if found {
+                self.once(Side::Client, time, code, Some(Text::from("command")), out);
+            }
+        }
     }
 
     /// Remembers a line that was not shown.
@@ -262,10 +297,10 @@ impl Smtp {
             Answer::Data { bare, gapped } => {
                 let scan = Scan::new(bare);
                 if let Some(mail) = self.mails.current() {
-                    mail.mode = Some(DataMode::Data);
+                    mail.begin(DataMode::Data);
+                    mail.lines.bare = bare;
                     if gapped {
-                        mail.incomplete = true;
-                        mail.content.missing(0);
+                        mail.missing(0);
                     }
                 }
                 Mode::Data(if gapped { scan.disturbed() } else { scan })
@@ -285,6 +320,9 @@ impl Smtp {
     /// Bytes behind an agreed STARTTLS that are no TLS record: a capture of
     /// what was inside TLS goes on in the clear.
     fn agreed_tls(&mut self, rest: &[u8], input: &Input<'_>, out: &mut Out<'_>) -> Step {
+        if std::mem::take(&mut self.client.injected) {
+            out.anomaly(Side::Client, input.time, "starttls-injection", None);
+        }
         let letters = rest.first().is_some_and(u8::is_ascii_alphabetic);
         if letters {
             let Some(line) = self.find_line(rest, input.end) else { return Step::More };
@@ -307,20 +345,20 @@ impl Smtp {
                 self.client.mode = Mode::Data(scan.disturbed());
                 self.mail_gap(missing);
                 if self.server.waiting.is_some() {
-                    self.data_ended_unseen(time);
+                    self.data_ended_unseen(time, out);
                 }
                 return;
             }
             Mode::Command | Mode::Lost if self.client.go_ahead => {
                 self.client.go_ahead = false;
-                self.ensure_mail(false, time, out);
+                self.ensure_mail(time, out);
                 return self.agree(Answer::Data { bare: false, gapped: true });
             }
             Mode::Chunk { left, last } if missing <= left => {
                 self.mail_gap(missing);
                 self.client.mode = Mode::Chunk { left: left - missing, last };
                 if left == missing {
-                    self.end_chunk(last);
+                    self.end_chunk(last, time, out);
                 }
                 return;
             }
@@ -332,6 +370,8 @@ impl Smtp {
             _ => {}
         }
         self.client.mode = Mode::Lost;
+        self.client.answered = false;
+        self.client.answer_lost = false;
         if let Some(auth) = &mut self.session.auth {
             auth.disturbed();
         }

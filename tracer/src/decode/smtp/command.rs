@@ -1,6 +1,8 @@
 //! Command lines (RFC 5321 section 4.1, and the extensions' own).
 
-use memchr::memchr;
+use std::ops::Range;
+
+use memchr::{memchr, memrchr};
 
 /// What a command line asks for, as far as the decoder has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub(super) enum Verb {
     Rset,
     /// AUTH (RFC 4954), or a word that begins like it.
     Auth,
+    /// BURL (RFC 4468)
+    Burl,
     /// STARTTLS (RFC 3207)
     StartTls,
     /// QUIT
@@ -32,6 +36,18 @@ pub(super) enum Verb {
     Pass,
     /// Not a verb: other characters than letters, or too many.
     Unlike,
+}
+
+impl Verb {
+    /// Longest line of the command, its end included: 512 bytes (RFC 5321
+    /// section 4.5.3.1.4), which the extensions raise for some commands.
+    pub(super) const fn line_limit(self) -> usize {
+        match self {
+            Self::Mail | Self::Rcpt | Self::Burl => 2048,
+            Self::Auth => super::LINE_LIMIT,
+            _ => 512,
+        }
+    }
 }
 
 /// Verbs by their names.
@@ -54,7 +70,7 @@ const VERBS: [(&[u8], Verb); 21] = [
     (b"ETRN", Verb::Other),
     (b"XCLIENT", Verb::Other),
     (b"XFORWARD", Verb::Other),
-    (b"BURL", Verb::Other),
+    (b"BURL", Verb::Burl),
     (b"TURN", Verb::Other),
     (b"PASS", Verb::Pass),
 ];
@@ -118,8 +134,14 @@ impl<'a> Command<'a> {
                 self.name.len() == 4 && super::auth::Auth::mechanism_of(self.argument).is_some()
             }
             Verb::Other => alone && self.name.eq_ignore_ascii_case(b"NOOP"),
-            Verb::Pass | Verb::Unlike => false,
+            Verb::Burl | Verb::Pass | Verb::Unlike => false,
         }
+    }
+
+    /// Whether the command asks for UTF-8 (RFC 6531 section 3.4 and 3.7.4.2).
+    pub(super) fn is_utf8(&self) -> bool {
+        let mut words = self.argument.split(u8::is_ascii_whitespace);
+        words.any(|word| word.eq_ignore_ascii_case(b"SMTPUTF8"))
     }
 
     /// Whether the line is certainly no SASL response: those are Base64, which
@@ -135,30 +157,52 @@ fn prefixed<'a>(argument: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
     start.eq_ignore_ascii_case(keyword).then(|| rest.trim_ascii_start())
 }
 
-/// The path of `FROM:<…>` or `TO:<…>`, without brackets and source route.
-pub(super) fn path<'a>(argument: &'a [u8], keyword: &[u8]) -> Option<&'a [u8]> {
-    let rest = prefixed(argument, keyword)?;
-    let Some(inner) = rest.strip_prefix(b"<") else {
-        // Old clients leave the brackets out.
-        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-        return rest.get(..end);
-    };
-    let mut quoted = false;
-    let mut escaped = false;
-    let end = inner.iter().position(|byte| {
-        let close = *byte == b'>' && !quoted;
-        quoted ^= *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        close
-    });
-    let path = inner.get(..end.unwrap_or(inner.len()))?;
-    // RFC 5321 section 4.1.1.3: a source route is accepted and ignored.
-    if path.starts_with(b"@")
-        && let Some(colon) = memchr(b':', path)
-    {
-        return path.get(colon + 1..);
+/// The argument of MAIL or RCPT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Path<'a> {
+    /// What stands in the brackets, without the source route.
+    pub(super) address: &'a [u8],
+    /// What stands behind them.
+    pub(super) parameters: &'a [u8],
+}
+
+impl<'a> Path<'a> {
+    /// Reads `FROM:<…>` or `TO:<…>` and the parameters behind it.
+    pub(super) fn parse(argument: &'a [u8], keyword: &[u8]) -> Option<Self> {
+        let rest = prefixed(argument, keyword)?;
+        let Some(inner) = rest.strip_prefix(b"<") else {
+            // Old clients leave the brackets out.
+            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            let (address, parameters) = rest.split_at_checked(end)?;
+            return Some(Self { address, parameters });
+        };
+        let mut quoted = false;
+        let mut escaped = false;
+        let end = inner.iter().position(|byte| {
+            let close = *byte == b'>' && !quoted;
+            quoted ^= *byte == b'"' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            close
+        });
+        let (path, rest) = inner.split_at_checked(end.unwrap_or(inner.len()))?;
+        let parameters = rest.get(1..).unwrap_or_default().trim_ascii();
+        // RFC 5321 section 4.1.1.3: a source route is accepted and ignored.
+        let colon = memchr(b':', path).filter(|_| path.starts_with(b"@"));
+        let address = colon.and_then(|colon| path.get(colon + 1..)).unwrap_or(path);
+        Some(Self { address, parameters })
     }
-    Some(path)
+}
+
+/// Where in the argument of BURL the secret stands that lets the server fetch
+/// (RFC 4467 section 3: `;URLAUTH=access:mechanism:token`).
+pub(super) fn url_token(argument: &[u8]) -> Option<Range<usize>> {
+    const MARK: &[u8] = b";URLAUTH=";
+    let mark = argument.windows(MARK.len()).position(|part| part.eq_ignore_ascii_case(MARK))?;
+    let from = mark + MARK.len();
+    let rest = argument.get(from..)?;
+    let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+    let colon = memrchr(b':', rest.get(..end)?).map_or(0, |colon| colon + 1);
+    Some(from + colon..from + end)
 }
 
 /// Size of the chunk that a BDAT command announces, and whether it is the last
@@ -194,13 +238,21 @@ mod tests {
             (r#"FROM:<"a>b\"c"@d.example> X"#, r#""a>b\"c"@d.example"#),
             ("FROM:<unclosed", "unclosed"),
         ] {
-            assert_eq!(
-                path(argument.as_bytes(), b"FROM:"),
-                Some(expected.as_bytes()),
-                "{argument}"
-            );
+            let path = Path::parse(argument.as_bytes(), b"FROM:");
+            assert_eq!(path.map(|path| path.address), Some(expected.as_bytes()), "{argument}");
         }
-        assert_eq!(path(b"TO:<a@b>", b"FROM:"), None);
+        assert_eq!(Path::parse(b"TO:<a@b>", b"FROM:"), None);
+        let path = Path::parse(b"FROM:<a@b> SIZE=1  BODY=7BIT ", b"FROM:");
+        assert_eq!(path.map(|path| path.parameters), Some(&b"SIZE=1  BODY=7BIT"[..]));
+    }
+
+    #[test]
+    fn the_token_of_a_url() {
+        let burl = b"imap://h/INBOX;UID=1;urlauth=submit+me:internal:91354a LAST";
+        assert_eq!(url_token(burl).and_then(|token| burl.get(token)), Some(&b"91354a"[..]));
+        let burl = b"imap://h/;URLAUTH=91354a";
+        assert_eq!(url_token(burl).and_then(|token| burl.get(token)), Some(&b"91354a"[..]));
+        assert_eq!(url_token(b"imap://h/INBOX LAST"), None);
     }
 
     #[test]

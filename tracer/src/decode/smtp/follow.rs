@@ -7,7 +7,7 @@ use super::{
     HELO_LIMIT, Smtp,
     auth::Auth,
     client::{Answer, Mode},
-    command::{self, Command, Verb},
+    command::{self, Command, Path, Verb},
     pending::Kind,
 };
 use crate::{
@@ -56,8 +56,8 @@ impl Smtp {
     ) {
         let unknown = command.verb == Verb::Unlike;
         if unknown || (self.client.suspect && !command.known) {
-            if unknown && !std::mem::replace(&mut self.once.not_a_command, true) {
-                out.anomaly(Side::Client, time, "not-a-command", None);
+            if unknown && !self.client.answer_lost {
+                self.once(Side::Client, time, "not-a-command", None, out);
             }
             self.client.mode = Mode::Command;
             return self.response(command.line, time, out);
@@ -65,7 +65,6 @@ impl Smtp {
         self.client.mode = Mode::Command;
         self.client.suspect = false;
         self.client.go_ahead = false;
-        let pipelined = !self.queue.is_empty();
         let mut secret = None;
         match command.verb {
             Verb::Auth => {
@@ -75,16 +74,19 @@ impl Smtp {
             // `XAUTH`, a misspelt `AUTH`, another protocol's `LOGIN`: what
             // nobody knows may be that as well.
             Verb::Pass => secret = Some(command.argument),
+            Verb::Burl => {
+                let token = command::url_token(command.argument);
+                secret = token.and_then(|token| command.argument.get(token));
+            }
             Verb::Other if !command.known => secret = Some(command.argument),
             _ => {}
         }
         let secret = secret.filter(|secret| !secret.is_empty() && !out.settings.show_secrets);
-        let abandoned = match command.verb {
-            Verb::Mail | Verb::Rset | Verb::Hello | Verb::Lhlo => self.mails.drop_current(),
-            _ => None,
-        };
-        if let Some(mail) = abandoned {
-            self.tell_unanswered(&mail, time, out);
+        if matches!(
+            command.verb,
+            Verb::Mail | Verb::Rset | Verb::Hello | Verb::Lhlo | Verb::Quit | Verb::StartTls
+        ) {
+            self.leave(time, out);
         }
         self.emit_command(command, secret.is_some(), time, out);
         let mut pushed = secret;
@@ -96,7 +98,7 @@ impl Smtp {
             // Servers quote the secret without the words before it.
             pushed = secret.and_then(|all| all.rsplit(u8::is_ascii_whitespace).next());
         }
-        let kind = self.follow(command, pipelined, bare, time, out);
+        let kind = self.follow(command, bare, time, out);
         self.queue.push(kind, time, pushed.filter(|secret| !secret.is_empty()));
     }
 
@@ -104,7 +106,6 @@ impl Smtp {
     fn follow(
         &mut self,
         command: &Command<'_>,
-        pipelined: bool,
         bare: bool,
         time: Timestamp,
         out: &mut Out<'_>,
@@ -114,29 +115,30 @@ impl Smtp {
                 let name = command.argument.get(..HELO_LIMIT).unwrap_or(command.argument);
                 self.session.helo = Some(Box::from(name));
                 self.session.lmtp = command.verb == Verb::Lhlo;
-                Kind::Other
+                self.session.pipelining = None;
+                Kind::Hello { extended: !command.name.eq_ignore_ascii_case(b"HELO") }
             }
             Verb::Mail => {
-                self.begin_mail(command::path(command.argument, b"FROM:"), pipelined, time, out);
-                Kind::Other
+                self.begin_mail(Path::parse(command.argument, b"FROM:"), time, out);
+                self.mails.current.map_or(Kind::Other, Kind::Mail)
             }
             Verb::Rcpt => {
-                let Some(address) = command::path(command.argument, b"TO:") else {
+                let Some(path) = Path::parse(command.argument, b"TO:") else {
                     return Kind::Other;
                 };
-                let Some(mail) = self.ensure_mail(pipelined, time, out) else {
+                let Some(mail) = self.ensure_mail(time, out) else {
                     return Kind::Other;
                 };
-                let (id, index) = (mail.id, mail.recipient(address));
+                let (id, index) = (mail.id, mail.recipient(&path));
                 if index.is_none() && !std::mem::replace(&mut mail.full, true) {
                     out.anomaly(Side::Client, time, "too-many-recipients", None);
                 }
                 Kind::Rcpt(id, index)
             }
             Verb::Data => {
-                self.ensure_mail(pipelined, time, out);
+                self.ensure_mail(time, out);
                 self.wait(Answer::Data { bare, gapped: false });
-                Kind::Data
+                Kind::Data(self.mails.current)
             }
             Verb::Bdat => {
                 let Some((left, last)) = command::chunk(command.argument) else {
@@ -145,14 +147,25 @@ impl Smtp {
                     return Kind::Other;
                 };
                 self.client.mode = Mode::Chunk { left, last };
-                let id = self.ensure_mail(pipelined, time, out).map(|mail| {
-                    mail.mode = Some(DataMode::Bdat);
+                let id = self.ensure_mail(time, out).map(|mail| {
+                    mail.begin(DataMode::Bdat);
                     mail.id
                 });
                 if left == 0 {
-                    self.end_chunk(last);
+                    self.end_chunk(last, time, out);
                 }
-                id.filter(|_| last).map_or(Kind::Other, Kind::Final)
+                id.map_or(Kind::Other, if last { Kind::Final } else { Kind::Chunk })
+            }
+            Verb::Burl => {
+                let mut words = command.argument.rsplit(u8::is_ascii_whitespace);
+                let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
+                let Some(mail) = self.ensure_mail(time, out) else {
+                    return Kind::Other;
+                };
+                mail.begin(mail.mode.unwrap_or(DataMode::Burl));
+                let id = mail.id;
+                self.end_chunk(last, time, out);
+                if last { Kind::Final(id) } else { Kind::Chunk(id) }
             }
             Verb::Auth => {
                 self.wait(Answer::Auth);
@@ -185,7 +198,13 @@ impl Smtp {
             _ => None,
         };
         let odd = command.verb == Verb::Auth && command.name.len() != 4;
-        let (line, argument) = if redact || (odd && !out.settings.show_secrets) {
+        let token = command::url_token(command.argument).filter(|_| command.verb == Verb::Burl);
+        let (line, argument) = if let Some(token) = token.filter(|_| redact) {
+            let before = command.argument.get(..token.start).unwrap_or_default();
+            let behind = command.argument.get(token.end..).unwrap_or_default();
+            let shown = [before, REDACTED, behind].concat();
+            (Text::from([command.name, b" ", &shown].concat()), Text::from(shown))
+        } else if redact || (odd && !out.settings.show_secrets) {
             let name = if odd { command.name.get(..4) } else { None }.unwrap_or(command.name);
             let mut shown = Vec::new();
             if command.verb == Verb::Auth

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
+use super::{command::Path, lines::Lines};
 use crate::{
-    decode::mail::Content,
+    decode::{Out, mail::Content},
     event::{
-        Common, Outcome, Text, Timestamp,
-        smtp::{self, DataFields, DataMode, MailObject, Recipient},
+        Common, Outcome, Side, Text, Timestamp,
+        smtp::{self, DataFields, DataMode, FinalReply, MailObject, Recipient},
     },
 };
 
@@ -26,6 +27,8 @@ pub(super) type MailId = u64;
 #[derive(Clone, Debug)]
 pub(super) struct To {
     address: Box<[u8]>,
+    /// As sent, separated by blanks.
+    parameters: Box<[u8]>,
     reply: Option<u16>,
     /// RCPT was refused.
     refused: bool,
@@ -39,6 +42,8 @@ pub(super) struct Mail {
     /// When MAIL was sent, or what was seen first of the transaction.
     started: Timestamp,
     from: Option<Box<[u8]>>,
+    /// Those of MAIL, as sent, separated by blanks.
+    parameters: Box<[u8]>,
     to: Vec<To>,
     envelope: usize,
     /// The envelope has reached its limit.
@@ -46,6 +51,8 @@ pub(super) struct Mail {
     /// How it is sent, once that began.
     pub(super) mode: Option<DataMode>,
     pub(super) content: Content,
+    /// The lines of its data.
+    pub(super) lines: Lines,
     /// All of its data has passed.
     pub(super) ended: bool,
     /// Bytes of it, or its end, are missing.
@@ -56,18 +63,84 @@ pub(super) struct Mail {
     pub(super) replies: usize,
     /// Whether one of them accepted the mail.
     pub(super) accepted: bool,
+    /// The client has left the transaction without sending a mail.
+    pub(super) left: bool,
+    /// The reply that decided on it so far.
+    reply: Option<Decision>,
+}
+
+/// A reply that decides what becomes of a mail.
+#[derive(Clone, Debug)]
+struct Decision {
+    code: u16,
+    enhanced: Option<Box<[u8]>>,
+    time: Timestamp,
 }
 
 impl Mail {
     /// Adds a recipient; returns its index unless the envelope is full.
-    pub(super) fn recipient(&mut self, address: &[u8]) -> Option<usize> {
-        let cost = RECIPIENT_COST + address.len();
+    pub(super) fn recipient(&mut self, path: &Path<'_>) -> Option<usize> {
+        let cost = RECIPIENT_COST + path.address.len() + path.parameters.len();
         if self.envelope + cost > ENVELOPE_LIMIT {
             return None;
         }
         self.envelope += cost;
-        self.to.push(To { address: address.into(), reply: None, refused: false });
+        let (address, parameters) = (path.address.into(), path.parameters.into());
+        self.to.push(To { address, parameters, reply: None, refused: false });
         Some(self.to.len() - 1)
+    }
+
+    /// Takes a reply that decides on the mail: the final one, or one that
+    /// refuses something.
+    pub(super) fn decide(&mut self, code: u16, enhanced: Option<&[u8]>, time: Timestamp) {
+        self.reply = Some(Decision { code, enhanced: enhanced.map(Box::from), time });
+    }
+
+    /// Whether none of it was sent and the server refused something.
+    pub(super) fn is_refused(&self) -> bool {
+        self.mode.is_none() && self.reply.is_some()
+    }
+
+    /// Its data begins.
+    pub(super) fn begin(&mut self, mode: DataMode) {
+        if self.mode.replace(mode).is_none() {
+            // What was refused before did not decide on it.
+            self.reply = None;
+        }
+    }
+
+    /// Bytes of it are missing.
+    pub(super) fn missing(&mut self, bytes: u64) {
+        self.incomplete = true;
+        self.content.missing(bytes);
+        self.lines.missing();
+    }
+
+    /// Whether the client declared that its envelope may be UTF-8, or nobody
+    /// saw whether it did.
+    pub(super) fn is_utf8(&self) -> bool {
+        self.from.is_none()
+            || parameters(&self.parameters).any(|one| one.eq_ignore_ascii_case(b"SMTPUTF8"))
+    }
+
+    /// Whether the client declared that the mail has bytes beyond ASCII (RFC
+    /// 6152, 3030 and 6531), or nobody saw whether it did.
+    fn is_8bit_declared(&self) -> bool {
+        let declares = |parameter: &[u8]| {
+            let is = |name: &str| parameter.eq_ignore_ascii_case(name.as_bytes());
+            is("BODY=8BITMIME") || is("BODY=BINARYMIME") || is("SMTPUTF8")
+        };
+        self.from.is_none() || parameters(&self.parameters).any(declares)
+    }
+
+    /// Tells of what is odd about it.
+    pub(super) fn tell_odd(&self, time: Timestamp, out: &mut Out<'_>) {
+        for (code, detail) in self.lines.odd(self.is_8bit_declared()) {
+            out.anomaly(Side::Client, time, code, Some(Text::from(detail)));
+        }
+        for code in self.content.odd() {
+            out.anomaly(Side::Client, time, code, None);
+        }
     }
 
     /// Takes the reply to a recipient.
@@ -96,7 +169,10 @@ impl Mail {
 
     /// Bytes on the heap.
     fn held(&self) -> usize {
-        self.envelope + self.from.as_ref().map_or(0, |from| from.len()) + self.content.held()
+        let from = self.from.as_ref().map_or(0, |from| from.len());
+        let reply = self.reply.as_ref().and_then(|reply| reply.enhanced.as_ref());
+        let reply = reply.map_or(0, |enhanced| enhanced.len());
+        self.envelope + from + self.parameters.len() + reply + self.content.held()
     }
 }
 
@@ -107,8 +183,6 @@ pub(super) struct Told<'a> {
     pub(super) auth: Option<smtp::Auth<'a>>,
     pub(super) starttls: bool,
     pub(super) queue_id: Option<Text<'a>>,
-    /// Time of the final reply, if one came.
-    pub(super) replied: Option<Timestamp>,
     pub(super) outcome: Option<Outcome>,
 }
 
@@ -124,24 +198,27 @@ pub(super) struct Mails {
 
 impl Mails {
     /// Begins a transaction. Returns the oldest mail if there are too many.
-    pub(super) fn begin(&mut self, from: Option<&[u8]>, time: Timestamp) -> Option<Mail> {
-        self.drop_current();
+    pub(super) fn begin(&mut self, from: Option<Path<'_>>, time: Timestamp) -> Option<Mail> {
         let id = self.next;
         self.next += 1;
         self.untold.push_back(Mail {
             id,
             started: time,
-            from: from.map(Box::from),
+            from: from.map(|path| path.address.into()),
+            parameters: from.map(|path| path.parameters.into()).unwrap_or_default(),
             to: Vec::new(),
             envelope: 0,
             full: false,
             mode: None,
             content: Content::default(),
+            lines: Lines::default(),
             ended: false,
             incomplete: false,
             pipelined: false,
             replies: 0,
             accepted: false,
+            left: false,
+            reply: None,
         });
         self.current = Some(id);
         if self.untold.len() > MAILS_LIMIT { self.untold.pop_front() } else { None }
@@ -166,22 +243,28 @@ impl Mails {
         self.untold.remove(at)
     }
 
-    /// Forgets the current transaction if nothing of its data was sent;
-    /// returns it otherwise.
-    pub(super) fn drop_current(&mut self) -> Option<Mail> {
+    /// Leaves the current transaction; returns the mail if any of it was sent.
+    pub(super) fn leave_current(&mut self) -> Option<Mail> {
         let id = self.current.take()?;
-        self.take(id).filter(|mail| mail.mode.is_some())
+        let mail = self.find(id)?;
+        if mail.mode.is_some() {
+            return self.take(id);
+        }
+        mail.left = true;
+        None
     }
 
-    /// Takes the oldest mail of which data was sent.
+    /// Takes a transaction that the client has left and whose replies are all
+    /// in.
+    pub(super) fn take_left(&mut self, is_open: impl Fn(MailId) -> bool) -> Option<Mail> {
+        let at = self.untold.iter().position(|mail| mail.left && !is_open(mail.id))?;
+        self.untold.remove(at)
+    }
+
+    /// Takes the oldest mail.
     pub(super) fn pop(&mut self) -> Option<Mail> {
         self.current = None;
-        loop {
-            let mail = self.untold.pop_front()?;
-            if mail.mode.is_some() {
-                return Some(mail);
-            }
-        }
+        self.untold.pop_front()
     }
 
     /// Bytes on the heap.
@@ -191,23 +274,37 @@ impl Mails {
     }
 }
 
+/// The parameters that stand in a command, one by one.
+fn parameters(all: &[u8]) -> impl Iterator<Item = &[u8]> {
+    all.split(u8::is_ascii_whitespace).filter(|parameter| !parameter.is_empty())
+}
+
 /// Gives the event of a mail.
 pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
-    let duration = told.replied.map(|time| time.since(mail.started));
+    let duration = mail.reply.as_ref().map(|reply| reply.time.since(mail.started));
     let common = Common { duration, outcome: told.outcome, ..Common::default() };
     let smtp = MailObject {
         helo: told.helo.map(Text::from),
         mail_from: mail.from.as_deref().map(Text::from),
+        mail_parameters: parameters(&mail.parameters).map(Text::from).collect(),
         rcpt_to: mail
             .to
             .iter()
-            .map(|to| Recipient { address: Text::from(&*to.address), reply: to.reply })
+            .map(|to| Recipient {
+                address: Text::from(&*to.address),
+                reply: to.reply,
+                parameters: parameters(&to.parameters).map(Text::from).collect(),
+            })
             .collect(),
-        data: DataFields {
-            mode: mail.mode.unwrap_or_default(),
+        data: mail.mode.map(|mode| DataFields {
+            mode,
             bytes: mail.content.bytes(),
             incomplete: mail.incomplete || !mail.ended,
-        },
+        }),
+        reply: mail.reply.as_ref().map(|reply| FinalReply {
+            code: reply.code,
+            enhanced: reply.enhanced.as_deref().map(Text::from),
+        }),
         auth: told.auth,
         starttls: told.starttls,
         pipelined: mail.pipelined,

@@ -6,15 +6,19 @@
 //! what a line means, [`transfer`] takes the mail. [`server`] matches replies to
 //! the commands that wait in [`pending`].
 //!
-//! Anomalies: `bare-lf`, `command-too-long`, `not-a-command`, `bdat-size`,
-//! `too-many-recipients`; `reply-too-long`, `not-a-reply`, `reply-codes-differ`;
-//! and those of [`mail`](super::mail). None shows the bytes, which could be secrets.
+//! Anomalies that are told when they are seen: `bare-lf`, `bare-cr`, `nul`,
+//! `line-too-long`, `8bit-undeclared`, `unexpected-pipelining`,
+//! `starttls-injection`, `command-too-long`, `not-a-command`, `bdat-size`,
+//! `too-many-recipients`; `reply-too-long`, `not-a-reply`, `reply-codes-differ`,
+//! `unknown-reply-code`. Those of a mail are told with it: of its [`lines`], and
+//! of [`mail`](super::mail). None shows bytes that could be secrets.
 
 mod auth;
 mod client;
 mod command;
 mod data;
 mod follow;
+mod lines;
 mod mail;
 mod pending;
 mod recognise;
@@ -25,7 +29,7 @@ mod tests;
 mod transfer;
 
 use super::{Decoder, Input, Out, Progress, Protocol};
-use crate::event::{Hue, Label, Message, Outcome, Side, Timestamp, tracer::Upgrade};
+use crate::event::{Hue, Label, Message, Outcome, Side, Text, Timestamp, tracer::Upgrade};
 
 use auth::Auth;
 use client::Client;
@@ -49,13 +53,10 @@ const HELO_LIMIT: usize = 255;
 /// Length of a skip over all that is left of a stream.
 const REST: u64 = u64::MAX;
 
-/// Anomalies that are told of once for a flow, or a side.
-#[derive(Clone, Copy, Debug, Default)]
-struct Once {
-    bare_lf: [bool; 2],
-    not_a_command: bool,
-    not_a_reply: bool,
-}
+/// Anomalies that were told of, and are told of once for a side; there are as
+/// many as there are codes.
+#[derive(Clone, Debug, Default)]
+struct Once(Vec<(Side, &'static str)>);
 
 /// Decoder of one connection.
 #[derive(Debug, Default)]
@@ -75,6 +76,8 @@ struct Smtp {
 struct Session {
     helo: Option<Box<[u8]>>,
     lmtp: bool,
+    /// Whether the reply to EHLO offered PIPELINING, if that was seen.
+    pipelining: Option<bool>,
     auth: Option<Auth>,
     starttls: bool,
 }
@@ -87,37 +90,66 @@ impl Smtp {
             auth: self.session.auth.as_ref().map(|auth| auth.object(true)),
             starttls: self.session.starttls,
             queue_id: end.queue_id.map(Into::into),
-            replied: end.replied.then_some(time),
             outcome: Some(end.outcome),
         };
-        for code in mail.content.odd() {
-            out.anomaly(Side::Client, time, code, None);
+        if !mail.ended {
+            mail.tell_odd(time, out);
         }
         out.emit(Side::Client, time, Message::SmtpMessage(mail::event(mail, told)));
     }
 
-    /// Tells of a mail that no final reply was seen for.
+    /// Tells of a mail that no final reply was seen for; of one that was never
+    /// sent only if the server refused something.
     fn tell_unanswered(&self, mail: &Mail, time: Timestamp, out: &mut Out<'_>) {
         // A mail that ended, or whose end may be missing, may well have been
         // accepted; one that broke off was not.
         let unknown = mail.ended || mail.incomplete;
-        let outcome = if unknown { Outcome::Unknown } else { Outcome::Failure };
-        self.tell(mail, &End { outcome, queue_id: None, replied: false }, time, out);
+        let outcome = match mail.mode {
+            Some(_) if unknown => Outcome::Unknown,
+            None if !mail.is_refused() => return,
+            _ => Outcome::Failure,
+        };
+        self.tell(mail, &End { outcome, queue_id: None }, time, out);
+    }
+
+    /// Leaves the transaction that the client is in.
+    fn leave(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(mail) = self.mails.leave_current() {
+            self.tell_unanswered(&mail, time, out);
+        }
+        self.settle(time, out);
+    }
+
+    /// Tells of transactions that were left, once all their replies are in.
+    fn settle(&mut self, time: Timestamp, out: &mut Out<'_>) {
+        while let Some(mail) = self.mails.take_left(|id| self.queue.is_open(id)) {
+            self.tell_unanswered(&mail, time, out);
+        }
     }
 
     /// The flow is TLS now.
     fn upgrade(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
         self.opaque = true;
         self.client.starttls_open = false;
+        // Words of the server behind its leave to begin with TLS.
+        if side == Side::Client && self.server.waiting.take().is_some() {
+            out.anomaly(Side::Server, time, "starttls-injection", None);
+        }
         out.emit(side, time, Message::Upgrade(Upgrade::new("tls")));
     }
 
-    /// Tells once that a side ends lines with a bare LF.
-    fn bare_lf(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        let [client, server] = &mut self.once.bare_lf;
-        let told = if side == Side::Client { client } else { server };
-        if !std::mem::replace(told, true) {
-            out.anomaly(side, time, "bare-lf", None);
+    /// Tells of an anomaly, the first time that the side shows it.
+    fn once(
+        &mut self,
+        side: Side,
+        time: Timestamp,
+        code: &'static str,
+        detail: Option<Text<'_>>,
+        out: &mut Out<'_>,
+    ) {
+        if !self.once.0.contains(&(side, code)) {
+            self.once.0.push((side, code));
+            out.anomaly(side, time, code, detail);
         }
     }
 }
@@ -126,7 +158,6 @@ impl Smtp {
 struct End<'a> {
     outcome: Outcome,
     queue_id: Option<&'a [u8]>,
-    replied: bool,
 }
 
 /// Whether the bytes are the start of a TLS record with a handshake message;
@@ -150,9 +181,9 @@ impl Decoder for Smtp {
         }
     }
 
-    fn skipped(&mut self, side: Side, bytes: u64, _time: Timestamp, _out: &mut Out<'_>) {
+    fn skipped(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
         if side == Side::Client && !self.opaque {
-            self.chunk_skipped(bytes);
+            self.chunk_skipped(bytes, time, out);
         }
     }
 
@@ -184,6 +215,7 @@ impl Decoder for Smtp {
     fn held(&self) -> usize {
         let auth = self.session.auth.as_ref().map_or(0, Auth::held);
         let helo = self.session.helo.as_ref().map_or(0, |name| name.len());
-        self.queue.held() + self.mails.held() + self.client.held() + auth + helo
+        let once = self.once.0.capacity() * size_of::<(Side, &str)>();
+        once + self.queue.held() + self.mails.held() + self.client.held() + auth + helo
     }
 }

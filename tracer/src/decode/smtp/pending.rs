@@ -12,10 +12,19 @@ const PENDING_LIMIT: usize = 1024;
 /// What a reply would be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// EHLO or LHLO, and HELO, which offers no extensions.
+    Hello {
+        /// Its reply lists extensions.
+        extended: bool,
+    },
+    /// MAIL
+    Mail(MailId),
     /// RCPT, and the recipient's index if it is kept.
     Rcpt(MailId, Option<usize>),
     /// DATA
-    Data,
+    Data(Option<MailId>),
+    /// A chunk of a mail that is not the last.
+    Chunk(MailId),
     /// The end of a mail's data; BDAT … LAST.
     Final(MailId),
     /// AUTH, or a SASL response.
@@ -34,14 +43,25 @@ impl Kind {
     /// Whether a reply with this code can be an answer.
     const fn takes(self, code: u16) -> bool {
         match self {
-            Self::Data => code == 354 || code >= 400,
+            Self::Data(_) => code == 354 || code >= 400,
             Self::Auth => code == 235 || code == 334 || code >= 400,
             Self::StartTls => code == 220 || code >= 400,
             Self::Quit => code == 221 || code >= 400,
-            Self::Rcpt(..) | Self::Final(_) | Self::Other => {
-                code != 220 && code != 354 && code != 334
-            }
+            Self::Hello { .. }
+            | Self::Mail(_)
+            | Self::Rcpt(..)
+            | Self::Chunk(_)
+            | Self::Final(_)
+            | Self::Other => code != 220 && code != 354 && code != 334,
             Self::Missing => false,
+        }
+    }
+
+    /// The mail that a reply would be about, unless it is the final one.
+    const fn transaction(self) -> Option<MailId> {
+        match self {
+            Self::Mail(id) | Self::Rcpt(id, _) | Self::Data(Some(id)) => Some(id),
+            _ => None,
         }
     }
 }
@@ -60,8 +80,9 @@ pub(super) struct Pending {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     commands: VecDeque<Pending>,
-    /// Replies are missing: the next one need not belong to the first command.
-    unsure: bool,
+    /// So many commands at the front may have been answered by replies that
+    /// are missing.
+    unsure: usize,
     /// Bytes of all secrets.
     secrets: usize,
 }
@@ -85,30 +106,44 @@ impl Queue {
 
     /// Replies to commands that are here may be missing.
     pub(super) fn missing_replies(&mut self) {
-        self.unsure = !self.commands.is_empty();
+        self.unsure = self.commands.len();
     }
 
     /// The index of the command that a reply with this code answers.
     pub(super) fn answered(&self, code: u16) -> Option<usize> {
-        let find = |kind| self.commands.iter().position(|command| command.kind == kind);
+        let find = |is: fn(Kind) -> bool| self.commands.iter().position(|command| is(command.kind));
         // These codes say themselves what they answer.
         match code {
-            354 => return find(Kind::Data),
-            334 => return find(Kind::Auth),
+            354 => return find(|kind| matches!(kind, Kind::Data(_))),
+            334 => return find(|kind| kind == Kind::Auth),
             221 => {
-                if let Some(quit) = find(Kind::Quit) {
+                if let Some(quit) = find(|kind| kind == Kind::Quit) {
                     return Some(quit);
                 }
             }
             _ => {}
         }
-        if self.unsure {
-            // Clients mostly wait, so it is the last command that is answered.
-            return self.commands.iter().rposition(|command| command.kind.takes(code));
+        if self.unsure > 0 {
+            return self.answered_in_doubt(code);
         }
         let missing = self.commands.front().is_some_and(|first| first.kind == Kind::Missing);
         let at = usize::from(missing);
         (self.commands.len() > at).then_some(at)
+    }
+
+    /// As above, where replies to the commands at the front may be missing.
+    fn answered_in_doubt(&self, code: u16) -> Option<usize> {
+        // A client that went on got its answers.
+        let later = self.commands.iter().skip(self.unsure);
+        if later.len() > 0 {
+            let known = later.take_while(|command| command.kind != Kind::Missing).count();
+            return (known > 0).then_some(self.unsure);
+        }
+        let mut takes =
+            self.commands.iter().enumerate().filter(|(_, command)| command.kind.takes(code));
+        let only = takes.next().map(|(at, _)| at);
+        // One of several: nobody knows which.
+        if takes.next().is_some() { None } else { only }
     }
 
     /// The command at an index.
@@ -118,7 +153,7 @@ impl Queue {
 
     /// Takes the command at an index; those before it will get no answer.
     pub(super) fn pop(&mut self, at: usize) -> Option<Pending> {
-        self.unsure = false;
+        self.unsure = self.unsure.saturating_sub(at + 1);
         let mut last = None;
         for command in self.commands.drain(..=at.min(self.commands.len().checked_sub(1)?)) {
             self.secrets -= command.secret.as_ref().map_or(0, |secret| secret.len());
@@ -139,6 +174,26 @@ impl Queue {
         let is_auth = |at| self.peek(at).is_some_and(|command| command.kind == Kind::Auth);
         let from = answered.filter(|at| is_auth(*at)).unwrap_or(0);
         self.commands.iter().skip(from).any(|command| command.kind == Kind::Missing)
+    }
+
+    /// Whether replies to a mail's commands may still come.
+    pub(super) fn is_open(&self, id: MailId) -> bool {
+        self.commands.iter().any(|command| command.kind.transaction() == Some(id))
+    }
+
+    /// Whether the client sent commands behind the one at an index before the
+    /// reply to that, which came at `time`, as far as can be known.
+    pub(super) fn is_hurried(&self, at: usize, time: Timestamp) -> bool {
+        let next = self.commands.get(at + 1).filter(|next| next.kind != Kind::Missing);
+        self.unsure == 0 && next.is_some_and(|next| next.time < time)
+    }
+
+    /// The mails that commands behind the one at an index are about.
+    pub(super) fn mails_behind(&self, at: usize) -> impl Iterator<Item = MailId> {
+        self.commands.iter().skip(at + 1).filter_map(|command| match command.kind {
+            Kind::Chunk(id) | Kind::Final(id) => Some(id),
+            kind => kind.transaction(),
+        })
     }
 
     /// Whether no command waits for its reply.

@@ -107,6 +107,12 @@ pub(super) fn parse(line: &[u8]) -> Option<(u16, bool)> {
     }
 }
 
+/// Whether a code is of a kind that RFC 5321 section 4.2.1 knows, or RFC 4954
+/// for authentication (x3z).
+pub(super) const fn is_known(code: u16) -> bool {
+    matches!(code / 10 % 10, 0..=3 | 5)
+}
+
 /// A reply with the text of each line replaced; its codes stay.
 pub(super) fn without_text(raw: &[u8]) -> Vec<u8> {
     let mut shown = Vec::new();
@@ -148,12 +154,13 @@ pub(super) fn queue_id(text: &[u8]) -> Option<&[u8]> {
     let word = |from: &'_ [u8]| -> usize {
         from.iter()
             .position(|byte| {
-                byte.is_ascii_whitespace() || matches!(byte, b')' | b',' | b';' | b'>')
+                byte.is_ascii_whitespace() || matches!(byte, b')' | b',' | b';' | b'>' | b']')
             })
             .unwrap_or(from.len())
     };
-    // Postfix: `queued as ID`; Exim: `OK id=ID`; qmail: `ok TIME qp ID`.
-    for mark in [&b"queued as "[..], b" id=", b" qp "] {
+    // Postfix: `queued as ID`; Exim: `OK id=ID`; qmail: `ok TIME qp ID`;
+    // Exchange: `<…> [InternalId=ID, Hostname=…]`.
+    for mark in [&b"queued as "[..], b" id=", b" qp ", b"[InternalId="] {
         if let Some(at) = memmem::find(text, mark) {
             let from = text.get(at + mark.len()..)?;
             let id = from.get(..word(from))?;
@@ -162,11 +169,14 @@ pub(super) fn queue_id(text: &[u8]) -> Option<&[u8]> {
             }
         }
     }
-    // Sendmail: `2.0.0 ID Message accepted for delivery`.
-    let at = memmem::find(text, b" Message accepted for delivery")?;
+    // Sendmail and OpenSMTPD: `2.0.0 ID Message accepted for delivery`; Dovecot:
+    // `2.0.0 <address> ID Saved`; Gmail: `2.0.0 OK TIME ID - gsmtp`.
+    let marks = [&b" Message accepted for delivery"[..], b" Saved", b" - gsmtp"];
+    let at = marks.into_iter().find_map(|mark| memmem::find(text, mark))?;
     let before = text.get(..at)?;
     let id = before.rsplit(|byte| *byte == b' ').next()?;
-    (!id.is_empty() && enhanced(id, 200).is_none()).then_some(id)
+    let is_id = !id.is_empty() && !id.ends_with(b">") && enhanced(id, 200).is_none();
+    is_id.then_some(id)
 }
 
 #[cfg(test)]
@@ -202,6 +212,10 @@ mod tests {
             ("OK id=1uQ4hC-0000000Abc-1xYz", Some("1uQ4hC-0000000Abc-1xYz")),
             ("ok 1475232887 qp 5678", Some("5678")),
             ("2.0.0 q8LGkX01 Message accepted for delivery", Some("q8LGkX01")),
+            ("2.6.0 <1@x> [InternalId=123, Hostname=h] Queued mail for delivery", Some("123")),
+            ("2.0.0 <b@x> g5zfCrE8 Saved", Some("g5zfCrE8")),
+            ("2.0.0 <b@x> Saved", None),
+            ("2.0.0 OK 1475232887 x1-20020a - gsmtp", Some("x1-20020a")),
             ("2.0.0 Message accepted for delivery", None),
             ("2.0.0 Ok", None),
         ] {

@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// Longest line of a reply, its end included (RFC 5321 section 4.5.3.1.5).
+const LINE_LIMIT: usize = 512;
+
 /// State of the server's stream.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Server {
@@ -82,8 +85,8 @@ impl Smtp {
                     }
                 }
                 Frame::Other(len) => {
-                    if !self.server.lost && !std::mem::replace(&mut self.once.not_a_reply, true) {
-                        out.anomaly(Side::Server, input.time, "not-a-reply", None);
+                    if !self.server.lost {
+                        self.once(Side::Server, input.time, "not-a-reply", None, out);
                     }
                     out.undecoded(len as u64);
                     self.server.skip_line = rest.get(len.saturating_sub(1)) != Some(&b'\n');
@@ -127,7 +130,7 @@ impl Smtp {
                     false
                 }
                 Mode::Data(_) if self.mails.current().is_some_and(|mail| mail.incomplete) => {
-                    self.data_ended_unseen(time);
+                    self.data_ended_unseen(time, out);
                     false
                 }
                 Mode::Data(_) | Mode::Chunk { .. } | Mode::Sasl | Mode::Tls => true,
@@ -147,13 +150,27 @@ impl Smtp {
             return;
         }
         if whole.bare {
-            self.bare_lf(Side::Server, input.time, out);
-        }
-        if whole.codes_differ {
-            out.anomaly(Side::Server, input.time, "reply-codes-differ", None);
+            self.once(Side::Server, input.time, "bare-lf", Some(Text::from("reply")), out);
         }
         let raw = rest.get(..whole.len).unwrap_or_default();
+        self.reply_faults(whole, raw, input.time, out);
         self.reply(raw, whole.code, false, input.time, out);
+    }
+
+    /// Tells of what is odd about a reply.
+    fn reply_faults(&mut self, whole: &Whole, raw: &[u8], time: Timestamp, out: &mut Out<'_>) {
+        if whole.codes_differ {
+            let (first, last) = (reply::parse(raw).map_or(0, |(code, _)| code), whole.code);
+            let detail = Text::from(format!("from {first} to {last}"));
+            out.anomaly(Side::Server, time, "reply-codes-differ", Some(detail));
+        }
+        if !reply::is_known(whole.code) {
+            let detail = Text::from(whole.code.to_string());
+            self.once(Side::Server, time, "unknown-reply-code", Some(detail), out);
+        }
+        if raw.split_inclusive(|byte| *byte == b'\n').any(|line| line.len() > LINE_LIMIT) {
+            self.once(Side::Server, time, "line-too-long", Some(Text::from("reply")), out);
+        }
     }
 
     /// A reply of which no more will come; returns how many bytes were taken.
@@ -169,6 +186,7 @@ impl Smtp {
         let greeting =
             !std::mem::replace(&mut self.server.greeted, true) && (code == 220 || code >= 400);
         let answered = if greeting { None } else { self.queue.answered(code) };
+        self.pipelining(greeting, answered, time, out);
         let mut lines = Cow::Borrowed(raw);
         if !out.settings.show_secrets {
             // Of a quote that is cut short too little is left to know it by.
@@ -197,10 +215,63 @@ impl Smtp {
         }
         let enhanced = reply::enhanced(text, code).map(Text::from);
         let challenge = if code == 334 { text.to_vec() } else { Vec::new() };
-        let fields = ReplyFields { code, enhanced, lines: lines.clone() };
+        let extensions = self.extensions(kind, code, &lines);
+        let fields = ReplyFields { code, enhanced, lines: lines.clone(), extensions };
         let reply = smtp::Reply { smtp: ReplyObject { reply: fields }, duration };
         out.emit(Side::Server, time, Message::SmtpReply(reply));
         self.answer(kind, code, &challenge, time, out);
+        self.settle(time, out);
+    }
+
+    /// The keywords of the extensions that a reply offers (RFC 5321 section
+    /// 4.1.1.1).
+    fn extensions(
+        &mut self,
+        kind: Option<Kind>,
+        code: u16,
+        lines: &ReplyLines<'_>,
+    ) -> Vec<Text<'static>> {
+        let Some(Kind::Hello { extended }) = kind.filter(|_| code == 250) else {
+            return Vec::new();
+        };
+        let keyword = |(_, text): (_, &[u8])| {
+            let end = text.iter().position(|byte| b" =\t".contains(byte)).unwrap_or(text.len());
+            text.get(..end).map(<[u8]>::to_ascii_uppercase).filter(|keyword| !keyword.is_empty())
+        };
+        let found: Vec<Vec<u8>> =
+            if extended { lines.iter().skip(1).filter_map(keyword).collect() } else { Vec::new() };
+        self.session.pipelining = Some(found.iter().any(|keyword| keyword == b"PIPELINING"));
+        found.into_iter().map(Text::from).collect()
+    }
+
+    /// Notes what the client did not wait for, which shows when the reply comes,
+    /// and tells once if it had to (RFC 2920 section 3.1).
+    fn pipelining(
+        &mut self,
+        greeting: bool,
+        answered: Option<usize>,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let hurried = answered.filter(|at| self.queue.is_hurried(*at, time));
+        for id in hurried.into_iter().flat_map(|at| self.queue.mails_behind(at)) {
+            if let Some(mail) = self.mails.find(id) {
+                mail.pipelined = true;
+            }
+        }
+        let hurried = hurried.is_some();
+        let awaited = self.client.blocked && !self.client.answer_lost;
+        let kind = answered.and_then(|at| self.queue.peek(at)).map(|command| command.kind);
+        let detail = match (kind, self.client.mode) {
+            _ if greeting && !self.queue.is_empty() => "before the greeting",
+            (Some(Kind::Hello { .. }), _) if hurried => "behind EHLO",
+            (Some(Kind::Data(_)), Mode::Await(Answer::Data { .. })) if awaited => "behind DATA",
+            (Some(Kind::Auth), Mode::Await(Answer::Auth)) if awaited => "behind AUTH",
+            (Some(Kind::StartTls), Mode::Await(Answer::Tls)) if awaited => "behind STARTTLS",
+            _ if hurried && self.session.pipelining == Some(false) => "not offered",
+            _ => return,
+        };
+        self.once(Side::Client, time, "unexpected-pipelining", Some(Text::from(detail)), out);
     }
 
     /// Whether a refusal may quote a line that nobody saw, or that is still
@@ -227,6 +298,17 @@ impl Smtp {
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> bool {
+        let about = match kind {
+            Some(Kind::Rcpt(id, _) | Kind::Mail(id) | Kind::Chunk(id) | Kind::Final(id)) => {
+                Some(id)
+            }
+            Some(Kind::Data(id)) => id,
+            _ => None,
+        };
+        let decides = code >= 400 || matches!(kind, Some(Kind::Final(_)));
+        if let Some(mail) = about.and_then(|id| self.mails.find(id)).filter(|_| decides) {
+            mail.decide(code, reply::enhanced(text, code), time);
+        }
         match kind {
             Some(Kind::Rcpt(id, Some(index))) => {
                 if let Some(mail) = self.mails.find(id) {
@@ -243,7 +325,7 @@ impl Smtp {
                 let Some(mail) = self.mails.take(id) else { return true };
                 let outcome = if mail.accepted { Outcome::Success } else { Outcome::Failure };
                 let queue_id = if code < 300 { reply::queue_id(text) } else { None };
-                self.tell(&mail, &End { outcome, queue_id, replied: true }, time, out);
+                self.tell(&mail, &End { outcome, queue_id }, time, out);
                 true
             }
             _ => true,
@@ -260,7 +342,7 @@ impl Smtp {
         out: &mut Out<'_>,
     ) {
         match (kind, self.client.mode) {
-            (Some(Kind::Data), Mode::Await(answer @ Answer::Data { .. })) => {
+            (Some(Kind::Data(_)), Mode::Await(answer @ Answer::Data { .. })) => {
                 if code == 354 {
                     self.agree(answer);
                 } else {
@@ -271,6 +353,7 @@ impl Smtp {
                 if code == 220 {
                     self.agree(Answer::Tls);
                     self.client.starttls_open = true;
+                    self.client.injected = self.client.blocked;
                 } else {
                     self.refuse(Answer::Tls, false);
                 }
@@ -291,12 +374,16 @@ impl Smtp {
                     }
                 }
             }
+            // The server goes on in the clear.
+            (None, Mode::Tls) => self.client.starttls_open = false,
             // Leave for something whose command is missing.
             (None, Mode::Lost) if code == 354 => {
-                self.ensure_mail(false, time, out);
+                self.ensure_mail(time, out);
                 self.agree(Answer::Data { bare: false, gapped: false });
             }
             (None, Mode::Command) if code == 354 => self.client.go_ahead = true,
+            // It gave no leave for anything but commands.
+            (None, Mode::Lost) if code != 334 => self.client.answered = !self.client.answer_lost,
             (None, Mode::Lost | Mode::Command) if code == 334 => {
                 let mut auth = Auth::default();
                 auth.disturbed();

@@ -1,10 +1,13 @@
 //! A mail on its way: data and chunks, their ends, and gaps in them.
 
+use memchr::memchr;
+
 use super::{
     Smtp,
     client::{Mode, Step},
+    command::Path,
     data::Scan,
-    mail::{self, Mail},
+    mail::{Mail, MailId},
     pending::Kind,
 };
 use crate::{
@@ -19,32 +22,21 @@ impl Smtp {
     /// Begins a transaction.
     pub(super) fn begin_mail(
         &mut self,
-        from: Option<&[u8]>,
-        pipelined: bool,
+        from: Option<Path<'_>>,
         time: Timestamp,
         out: &mut Out<'_>,
     ) {
         if let Some(oldest) = self.mails.begin(from, time) {
             self.tell_unanswered(&oldest, time, out);
         }
-        if let Some(mail) = self.mails.current() {
-            mail.pipelined = pipelined;
-        }
     }
 
     /// The transaction at hand; a new one if its MAIL was not seen.
-    pub(super) fn ensure_mail(
-        &mut self,
-        pipelined: bool,
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) -> Option<&mut Mail> {
+    pub(super) fn ensure_mail(&mut self, time: Timestamp, out: &mut Out<'_>) -> Option<&mut Mail> {
         if self.mails.current().is_none() {
-            self.begin_mail(None, pipelined, time, out);
+            self.begin_mail(None, time, out);
         }
-        let mail = self.mails.current()?;
-        mail.pipelined |= pipelined;
-        Some(mail)
+        self.mails.current()
     }
 
     /// Bytes of a mail that DATA sends.
@@ -59,14 +51,18 @@ impl Smtp {
             self.client.mode = Mode::Lost;
             return Step::Took(0);
         };
+        // A reply that waits may be about an end in any line.
+        let line = self.server.waiting.and_then(|_| memchr(b'\n', rest));
+        let rest = line.and_then(|at| rest.get(..=at)).unwrap_or(rest);
         let (scanned, ended) = scan.scan(rest, &mut mail.content);
+        mail.lines.push(rest.get(..scanned).unwrap_or_default());
         self.client.mode = Mode::Data(scan);
         if ended {
             self.end_content();
         }
         self.piece(scanned, ended, input.time, out);
         if ended {
-            self.end_data(input.time);
+            self.end_data(input.time, out);
         }
         Step::Took(scanned)
     }
@@ -94,7 +90,7 @@ impl Smtp {
         }
         self.piece(taken, ended, input.time, out);
         if left == 0 {
-            self.end_chunk(last);
+            self.end_chunk(last, input.time, out);
         } else if idle && !out.settings.pieces {
             return Step::Skip(left);
         }
@@ -102,7 +98,7 @@ impl Smtp {
     }
 
     /// Bytes of a chunk have passed that nobody looked at.
-    pub(super) fn chunk_skipped(&mut self, bytes: u64) {
+    pub(super) fn chunk_skipped(&mut self, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
         let Mode::Chunk { left, last } = self.client.mode else { return };
         let bytes = bytes.min(left);
         self.client.moved = true;
@@ -111,48 +107,48 @@ impl Smtp {
         }
         self.client.mode = Mode::Chunk { left: left - bytes, last };
         if bytes == left {
-            self.end_chunk(last);
+            self.end_chunk(last, time, out);
         }
     }
 
     /// A chunk has passed.
-    pub(super) fn end_chunk(&mut self, last: bool) {
+    pub(super) fn end_chunk(&mut self, last: bool, time: Timestamp, out: &mut Out<'_>) {
         self.client.mode = Mode::Command;
         if last {
             self.end_content();
-            self.end_mail();
+            self.end_mail(time, out);
         }
     }
 
     /// The line with the dot has passed.
-    fn end_data(&mut self, time: Timestamp) {
+    fn end_data(&mut self, time: Timestamp, out: &mut Out<'_>) {
         self.client.mode = Mode::Command;
-        if let Some(id) = self.end_mail() {
+        if let Some(id) = self.end_mail(time, out) {
             self.queue.push(Kind::Final(id), time, None);
         }
     }
 
     /// The data has ended in bytes that are missing: the server answered it.
-    pub(super) fn data_ended_unseen(&mut self, time: Timestamp) {
+    pub(super) fn data_ended_unseen(&mut self, time: Timestamp, out: &mut Out<'_>) {
         self.end_content();
-        self.end_data(time);
+        self.end_data(time, out);
         self.client.mode = Mode::Lost;
     }
 
     /// The server took an end that is none by the rules.
     pub(super) fn data_ended_oddly(&mut self, dot: u64, time: Timestamp, out: &mut Out<'_>) {
-        self.bare_lf(Side::Client, time, out);
         if let Some(mail) = self.mails.current() {
             mail.content.take_back(dot);
         }
         self.end_content();
-        self.end_data(time);
+        self.end_data(time, out);
     }
 
-    /// The mail's data is over.
-    fn end_mail(&mut self) -> Option<mail::MailId> {
+    /// The mail's data is over: tells of what was odd about it.
+    fn end_mail(&mut self, time: Timestamp, out: &mut Out<'_>) -> Option<MailId> {
         let mail = self.mails.current()?;
         mail.ended = true;
+        mail.tell_odd(time, out);
         self.mails.current.take()
     }
 
@@ -165,8 +161,7 @@ impl Smtp {
     /// Bytes of the mail at hand are missing.
     pub(super) fn mail_gap(&mut self, bytes: u64) {
         if let Some(mail) = self.mails.current() {
-            mail.incomplete = true;
-            mail.content.missing(bytes);
+            mail.missing(bytes);
         }
     }
 

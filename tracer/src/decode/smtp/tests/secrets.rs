@@ -217,6 +217,7 @@ fn a_client_that_sends_responses_to_a_refusal() {
         said.text[3..],
         [
             "client: C: AUTH LOGIN",
+            "client: [anomaly: unexpected-pipelining: behind AUTH]",
             "server: S: 504 [redacted]",
             "client: [anomaly: not-a-command]",
             "client: C: [redacted]",
