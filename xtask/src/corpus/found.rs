@@ -60,7 +60,9 @@ pub(super) fn run(tracer: &Path, folder: &Path, capture: &Capture) -> Result<Fou
 impl Found {
     fn take(&mut self, event: Json) -> Result<()> {
         let action = text(&event, "/event/action");
-        if let Some(kind) = Kind::from_name(&action) {
+        // The reference has nothing like a transaction without a mail.
+        let refused = action == "smtp-message" && event.pointer("/smtp/data").is_none();
+        if let Some(kind) = Kind::from_name(&action).filter(|_| !refused) {
             let direction = direction(&event, kind.is_from_server());
             let message = Message {
                 place: text(&event, "/@timestamp"),
