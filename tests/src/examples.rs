@@ -13,13 +13,29 @@ const BEGIN: u64 = 1_475_232_861_000_000;
 const STEP: usize = 1_000;
 const CLOCK: u32 = 1_000;
 
+/// A mail that is fetched by POP3.
+const POP3: &[(Side, &str)] = &[
+    (Server, "+OK POP3 server ready <1896.697170952@pop.example>\r\n"),
+    (Client, "APOP eve c4c9334bac560ecc979e58001b3e22fb\r\n"),
+    (Server, "+OK 1 message\r\n"),
+    (Client, "RETR 1\r\n"),
+    (
+        Server,
+        "+OK 72 octets\r\nFrom: bob@example.org\r\nTo: eve@example.org\r\nSubject: lunch\r\n\r\n\
+         At noon?\r\n.\r\n",
+    ),
+    (Client, "QUIT\r\n"),
+    (Server, "+OK\r\n"),
+];
+
 /// The captures, with their names.
 ///
 /// # Errors
 ///
 /// None, unless a packet cannot exist.
-pub fn captures() -> Result<[(&'static str, Capture); 3]> {
+pub fn captures() -> Result<[(&'static str, Capture); 4]> {
     Ok([
+        ("pop3", capture(110, POP3, None)?),
         (
             "upgrade",
             capture(

@@ -36,7 +36,7 @@ fn written(format: &str) -> Result<BTreeSet<String>> {
     let mut lines = BTreeSet::new();
     for capture in annex.chain(short) {
         for view in ["messages", "exchanges", "segments"] {
-            let arguments = ["--format", format, "--view", view];
+            let arguments = ["--format", format, "--view", view, "--port", "pop3=110"];
             lines.extend(program::read(&captures.join(&capture), &arguments)?);
         }
         // Mail where the web is expected.

@@ -289,7 +289,7 @@ mod tests {
         for (line, expected) in [
             (
                 "tracer --port pop4=110",
-                "no protocol is called 'pop4'; known are http, smtp, imap, auto",
+                "no protocol is called 'pop4'; known are http, smtp, imap, pop3, auto",
             ),
             ("tracer --port http", "as in http=80,8080"),
             ("tracer --port http=", "'' is not a port; ports are 1 to 65535"),

@@ -173,7 +173,8 @@ fn ports(given: &[PortList], auto: &[u16]) -> Result<Vec<(u16, &'static Protocol
     for protocol in PROTOCOLS {
         let label = Some(&protocol.label);
         let of_protocol = || given.iter().filter(|list| list.protocol.map(|of| &of.label) == label);
-        let usual = if of_protocol().next().is_none() { protocol.ports } else { &[] };
+        let usual = protocol.by_default && of_protocol().next().is_none();
+        let usual = if usual { protocol.ports } else { &[] };
         let usual = usual.iter().filter(|port| !auto.contains(port));
         let chosen = of_protocol().flat_map(|list| &list.ports);
         for &port in usual.chain(chosen) {

@@ -34,6 +34,7 @@ const BESIDE: u64 = 64 * 1024;
 static PROTOCOL: Protocol = Protocol {
     label: Label { name: "model", column: "MODEL", hue: Hue::Green },
     ports: &[PORT],
+    by_default: true,
     decoder: ledger::make,
     recognises: |_| Likeness::Unlike,
 };

@@ -73,8 +73,9 @@ pub(super) struct Outcome {
     pub(super) accounts: Accounts,
     /// Bytes sent, as `tcp-close` counts them: client's, server's.
     pub(super) sent: [u64; 2],
-    /// Bytes in gaps, as `tcp-close` counts them.
+    /// Bytes in gaps, and skipped, as `tcp-close` counts them.
     pub(super) lost: u64,
+    pub(super) skipped: u64,
 }
 
 impl Transcript {
@@ -103,8 +104,8 @@ impl Transcript {
         let audited = account::audited(protocol).context("a known protocol")?;
         let settings = self.decode(self.settings.view == View::Exchanges, false);
         self.replay(pieces, opened, audited, settings, &mut sink)?;
-        let (sent, lost) = sink.close.context("no tcp-close")?;
-        Ok(Outcome { hearer: sink.hearer, accounts: account::accounts(), sent, lost })
+        let (sent, [lost, skipped]) = sink.close.context("no tcp-close")?;
+        Ok(Outcome { hearer: sink.hearer, accounts: account::accounts(), sent, lost, skipped })
     }
 
     /// Puts the pieces through a table into any sink, with rows and all that a
@@ -256,15 +257,16 @@ impl Wire {
 /// Hears what is said, and what is counted at the end.
 struct Counted {
     hearer: Hearer,
-    /// Bytes sent, and lost.
-    close: Option<([u64; 2], u64)>,
+    /// Bytes sent by each side; bytes lost, and skipped.
+    close: Option<([u64; 2], [u64; 2])>,
 }
 
 impl Sink for Counted {
     fn event(&mut self, event: &Event<'_>) {
         if let Message::TcpClose(close) = &event.message {
             let sent = [close.common.client_bytes, close.common.server_bytes];
-            self.close = Some((sent.map(Option::unwrap_or_default), close.tcp.lost_bytes));
+            let counted = [close.tcp.lost_bytes, close.tcp.skipped_bytes];
+            self.close = Some((sent.map(Option::unwrap_or_default), counted));
         }
         self.hearer.event(event);
     }

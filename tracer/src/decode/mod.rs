@@ -8,6 +8,7 @@ pub mod detect;
 mod http;
 mod imap;
 mod mail;
+mod pop3;
 mod quote;
 mod redact;
 mod sasl;
@@ -24,8 +25,11 @@ use crate::event::{Connection, Event, Label, Message, Side, Sink, Text, Timestam
 pub struct Protocol {
     /// What it is called.
     pub label: Label,
-    /// Ports that are traced unless the operator says otherwise.
+    /// Its usual ports.
     pub ports: &'static [u16],
+    /// Whether these are traced unless the operator says otherwise; if not, it
+    /// is decoded on the ports that the operator gives it.
+    pub by_default: bool,
     /// Makes the decoder of a new flow.
     pub decoder: fn() -> Box<dyn Decoder>,
     /// Says whether a side that speaks it can begin with some bytes. Once it
@@ -34,7 +38,8 @@ pub struct Protocol {
 }
 
 /// All protocols.
-pub const PROTOCOLS: &[Protocol] = &[http::PROTOCOL, smtp::PROTOCOL, imap::PROTOCOL];
+pub const PROTOCOLS: &[Protocol] =
+    &[http::PROTOCOL, smtp::PROTOCOL, imap::PROTOCOL, pop3::PROTOCOL];
 
 /// Follows the two streams of one flow and says what they say.
 ///

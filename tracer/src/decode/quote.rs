@@ -1,8 +1,10 @@
 //! Secrets in a server's own words: servers quote what they did not understand.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use memchr::memmem;
+
+use crate::event::REDACTED;
 
 /// Bytes of a secret by which it is recognised; servers may quote a line cut
 /// short.
@@ -30,6 +32,22 @@ pub(super) fn find<'a>(text: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item =
             }
         }
     })
+}
+
+/// `text` with every quote of the secret replaced.
+pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> {
+    let mut shown = Vec::new();
+    let mut copied = 0;
+    for quoted in find(&text, secret) {
+        shown.extend_from_slice(text.get(copied..quoted.start).unwrap_or_default());
+        shown.extend_from_slice(REDACTED);
+        copied = quoted.end;
+    }
+    if copied == 0 {
+        return text;
+    }
+    shown.extend_from_slice(text.get(copied..).unwrap_or_default());
+    Cow::Owned(shown)
 }
 
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {

@@ -14,6 +14,7 @@ pub mod http;
 pub mod imap;
 mod label;
 mod measure;
+pub mod pop3;
 pub mod smtp;
 pub mod tcp;
 mod text;
@@ -191,6 +192,9 @@ messages! {
         "imap-command" => ImapCommand(imap::Command<'a>),
         "imap-response" => ImapResponse(imap::Response<'a>),
         "imap-exchange" => ImapExchange(imap::Exchange<'a>),
+        "pop3-command" => Pop3Command(pop3::Command<'a>),
+        "pop3-response" => Pop3Response(pop3::Response<'a>),
+        "pop3-exchange" => Pop3Exchange(pop3::Exchange<'a>),
         "tcp-open" => TcpOpen(tcp::Open),
         "tcp-close" => TcpClose(tcp::Close),
         "tcp-segment" => TcpSegment(tcp::Row),

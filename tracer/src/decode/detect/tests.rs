@@ -45,8 +45,8 @@ fn beginnings_of_each_protocol() {
         ("a1 CAPA", "", "unclear"),
         ("A1.2 UID FETCH 1 FLAGS\r\n", "", "imap"),
         ("a1 LOGINS u\r\n", "", "unclear"),
-        ("", "+OK POP3 ready\r\n", "unknown"),
-        ("USER login\r\n", "+OK POP3 ready\r\n", "unknown"),
+        ("", "+OK POP3 ready\r\n", "pop3"),
+        ("USER login\r\n", "+OK ready <1.2@h>\r\n", "pop3"),
         ("SSH-2.0-x\r\n", "SSH-2.0-y\r\n", "unknown"),
     ] {
         assert_eq!(of(client, server), expected, "{client:?} {server:?}");

@@ -47,6 +47,7 @@ use crate::event::{
 pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "http", column: "HTTP", hue: Hue::Green },
     ports: &[80],
+    by_default: true,
     decoder: || Box::new(Http::default()),
     recognises: recognise::recognises,
 };

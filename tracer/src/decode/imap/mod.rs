@@ -45,6 +45,7 @@ use crate::event::{Hue, Label, Side, Timestamp};
 pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "imap", column: "IMAP", hue: Hue::Magenta },
     ports: &[143],
+    by_default: true,
     decoder: || Box::new(Imap::default()),
     recognises: recognise::recognises,
 };

@@ -1,13 +1,8 @@
 //! AUTH (RFC 4954): what may be told of it, which is never the secret.
 
-use std::borrow::Cow;
-
 use crate::{
-    decode::{
-        quote,
-        sasl::{Exchange, Mechanism},
-    },
-    event::{Outcome, REDACTED, Text, smtp},
+    decode::sasl::{Exchange, Mechanism},
+    event::{Outcome, Text, smtp},
 };
 
 /// Longest name of a mechanism (RFC 4422 section 3.1).
@@ -106,20 +101,4 @@ impl Auth {
             .map(|bytes| bytes.len())
             .sum()
     }
-}
-
-/// `text` with every quote of the secret replaced.
-pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> {
-    let mut shown = Vec::new();
-    let mut copied = 0;
-    for quoted in quote::find(&text, secret) {
-        shown.extend_from_slice(text.get(copied..quoted.start).unwrap_or_default());
-        shown.extend_from_slice(REDACTED);
-        copied = quoted.end;
-    }
-    if copied == 0 {
-        return text;
-    }
-    shown.extend_from_slice(text.get(copied..).unwrap_or_default());
-    Cow::Owned(shown)
 }

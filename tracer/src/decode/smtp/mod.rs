@@ -41,6 +41,7 @@ use server::Server;
 pub(super) const PROTOCOL: Protocol = Protocol {
     label: Label { name: "smtp", column: "SMTP", hue: Hue::Cyan },
     ports: &[25],
+    by_default: true,
     decoder: || Box::new(Smtp::default()),
     recognises: recognise::recognises,
 };

@@ -6,14 +6,14 @@ use memchr::memchr;
 
 use super::{
     End, REST, Smtp,
-    auth::{self, Auth},
+    auth::Auth,
     client::{Answer, Mode},
     is_tls,
     pending::{Kind, Pending},
     reply::{self, Frame, Framer, REPLY_LIMIT, Whole},
 };
 use crate::{
-    decode::{End as Ended, Input, Out, Progress},
+    decode::{End as Ended, Input, Out, Progress, quote},
     event::{
         Message, Outcome, Side, Text, Timestamp,
         smtp::{self, ReplyFields, ReplyLines, ReplyObject},
@@ -194,12 +194,12 @@ impl Smtp {
             if code >= 400 && !greeting && hidden {
                 lines = Cow::Owned(reply::without_text(&lines));
             }
-            lines = auth::redacted(lines, &self.client.hidden);
+            lines = quote::redacted(lines, &self.client.hidden);
             if let Some(auth) = &self.session.auth {
-                lines = auth::redacted(lines, auth.secret());
+                lines = quote::redacted(lines, auth.secret());
             }
             for secret in self.queue.secrets() {
-                lines = auth::redacted(lines, secret);
+                lines = quote::redacted(lines, secret);
             }
         }
         let lines = ReplyLines(lines);

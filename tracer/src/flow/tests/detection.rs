@@ -115,7 +115,7 @@ fn imap_is_found_by_its_greeting() {
 #[test]
 fn what_is_not_recognised_is_a_gap_of_its_own_cause() {
     let said = talk(&[
-        (Server, "+OK POP3 ready\r\n"),
+        (Server, "+OK what ready\r\n"),
         (Client, "USER someone\r\n"),
         (Server, "+OK\r\n"),
         (Client, "PASS secret\r\n"),

@@ -35,6 +35,7 @@ pub(super) const SECOND: u64 = 1_000_000_000;
 static LINES: Protocol = Protocol {
     label: Label { name: "lines", column: "LINES", hue: Hue::Blue },
     ports: &[PORT],
+    by_default: true,
     decoder: || Box::new(Lines::default()),
     recognises: |_| Likeness::Unlike,
 };
