@@ -51,6 +51,8 @@ pub(super) enum Taken {
     Done(usize),
     /// So many bytes; the rest waits for more.
     More(usize),
+    /// So many bytes; the body is to be shown before what follows.
+    Pause(usize),
     /// All bytes, and so many more are of no interest.
     Skip(u64),
     /// So many bytes; behind them the end cannot be found.
@@ -139,6 +141,9 @@ impl Chunk {
                     Some(data) => {
                         taken += data;
                         *self = Self::DataEnd;
+                        if content.is_to_be_shown() {
+                            return Taken::Pause(taken);
+                        }
                     }
                 },
                 Self::DataEnd => match rest {

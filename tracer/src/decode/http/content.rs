@@ -102,6 +102,11 @@ impl Content {
         self.shown.as_ref().is_some_and(|shown| !shown.truncated)
     }
 
+    /// Whether as much of it has come as is shown, and was not shown yet.
+    pub(super) fn is_to_be_shown(&self) -> bool {
+        self.shown.as_ref().is_some_and(|shown| shown.truncated)
+    }
+
     /// Bytes of the trailer section have come.
     pub(super) fn trailer(&mut self, bytes: &[u8]) {
         let room = TRAILER_LIMIT - self.trailer.len();

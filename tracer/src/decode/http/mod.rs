@@ -368,6 +368,7 @@ impl Http {
                 Step::Next(taken)
             }
             Taken::More(taken) => Step::Wait(taken, Want::More),
+            Taken::Pause(taken) => Step::Next(taken),
             Taken::Skip(more) => {
                 let content = self.half(side).content.as_ref();
                 let wanted = content.is_some_and(Content::wants_more);
