@@ -29,10 +29,10 @@ pub(crate) enum Op {
     Secrets,
     /// `P`: pieces of mails are wanted.
     Pieces,
+    /// `B`: bodies are wanted.
+    Bodies,
     /// `L`: a limit of a stream so low that it is reached.
     Limit,
-    /// `K`: something that must never be shown, where the target has one.
-    Canary,
 }
 
 /// A piece of an input.
@@ -64,8 +64,8 @@ pub(crate) fn items(data: &[u8]) -> Vec<Item> {
             Some(b'E') => Op::Exchanges,
             Some(b'X') => Op::Secrets,
             Some(b'P') => Op::Pieces,
+            Some(b'B') => Op::Bodies,
             Some(b'L') => Op::Limit,
-            Some(b'K') => Op::Canary,
             Some(other) => {
                 bytes.push(other);
                 continue;

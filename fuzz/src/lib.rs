@@ -11,6 +11,8 @@
 mod heap;
 mod input;
 mod ledger;
+#[cfg(test)]
+mod memory;
 mod said;
 mod talk;
 mod targets;

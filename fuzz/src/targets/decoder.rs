@@ -30,6 +30,9 @@ const SHORT: usize = 1024;
 /// A limit that is reached: less than a line that decoders take.
 const LOW_LIMIT: usize = 256;
 
+/// Bytes of bodies that are wanted: fewer than some have.
+const BODY: usize = 48;
+
 /// Bytes of a flow that its limit does not count: its place in the table.
 const UNCOUNTED: usize = 4096;
 
@@ -50,6 +53,7 @@ struct Script {
     view: View,
     midstream: bool,
     show_secrets: bool,
+    body: usize,
     limit: bool,
 }
 
@@ -64,7 +68,8 @@ impl Script {
         };
         let (midstream, show_secrets, limit) =
             (has(Op::Midstream), has(Op::Secrets), has(Op::Limit));
-        Self { items, view, midstream, show_secrets, limit }
+        let body = if has(Op::Bodies) { BODY } else { 0 };
+        Self { items, view, midstream, show_secrets, body, limit }
     }
 
     fn settings(&self, protocol: &'static Protocol) -> flow::Settings {
@@ -76,6 +81,7 @@ impl Script {
         settings.rows = self.view == View::Segments;
         settings.decode.pieces = self.view == View::Segments;
         settings.decode.exchanges = self.view == View::Exchanges;
+        settings.decode.body = self.body;
         settings.decode.show_secrets = self.show_secrets;
         settings
     }

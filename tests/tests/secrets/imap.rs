@@ -13,6 +13,29 @@ pub(crate) fn dialogues() -> Vec<Steps> {
         (PASSWORD, vec![format!("a1 LOGIN  eve  {PASSWORD}")]),
         (PASSWORD, vec![format!("a1 LOGN eve {PASSWORD}")]),
         (PASSWORD, vec![format!("a1 LOGIN eve {PASSWORD} too much")]),
+        (PASSWORD, vec![format!("a1 LOGIN \"e\\\"ve\" \"{PASSWORD}\\\\x\"")]),
+        (PASSWORD, vec!["a1 LOGIN eve {15}".into(), PASSWORD.into()]),
+        (PASSWORD, vec!["a1 LOGIN {3}".into(), "eve {15}".into(), PASSWORD.into()]),
+        (PASSWORD, vec![format!("a1 LOGIN {{3+}}\r\neve {{15+}}\r\n{PASSWORD}")]),
+        (PASSWORD, vec![format!("a1 LOGIN eve {{15-}}\r\n{PASSWORD}")]),
+        (PASSWORD, vec![format!("a1 LOGIN eve ~{{15+}}\r\n{PASSWORD}")]),
+        (LOGIN, vec!["a1 AUTHENTICATE CRAM-MD5".into(), LOGIN.into()]),
+        (LOGIN, vec!["a1 AUTHENTICATE SCRAM-SHA-256 biws".into(), LOGIN.into()]),
+        (PLAIN, vec![format!("a1 AUTHENTICATE XOAUTH2 {PLAIN}")]),
+        (PLAIN, vec!["a1 AUTHENTICATE OAUTHBEARER".into(), PLAIN.into()]),
+        (PLAIN, vec!["a1 AUTHENTICATE GSSAPI".into(), PLAIN.into(), LOGIN.into()]),
+        (
+            PASSWORD,
+            vec![format!(
+                "a1 URLFETCH \"imap://eve@h/in/;uid=2;urlauth=anonymous:internal:{PASSWORD}\""
+            )],
+        ),
+        (
+            PASSWORD,
+            vec![format!(
+                "a1 APPEND in CATENATE (URL \"/in/;uid=2;urlauth=anonymous:internal:{PASSWORD}\")"
+            )],
+        ),
         (PLAIN, vec![format!("a1 AUTHENTICATE PLAIN {PLAIN}")]),
         (PLAIN, vec![format!("a1 AUTHENTICATE X-NEW {PLAIN}")]),
         (PLAIN, vec![format!("a1 AUTHENTICATE {PLAIN}")]),

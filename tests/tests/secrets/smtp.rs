@@ -19,6 +19,21 @@ pub(crate) fn dialogues() -> Vec<Steps> {
         (LOGIN, vec!["AUTH LOGIN".into(), "ZXZl".into(), LOGIN.into()]),
         (LOGIN, vec!["AUTH LOGIN ZXZl".into(), LOGIN.into()]),
         (LOGIN, vec!["AUTH X-NEW".into(), LOGIN.into()]),
+        (LOGIN, vec!["AUTH CRAM-MD5".into(), LOGIN.into()]),
+        (LOGIN, vec!["AUTH DIGEST-MD5".into(), LOGIN.into(), "".into()]),
+        (LOGIN, vec!["AUTH SCRAM-SHA-256 biws".into(), LOGIN.into()]),
+        (PLAIN, vec![format!("AUTH SCRAM-SHA-256 {PLAIN}"), LOGIN.into()]),
+        (PLAIN, vec![format!("AUTH XOAUTH2 {PLAIN}")]),
+        (PLAIN, vec!["AUTH XOAUTH2".into(), PLAIN.into()]),
+        (PLAIN, vec![format!("AUTH OAUTHBEARER {PLAIN}")]),
+        (PLAIN, vec![format!("AUTH NTLM {PLAIN}")]),
+        (PLAIN, vec!["AUTH GSSAPI".into(), PLAIN.into()]),
+        (
+            PASSWORD,
+            vec![format!("BURL imap://eve@h/in;uid=2;urlauth=submit+eve:internal:{PASSWORD}")],
+        ),
+        (PASSWORD, vec![format!("BURL imap://eve:{PASSWORD}@h/in;uid=2 LAST")]),
+        (PASSWORD, vec![format!("PASS {PASSWORD}")]),
     ] {
         let sent = steps.len() - 1;
         for refusal in [

@@ -232,6 +232,8 @@ impl<'a> Shown<'a> {
         let public = if show_secrets { parts.line.len() } else { public.min(parts.line.len()) };
         shown.line = shorten(parts.line, public);
         if !show_secrets {
+            // A refusal may quote the token alone, or what was cut off.
+            shown.vague |= parts.cut || urlauth::has(&shown.line);
             shown.line = urlauth::hide(shown.line);
         }
         shown.arguments = arguments_of(&shown.line, head.end);

@@ -27,9 +27,14 @@ fn find(text: &[u8], mut from: usize) -> Option<(usize, usize)> {
     }
 }
 
+/// Whether a text has tokens.
+pub(super) fn has(text: &Text<'_>) -> bool {
+    memchr::memchr(b';', &text.0).is_some() && find(&text.0, 0).is_some()
+}
+
 /// The text with its tokens replaced.
 pub(super) fn hide(text: Text<'_>) -> Text<'_> {
-    if memchr::memchr(b';', &text.0).is_none() || find(&text.0, 0).is_none() {
+    if !has(&text) {
         return text;
     }
     let (mut shown, mut at) = (Vec::with_capacity(text.0.len()), 0);
