@@ -39,7 +39,10 @@ pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> 
     let mut shown = Vec::new();
     let mut copied = 0;
     for quoted in find(&text, secret) {
-        shown.extend_from_slice(text.get(copied..quoted.start).unwrap_or_default());
+        let before = text.get(copied..quoted.start).unwrap_or_default();
+        // Of a secret whose beginning was not seen the quote has more.
+        let seen = before.iter().rposition(|byte| !is_base64(*byte)).map_or(0, |last| last + 1);
+        shown.extend_from_slice(before.get(..seen).unwrap_or_default());
         shown.extend_from_slice(REDACTED);
         copied = quoted.end;
     }
@@ -48,6 +51,10 @@ pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> 
     }
     shown.extend_from_slice(text.get(copied..).unwrap_or_default());
     Cow::Owned(shown)
+}
+
+const fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')
 }
 
 fn is_word(text: &[u8], start: usize, end: usize) -> bool {

@@ -8,6 +8,11 @@ use crate::{
 /// Longest name of a mechanism (RFC 4422 section 3.1).
 const MECHANISM_LIMIT: usize = 20;
 
+/// Responses that are remembered; no mechanism has so many.
+const SENT_LIMIT: usize = 8;
+/// Bytes of each: those that a reply's line has room for.
+const RESPONSE_LIMIT: usize = 512;
+
 /// What is known of the session's authentication.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Auth {
@@ -20,6 +25,9 @@ pub(super) struct Auth {
     /// The secret of the last response that had one, decoded: a server may
     /// quote it in plain text, now or later.
     secret: Option<Box<[u8]>>,
+    /// Beginnings of all responses, as they were sent: a server may quote any
+    /// of them when it refuses.
+    sent: Vec<Box<[u8]>>,
 }
 
 impl Auth {
@@ -37,6 +45,7 @@ impl Auth {
             outcome: None,
             exchange,
             secret: initial.secret.map(Box::from),
+            sent: Self::initial_of(argument).map(beginning).into_iter().collect(),
         }
     }
 
@@ -65,6 +74,9 @@ impl Auth {
 
     /// Takes a response into account, for the user name in it.
     pub(super) fn response(&mut self, line: &[u8]) {
+        if self.sent.len() < SENT_LIMIT && !line.is_empty() {
+            self.sent.push(beginning(line));
+        }
         let response = self.exchange.response(line);
         if let Some(user) = response.user {
             self.user = Some(user.into());
@@ -84,6 +96,11 @@ impl Auth {
         self.secret.as_deref().unwrap_or_default()
     }
 
+    /// What was sent for secrets, as it was sent.
+    pub(super) fn sent(&self) -> impl Iterator<Item = &[u8]> {
+        self.sent.iter().map(AsRef::as_ref)
+    }
+
     /// The object `smtp.auth`; `ended` with its outcome.
     pub(super) fn object(&self, ended: bool) -> smtp::Auth<'_> {
         smtp::Auth {
@@ -98,7 +115,14 @@ impl Auth {
         [&self.mechanism, &self.user, &self.secret]
             .into_iter()
             .flatten()
+            .chain(&self.sent)
             .map(|bytes| bytes.len())
-            .sum()
+            .sum::<usize>()
+            + self.sent.capacity() * size_of::<Box<[u8]>>()
     }
+}
+
+/// So much of a response as it takes to know a quote of it.
+fn beginning(response: &[u8]) -> Box<[u8]> {
+    Box::from(response.get(..RESPONSE_LIMIT).unwrap_or(response))
 }

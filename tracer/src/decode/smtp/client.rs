@@ -204,6 +204,8 @@ impl Smtp {
         if line.len > LINE_LIMIT + 2 || (!whole && input.end == Some(End::Limit)) {
             if !lost {
                 out.anomaly(Side::Client, input.time, "command-too-long", None);
+                // A refusal may quote what was not read of it.
+                self.queue.missing_commands(input.time);
                 self.queue.push(Kind::Other, input.time, None);
                 self.client.suspect = true;
             }

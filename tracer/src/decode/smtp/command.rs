@@ -193,16 +193,30 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Where in the argument of BURL the secret stands that lets the server fetch
-/// (RFC 4467 section 3: `;URLAUTH=access:mechanism:token`).
+/// Where in the argument of BURL the secrets stand that let the server fetch: a
+/// password in the URL, or from there on, and
+/// `;URLAUTH=access:mechanism:token` (RFC 4467 section 3).
 pub(super) fn url_token(argument: &[u8]) -> Option<Range<usize>> {
     const MARK: &[u8] = b";URLAUTH=";
-    let mark = argument.windows(MARK.len()).position(|part| part.eq_ignore_ascii_case(MARK))?;
-    let from = mark + MARK.len();
-    let rest = argument.get(from..)?;
-    let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-    let colon = memrchr(b':', rest.get(..end)?).map_or(0, |colon| colon + 1);
-    Some(from + colon..from + end)
+    let token = || {
+        let mark = argument.windows(MARK.len()).position(|part| part.eq_ignore_ascii_case(MARK))?;
+        let from = mark + MARK.len();
+        let rest = argument.get(from..)?;
+        let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+        let colon = memrchr(b':', rest.get(..end)?).map_or(0, |colon| colon + 1);
+        Some(from + colon..from + end)
+    };
+    let password = || {
+        let from = argument.windows(3).position(|part| part == b"://")? + 3;
+        let user = argument.get(from..)?.split(|byte| *byte == b'@').next()?;
+        let end = from + user.len();
+        let colon = memrchr(b':', user).filter(|_| argument.get(end) == Some(&b'@'))?;
+        Some(from + colon + 1..end)
+    };
+    match (password(), token()) {
+        (Some(password), Some(token)) => Some(password.start..token.end.max(password.end)),
+        (one, other) => one.or(other),
+    }
 }
 
 /// Size of the chunk that a BDAT command announces, and whether it is the last

@@ -197,6 +197,9 @@ impl Smtp {
             lines = quote::redacted(lines, &self.client.hidden);
             if let Some(auth) = &self.session.auth {
                 lines = quote::redacted(lines, auth.secret());
+                for sent in auth.sent() {
+                    lines = quote::redacted(lines, sent);
+                }
             }
             for secret in self.queue.secrets() {
                 lines = quote::redacted(lines, secret);
