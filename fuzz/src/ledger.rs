@@ -22,8 +22,6 @@ const UNSAID: usize = 1024;
 pub(crate) struct Account {
     /// Taken out of what was offered.
     pub(crate) taken: u64,
-    /// Passed by without being offered.
-    pub(crate) skipped: u64,
     /// Told of as missing.
     pub(crate) missing: u64,
     /// Left when nothing was to follow, so dropped.
@@ -33,9 +31,9 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// All bytes that were there or are missing.
-    pub(crate) const fn all(&self) -> u64 {
-        self.taken + self.skipped + self.missing + self.dropped
+    /// Bytes that were decoded.
+    pub(crate) const fn decoded(&self) -> u64 {
+        self.taken - self.undecoded
     }
 
     /// Bytes that gaps have to tell of.
@@ -52,7 +50,7 @@ thread_local! {
     static ACCOUNTS: RefCell<[Account; 2]> = const { RefCell::new([EMPTY; 2]) };
 }
 
-const EMPTY: Account = Account { taken: 0, skipped: 0, missing: 0, dropped: 0, undecoded: 0 };
+const EMPTY: Account = Account { taken: 0, missing: 0, dropped: 0, undecoded: 0 };
 
 /// The same protocol with its decoder under supervision, for the next flow of
 /// this thread.
@@ -130,7 +128,7 @@ impl Decoder for Supervised {
             account.taken += consumed as u64;
             account.undecoded += undecoded;
             // At a limit the table tells of what is dropped.
-            if matches!(input.end, Some(End::Gap | End::Close)) {
+            if matches!(input.end, Some(End::Gap | End::Close)) && want != Want::Again {
                 account.dropped += (len - consumed) as u64;
             }
         });
@@ -138,7 +136,6 @@ impl Decoder for Supervised {
     }
 
     fn skipped(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
-        account(side, |account| account.skipped += bytes);
         self.call(|decoder| decoder.skipped(side, bytes, time, out));
         assert_eq!(out.undecoded, 0, "names skipped bytes");
     }

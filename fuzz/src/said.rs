@@ -1,7 +1,10 @@
 //! What the tracer says of a conversation, to be compared and to be held
 //! against what every output promises.
 
-use std::fmt::{Debug, Write as _};
+use std::{
+    collections::BTreeMap,
+    fmt::{Debug, Write as _},
+};
 
 use serde_json::Value;
 use tracer::{
@@ -18,8 +21,13 @@ pub(crate) struct Said {
     /// what sums up. When one side's bytes say something beside the other's
     /// depends on which segment brought them, so they stand apart.
     pub(crate) text: [String; 3],
+    /// Anomalies, in no order: some are told of only when all around them was
+    /// understood.
+    anomalies: BTreeMap<String, usize>,
     /// Bytes in gaps, of the client and of the server.
     pub(crate) lost: [u64; 2],
+    /// Bytes that were skipped.
+    pub(crate) skipped: u64,
     /// Connections that were opened, and that were closed.
     pub(crate) connections: [u64; 2],
 }
@@ -34,6 +42,10 @@ impl Said {
     /// Holds this against what was said of the same bytes, cut another way.
     pub(crate) fn equals(&self, whole: &Self, cut: impl Debug) {
         assert_eq!(self.lost, whole.lost, "lost, {cut:?} and whole");
+        for (anomaly, times) in &self.anomalies {
+            assert_eq!(Some(times), whole.anomalies.get(anomaly), "{anomaly}, {cut:?} and whole");
+        }
+        assert_eq!(self.anomalies.len(), whole.anomalies.len(), "anomalies, {cut:?} and whole");
         for (here, there) in self.text.iter().zip(&whole.text) {
             for (line, (one, other)) in here.lines().zip(there.lines()).enumerate() {
                 assert!(one == other, "line {line}\n{cut:?}: {one}\nwhole: {other}");
@@ -54,8 +66,16 @@ impl Said {
                 // When the loss is certain depends on the segments.
                 return;
             }
+            Message::Anomaly(anomaly) => {
+                let key = format!("{:?} {anomaly:?}", event.side);
+                *self.anomalies.entry(key).or_default() += 1;
+                return;
+            }
             Message::TcpOpen(_) => self.connections[0] += 1,
-            Message::TcpClose(_) => self.connections[1] += 1,
+            Message::TcpClose(close) => {
+                self.connections[1] += 1;
+                self.skipped += close.tcp.skipped_bytes;
+            }
             _ => {}
         }
         let message = event.message.describe();

@@ -236,7 +236,10 @@ impl Decoder for Imap {
         if self.opaque {
             return Progress::skip(input.bytes.len(), OPAQUE_STRIDE);
         }
-        self.settle(input.side, out);
+        // Bytes that waited for an answer were there before it.
+        if input.side == Side::Server || input.bytes.len() > self.looked {
+            self.settle(input.side, out);
+        }
         match input.side {
             Side::Client => self.client_data(input, out),
             Side::Server => self.server_data(input, out),
