@@ -57,7 +57,7 @@ fn packets_of_a_file_give_the_same_events_again() -> Result<()> {
     for capture in captures()? {
         let name = capture.display();
         for view in ["messages", "exchanges", "segments"] {
-            let words = format!("--show-secrets --format json --view {view}");
+            let words = format!("--show-secrets --format json --view {view} --port pop3=110");
             let written = events(&read(&format!("{words} -w"), &[&packets, &capture])?)?;
             // Written as well, so that acknowledgements are copied here, too.
             let again = events(&read(&format!("{words} -w"), &[&copy, &packets])?)?;
