@@ -172,25 +172,29 @@ impl<'a> Path<'a> {
         let rest = prefixed(argument, keyword)?;
         let Some(inner) = rest.strip_prefix(b"<") else {
             // Old clients leave the brackets out.
-            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
-            let (address, parameters) = rest.split_at_checked(end)?;
-            return Some(Self { address, parameters });
+            let (address, parameters) = split_unquoted(rest, u8::is_ascii_whitespace)?;
+            return Some(Self { address, parameters: parameters.trim_ascii() });
         };
-        let mut quoted = false;
-        let mut escaped = false;
-        let end = inner.iter().position(|byte| {
-            let close = *byte == b'>' && !quoted;
-            quoted ^= *byte == b'"' && !escaped;
-            escaped = *byte == b'\\' && !escaped;
-            close
-        });
-        let (path, rest) = inner.split_at_checked(end.unwrap_or(inner.len()))?;
+        let (path, rest) = split_unquoted(inner, |byte| *byte == b'>')?;
         let parameters = rest.get(1..).unwrap_or_default().trim_ascii();
         // RFC 5321 section 4.1.1.3: a source route is accepted and ignored.
         let colon = memchr(b':', path).filter(|_| path.starts_with(b"@"));
         let address = colon.and_then(|colon| path.get(colon + 1..)).unwrap_or(path);
         Some(Self { address, parameters })
     }
+}
+
+/// Splits a text before the first byte that ends it outside of quotes (RFC 5321
+/// section 4.1.2: `Quoted-string`).
+fn split_unquoted(text: &[u8], ends: fn(&u8) -> bool) -> Option<(&[u8], &[u8])> {
+    let (mut quoted, mut escaped) = (false, false);
+    let end = text.iter().position(|byte| {
+        let end = ends(byte) && !quoted;
+        quoted ^= *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        end
+    });
+    text.split_at_checked(end.unwrap_or(text.len()))
 }
 
 /// Where in the argument of BURL the secrets stand that let the server fetch: a
@@ -248,6 +252,7 @@ mod tests {
             ("from: <a@b.example> SIZE=10 BODY=8BITMIME", "a@b.example"),
             ("FROM:<>", ""),
             ("FROM:a@b.example SIZE=1", "a@b.example"),
+            (r#"FROM:"a b"@c.example SIZE=1"#, r#""a b"@c.example"#),
             ("FROM:<@one.example,@two.example:a@b.example>", "a@b.example"),
             (r#"FROM:<"a>b\"c"@d.example> X"#, r#""a>b\"c"@d.example"#),
             ("FROM:<unclosed", "unclosed"),
