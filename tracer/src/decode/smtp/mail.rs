@@ -63,7 +63,7 @@ pub(super) struct Mail {
     pub(super) replies: usize,
     /// Whether one of them accepted the mail.
     pub(super) accepted: bool,
-    /// The client has left the transaction without sending a mail.
+    /// The client has left the transaction before the end of a mail.
     pub(super) left: bool,
     /// The reply that decided on it so far.
     reply: Option<Decision>,
@@ -243,15 +243,12 @@ impl Mails {
         self.untold.remove(at)
     }
 
-    /// Leaves the current transaction; returns the mail if any of it was sent.
-    pub(super) fn leave_current(&mut self) -> Option<Mail> {
-        let id = self.current.take()?;
-        let mail = self.find(id)?;
-        if mail.mode.is_some() {
-            return self.take(id);
+    /// Leaves the current transaction.
+    pub(super) fn leave_current(&mut self) {
+        if let Some(mail) = self.current() {
+            mail.left = true;
         }
-        mail.left = true;
-        None
+        self.current = None;
     }
 
     /// Takes a transaction that the client has left and whose replies are all

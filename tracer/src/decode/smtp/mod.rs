@@ -106,6 +106,8 @@ impl Smtp {
         // accepted; one that broke off was not.
         let unknown = mail.ended || mail.incomplete;
         let outcome = match mail.mode {
+            // LMTP: one of the final replies came, and took it.
+            Some(_) if mail.accepted => Outcome::Success,
             Some(_) if unknown => Outcome::Unknown,
             None if !mail.is_refused() => return,
             _ => Outcome::Failure,
@@ -115,9 +117,7 @@ impl Smtp {
 
     /// Leaves the transaction that the client is in.
     fn leave(&mut self, time: Timestamp, out: &mut Out<'_>) {
-        if let Some(mail) = self.mails.leave_current() {
-            self.tell_unanswered(&mail, time, out);
-        }
+        self.mails.leave_current();
         self.settle(time, out);
     }
 

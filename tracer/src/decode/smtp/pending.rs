@@ -60,7 +60,7 @@ impl Kind {
     /// The mail that a reply would be about, unless it is the final one.
     const fn transaction(self) -> Option<MailId> {
         match self {
-            Self::Mail(id) | Self::Rcpt(id, _) | Self::Data(Some(id)) => Some(id),
+            Self::Mail(id) | Self::Rcpt(id, _) | Self::Data(Some(id)) | Self::Chunk(id) => Some(id),
             _ => None,
         }
     }
@@ -111,7 +111,15 @@ impl Queue {
 
     /// The index of the command that a reply with this code answers.
     pub(super) fn answered(&self, code: u16) -> Option<usize> {
-        let find = |is: fn(Kind) -> bool| self.commands.iter().position(|command| is(command.kind));
+        // A client that went on got the answers that are missing.
+        let find = |is: fn(Kind) -> bool| {
+            let mut found = (0..).zip(&self.commands).filter(|(_, command)| is(command.kind));
+            let first = found.next().map(|(at, _)| at)?;
+            if first >= self.unsure {
+                return Some(first);
+            }
+            Some(found.map(|(at, _)| at).find(|at| *at >= self.unsure).unwrap_or(first))
+        };
         // These codes say themselves what they answer.
         match code {
             354 => return find(|kind| matches!(kind, Kind::Data(_))),
@@ -191,7 +199,7 @@ impl Queue {
     /// The mails that commands behind the one at an index are about.
     pub(super) fn mails_behind(&self, at: usize) -> impl Iterator<Item = MailId> {
         self.commands.iter().skip(at + 1).filter_map(|command| match command.kind {
-            Kind::Chunk(id) | Kind::Final(id) => Some(id),
+            Kind::Final(id) => Some(id),
             kind => kind.transaction(),
         })
     }
