@@ -5,6 +5,7 @@
 //! response is read in the light of its request, and where both become
 //! something else (CONNECT, Upgrade).
 
+mod bodies;
 mod body;
 mod coding;
 mod content;
@@ -21,27 +22,22 @@ mod repaired;
 mod rest;
 mod resync;
 mod simple;
+mod step;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
 
 use self::{
-    body::{Body, Taken},
-    content::Content,
+    body::Body,
     framing::Asked,
     half::{Half, State, Step},
-    head::Begins,
     odd::{Odd, Oddities},
     record::Records,
     resync::Resync,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, Want};
-use crate::event::{
-    Hue, Label, Message, Side, Timestamp,
-    http::{BodyShown, Ended},
-    tracer::Upgrade,
-};
+use crate::event::{Hue, Label, Message, Side, Timestamp, http::Ended, tracer::Upgrade};
 
 /// HTTP in the clear.
 pub(super) const PROTOCOL: Protocol = Protocol {
@@ -180,38 +176,6 @@ impl Http {
         self.counted.early = 0;
     }
 
-    /// Bytes passed that nobody read.
-    fn pass(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
-        let half = self.half(side);
-        if let State::BodyUnlessHead(body) = half.state {
-            half.state = State::Body(body);
-        }
-        match &mut half.state {
-            State::Opaque => {}
-            State::Undecided { lost } => *lost = true,
-            State::Body(body) => {
-                let fits = body.pass(bytes);
-                let complete = body.is_complete();
-                if let Some(content) = half.content.as_mut().filter(|_| fits) {
-                    content.pass(bytes);
-                    content.latest = time;
-                }
-                match (fits, complete) {
-                    (false, _) => self.lose(side, time, out),
-                    (true, true) => self.message_ends(side, time, out),
-                    (true, false) => self.show(side, false, time, out),
-                }
-            }
-            State::Head(_)
-            | State::Simple(_)
-            | State::Rest(_)
-            | State::Lost(_)
-            | State::BodyUnlessHead(_) => {
-                self.lose(side, time, out);
-            }
-        }
-    }
-
     /// The side's next message has to be searched for. What was asked before
     /// is answered in its order all the same; behind a lost response, nobody
     /// knows any more which response belongs to which request.
@@ -227,47 +191,6 @@ impl Http {
         } else {
             self.decide();
         }
-    }
-
-    /// Behind a whole message.
-    fn message_ends(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        self.content_ends(side, Ended::Whole, time, out);
-        self.half(side).state = if side == Side::Client && self.undecided {
-            State::Undecided { lost: false }
-        } else {
-            State::default()
-        };
-    }
-
-    /// The message at hand, if there is one, has no more content.
-    fn content_ends(&mut self, side: Side, ended: Ended, time: Timestamp, out: &mut Out<'_>) {
-        let Some(content) = &mut self.half(side).content else { return };
-        let trailer = content.read_trailer(out.settings.show_secrets);
-        self.tell_content(side, time, out);
-        self.show(side, true, time, out);
-        if let Some(content) = self.half(side).content.take() {
-            self.records.ends(side, &content, trailer, ended);
-        }
-        self.records.tell_complete(self.counted.early, time, out);
-    }
-
-    /// Tells of what was wrong with the content so far.
-    fn tell_content(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        if let Some(content) = &mut self.half(side).content {
-            let (mut odd, told) = content.take_odd();
-            odd.tell_new(told, side, time, out);
-        }
-    }
-
-    /// Shows the body once what is shown of it is complete.
-    fn show(&mut self, side: Side, end: bool, time: Timestamp, out: &mut Out<'_>) {
-        let settings = out.settings;
-        let content = self.half(side).content.as_mut();
-        let Some(body) = content.and_then(|content| content.take_shown(end, settings)) else {
-            return;
-        };
-        out.emit(side, time, Message::HttpBody(BodyShown::new(side, body.clone())));
-        self.records.body(side, body);
     }
 
     /// The connection stays what it is.
@@ -298,138 +221,6 @@ impl Http {
             let mut odd = Oddities::default();
             odd.insert(Odd::UnaskedResponse);
             odd.tell(Side::Server, time, out);
-        }
-    }
-
-    fn step(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Step {
-        let Input { side, bytes, end, time, .. } = *input;
-        let Half { state, content, .. } = self.half(side);
-        match state {
-            State::Head(_) => self.head(input, out),
-            State::Simple(_) => self.simple_fields(bytes, end.is_some(), time, out),
-            State::Rest(rest) => {
-                let (taken, head) = rest.take(bytes, end.is_some());
-                let Some(head) = head else { return Step::Wait(taken, Want::More) };
-                self.head_ends(side, Some(head), time, out);
-                Step::Next(taken)
-            }
-            State::Body(body) => {
-                let content = content.get_or_insert_default();
-                if !bytes.is_empty() {
-                    content.latest = time;
-                }
-                let taken = body.take(bytes, content);
-                self.tell_content(side, time, out);
-                self.show(side, false, time, out);
-                self.body_taken(side, bytes.len(), taken, time, out)
-            }
-            State::BodyUnlessHead(body) => match head::status_begins(bytes) {
-                Begins::Yes => {
-                    self.message_ends(side, time, out);
-                    Step::Next(0)
-                }
-                Begins::Maybe if end.is_none() => Step::Wait(0, Want::More),
-                _ => {
-                    *state = State::Body(*body);
-                    Step::Next(0)
-                }
-            },
-            State::Undecided { .. } if end.is_none() => Step::Wait(0, Want::Peer),
-            State::Undecided { .. } => {
-                self.decide();
-                Step::Next(0)
-            }
-            State::Opaque => Step::Wait(bytes.len(), Want::Skip(u64::MAX)),
-            State::Lost(resync) => {
-                let found = resync.find(side, bytes);
-                if found.message {
-                    out.undecoded(found.discard as u64);
-                    *state = State::default();
-                    return Step::Next(found.discard);
-                }
-                let discard = if end.is_some() { bytes.len() } else { found.discard };
-                out.undecoded(discard as u64);
-                Step::Wait(discard, Want::More)
-            }
-        }
-    }
-
-    fn body_taken(
-        &mut self,
-        side: Side,
-        offered: usize,
-        taken: Taken,
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) -> Step {
-        match taken {
-            Taken::Done(taken) => {
-                self.message_ends(side, time, out);
-                Step::Next(taken)
-            }
-            Taken::More(taken) => Step::Wait(taken, Want::More),
-            Taken::Pause(taken) => Step::Next(taken),
-            Taken::Skip(more) => {
-                let content = self.half(side).content.as_ref();
-                let wanted = content.is_some_and(Content::wants_more);
-                Step::Wait(offered, if wanted { Want::More } else { Want::Skip(more) })
-            }
-            Taken::Broken(taken) => {
-                self.lose(side, time, out);
-                Step::Next(taken)
-            }
-        }
-    }
-
-    fn head(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Step {
-        let Input { side, bytes, end, time, started } = *input;
-        let half = self.half(side);
-        let State::Head(search) = &mut half.state else { return Step::Wait(0, Want::More) };
-        if !search.has_line() {
-            match bytes {
-                [] | [b'\r'] => return Step::Wait(0, Want::More),
-                // Empty lines before a message: RFC 9112 section 2.2.
-                [b'\n', ..] => return Step::Next(1),
-                [b'\r', b'\n', ..] => return Step::Next(2),
-                _ => {}
-            }
-            half.started = started;
-            match head::begins(side, bytes) {
-                Begins::Yes | Begins::Maybe => {}
-                Begins::Http2 => {
-                    self.become_opaque("h2c", side, time, out);
-                    return Step::Next(0);
-                }
-                Begins::Simple => return self.simple_request(bytes, time),
-                Begins::No
-                    if side == Side::Server && self.asked.front() == Some(&Asked::Simple) =>
-                {
-                    self.simple_response(time, out);
-                    return Step::Next(0);
-                }
-                Begins::No => {
-                    // Behind a loss they may be of anything.
-                    if !self.lossy {
-                        out.anomaly(side, time, Odd::NotHttp.code(), None);
-                    }
-                    self.lose(side, time, out);
-                    self.half(side).state = State::Lost(Resync::behind_first());
-                    return Step::Next(0);
-                }
-            }
-        }
-        match (search.advance(bytes), end) {
-            (Some(length), _) => {
-                let head =
-                    self.whole_head(side, bytes.get(..length).unwrap_or_default(), time, out);
-                self.head_ends(side, head, time, out);
-                Step::Next(length)
-            }
-            (None, None) => Step::Wait(0, Want::More),
-            (None, Some(end)) => {
-                let lines = search.lines();
-                self.cut_head(side, bytes, lines, end, time, out)
-            }
         }
     }
 }
