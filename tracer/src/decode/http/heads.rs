@@ -10,12 +10,13 @@ use super::{
     content::Content,
     framing::{Asked, Framing, Kind, Version},
     half::{State, Step},
-    head::{self, RequestLine, StartLine, StatusLine},
+    head,
     message::{self, Rewritten},
     odd::{Odd, Oddities},
     repaired::Repaired,
     rest::{Head, Rest},
     resync::Resync,
+    start_line::{self, RequestLine, StartLine, StatusLine},
 };
 use crate::{
     decode::{End, Out, Want, redact},
@@ -78,12 +79,12 @@ impl Http {
             framing.field(field.name, field.value);
         }
         let headers = room.get_mut(..filled)?;
-        let start = head::start_line(side, line)?;
+        let start = start_line::start_line(side, line)?;
         if !start.version().is_empty() {
-            if !head::is_named_by_the_rules(line) {
+            if !start_line::is_named_by_the_rules(line) {
                 framing.odd.insert(Odd::UnknownVersion);
             }
-            if head::has_odd_space(side, line) {
+            if start_line::has_odd_space(side, line) {
                 framing.odd.insert(Odd::SpaceInStartLine);
             }
         }
@@ -121,7 +122,7 @@ impl Http {
         // Of a request line without end the method is enough to keep the step.
         let head = head.or_else(|| {
             let framing = Framing::default();
-            let asked = framing.asked(head::method(bytes)?, ASSUMED);
+            let asked = framing.asked(start_line::method(bytes)?, ASSUMED);
             self.ask(asked, time, out);
             Some(Head { framing, version: Version::New, kind: Kind::Request })
         });
@@ -154,8 +155,8 @@ impl Http {
         out: &mut Out<'_>,
     ) -> bool {
         let line = match side {
-            Side::Client => head::cut_request_line(bytes).map(StartLine::Request),
-            Side::Server => head::status_line(bytes)
+            Side::Client => start_line::cut_request_line(bytes).map(StartLine::Request),
+            Side::Server => start_line::status_line(bytes)
                 .map(|line| StartLine::Status(StatusLine { reason: &[], ..line })),
         };
         line.map(|line| self.head_told(line, &mut [], Framing::default(), time, out)).is_some()

@@ -7,7 +7,7 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::{
     body::Body,
-    head::{RequestLine, StatusLine},
+    start_line::{RequestLine, StatusLine},
 };
 use crate::{
     decode::redact,

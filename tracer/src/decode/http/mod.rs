@@ -5,6 +5,7 @@
 //! response is read in the light of its request, and where both become
 //! something else (CONNECT, Upgrade).
 
+mod begins;
 mod bodies;
 mod body;
 mod coding;
@@ -18,10 +19,12 @@ mod message;
 mod odd;
 mod recognise;
 mod record;
+mod records;
 mod repaired;
 mod rest;
 mod resync;
 mod simple;
+mod start_line;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -33,7 +36,7 @@ use self::{
     framing::Asked,
     half::{Half, State, Step},
     odd::{Odd, Oddities},
-    record::Records,
+    records::Records,
     resync::Resync,
 };
 use super::{Decoder, Input, Out, Progress, Protocol, Want};

@@ -2,7 +2,10 @@
 
 use memchr::{memchr, memmem, memrchr};
 
-use super::head::{self, Begins};
+use super::{
+    begins::{self, Begins},
+    start_line,
+};
 use crate::event::Side;
 
 /// Bytes of a request line that the step is found again by. Longer ones are
@@ -94,18 +97,18 @@ fn request_in_line(line: &[u8], is_whole: bool) -> Option<usize> {
         let word = line.get(from..)?;
         let space = memchr(b' ', word)?;
         let word = word.get(..space)?;
-        let method = head::METHODS
+        let method = start_line::METHODS
             .into_iter()
             .filter(|method| word.ends_with(method.as_bytes()))
             .max_by_key(|method| method.len());
         if let Some(method) = method {
             let at = from + space - method.len();
-            return head::request_line(line.strip_suffix(b"\r").unwrap_or(line).get(at..)?)
+            return start_line::request_line(line.strip_suffix(b"\r").unwrap_or(line).get(at..)?)
                 .map(|_| at);
         }
         if is_whole
             && from == 0
-            && head::request_line(line.strip_suffix(b"\r").unwrap_or(line)).is_some()
+            && start_line::request_line(line.strip_suffix(b"\r").unwrap_or(line)).is_some()
         {
             return Some(0);
         }
@@ -120,7 +123,7 @@ fn find_response(bytes: &[u8]) -> Found {
     let mut from = 0;
     while let Some(at) = bytes.get(from..).and_then(|rest| memmem::find(rest, START)) {
         let discard = from + at;
-        match head::status_begins(bytes.get(discard..).unwrap_or_default()) {
+        match begins::status_begins(bytes.get(discard..).unwrap_or_default()) {
             Begins::Yes => return Found { discard, message: true },
             Begins::No => from = discard + START.len(),
             Begins::Maybe | Begins::Simple | Begins::Http2 => {

@@ -2,11 +2,11 @@
 
 use super::{
     Http,
+    begins::{self, Begins},
     body::Taken,
     content::Content,
     framing::Asked,
     half::{Half, State, Step},
-    head::{self, Begins},
     odd::Odd,
     resync::Resync,
 };
@@ -39,7 +39,7 @@ impl Http {
                 self.show(side, false, time, out);
                 self.body_taken(side, bytes.len(), taken, time, out)
             }
-            State::BodyUnlessHead(body) => match head::status_begins(bytes) {
+            State::BodyUnlessHead(body) => match begins::status_begins(bytes) {
                 Begins::Yes => {
                     self.message_ends(side, time, out);
                     Step::Next(0)
@@ -110,7 +110,7 @@ impl Http {
                 _ => {}
             }
             half.started = started;
-            match head::begins(side, bytes) {
+            match begins::begins(side, bytes) {
                 Begins::Yes | Begins::Maybe => {}
                 Begins::Http2 => {
                     self.become_opaque("h2c", side, time, out);
