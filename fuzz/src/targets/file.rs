@@ -4,7 +4,7 @@
 //! second in how many files it is; the rest is their bytes.
 //!
 //! - The same segments come out, and the same errors, in whatever pieces the
-//!   file is read.
+//!   file is read; but of a corrupt compressed one.
 //! - A segment has no more bytes than its packet had on the wire, and every
 //!   packet counts under one outcome: as many are copied or truncated as there
 //!   are segments.
@@ -103,5 +103,11 @@ pub(crate) fn run(data: &[u8]) {
     };
     let whole = segments(&files, usize::MAX, false);
     let pieces = segments(&files, usize::from(*piece).max(1), true);
+    // How much comes out of a corrupt one before the error depends on how much
+    // of it was looked at.
+    let corrupt = |said: &[String]| said.iter().any(|line| line.contains("corrupt"));
+    if corrupt(&whole) || corrupt(&pieces) {
+        return;
+    }
     assert!(whole == pieces, "whole: {whole:#?}\nin pieces of {piece}: {pieces:#?}");
 }

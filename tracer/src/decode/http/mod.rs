@@ -94,6 +94,7 @@ impl Decoder for Http {
             // What stands behind a message came after it.
             let started = if consumed == 0 { input.started } else { input.time };
             let thrown_away = out.undecoded;
+            let waits = matches!(self.client.state, State::Undecided { .. });
             let step = self.step(&Input { bytes, started, ..*input }, out);
             let thrown_away = out.undecoded > thrown_away;
             match step {
@@ -105,6 +106,11 @@ impl Decoder for Http {
                 }
                 Step::Next(taken) => {
                     consumed += taken;
+                    // Bytes that the client sent meanwhile come first.
+                    let goes_on = waits && !matches!(self.client.state, State::Undecided { .. });
+                    if goes_on && side == Side::Server && input.end.is_none() {
+                        return Progress::peer(consumed);
+                    }
                     let is_lost = matches!(self.half(side).state, State::Lost(_));
                     if is_lost != thrown_away && consumed > 0 {
                         return Progress { consumed, want: Want::Again };
