@@ -40,7 +40,7 @@
 //! stands for a field that must not be there. Messages come a millisecond
 //! apart.
 //!
-//! [`check::Check`] says what is held of each.
+//! [`check`] says what is held of each.
 
 mod account;
 pub mod check;

@@ -20,7 +20,7 @@ pub(crate) fn dialogues() -> Vec<Steps> {
         (LOGIN, vec!["AUTH LOGIN ZXZl".into(), LOGIN.into()]),
         (LOGIN, vec!["AUTH X-NEW".into(), LOGIN.into()]),
         (LOGIN, vec!["AUTH CRAM-MD5".into(), LOGIN.into()]),
-        (LOGIN, vec!["AUTH DIGEST-MD5".into(), LOGIN.into(), "".into()]),
+        (LOGIN, vec!["AUTH DIGEST-MD5".into(), LOGIN.into(), String::new()]),
         (LOGIN, vec!["AUTH SCRAM-SHA-256 biws".into(), LOGIN.into()]),
         (PLAIN, vec![format!("AUTH SCRAM-SHA-256 {PLAIN}"), LOGIN.into()]),
         (PLAIN, vec![format!("AUTH XOAUTH2 {PLAIN}")]),
