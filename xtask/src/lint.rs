@@ -31,7 +31,11 @@ pub(crate) fn lint() -> Result<ExitCode> {
     format.args(["fmt", "--all", "--check"]);
 
     let mut clippy = Command::new(&cargo);
-    clippy.arg("clippy").args(host).args(["--all-targets", "--features", "fuzz/fuzzer"]);
+    clippy
+        .arg("clippy")
+        .args(host)
+        .args(["--all-targets", "--features", "fuzz/fuzzer"])
+        .args(["--features", workspace::OPTIONAL]);
     clippy.args(["--", "-D", "warnings"]);
 
     let mut documentation = Command::new(&cargo);

@@ -28,6 +28,7 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
     let mut child = Command::new(workspace::cargo())
         .current_dir(workspace::root())
         .args(["test", "--workspace", "--exclude", "tracer-ebpf", "--no-fail-fast"])
+        .args(["--features", workspace::OPTIONAL])
         .args(arguments)
         // What the live tests run.
         .env("TRACER", workspace::target().join("release/tracer"))

@@ -6,6 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Features that tracer is built without, and that are checked and tested all
+/// the same: code that is not built rots.
+pub(crate) const OPTIONAL: &str = "tracer/brotli,tracer/zstd";
+
 /// The folder with the workspace's Cargo.toml.
 pub(crate) fn root() -> &'static Path {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
