@@ -155,6 +155,10 @@ impl Record {
             }
             _ => None,
         });
+        // A capture may show a response before its request: then nobody knows
+        // how long it took.
+        let asked_at = request.map(|part| part.started);
+        let asked_at = asked_at.filter(|asked| response.is_some_and(|part| part.started >= *asked));
         let answered = response.map(|part| {
             let line = match &part.start {
                 Start::Status { version, status, reason } => {
@@ -169,12 +173,10 @@ impl Record {
             fields.response.body = part.body();
             fields.response.trailer = Headers(response_trailer);
             fields.response.interim_status_codes = &self.interim;
-            fields.response.time_to_first_byte =
-                request.map(|request| part.started.since(request.started));
+            fields.response.time_to_first_byte = asked_at.map(|asked| part.started.since(asked));
             fields
         });
         let parts = || [request, response].into_iter().flatten();
-        let started = parts().map(|part| part.started).min().unwrap_or_default();
         let gone = if response.is_none() { missing } else { Ended::Whole };
         let ended = parts().map(|part| part.ended.unwrap_or(missing)).fold(gone, Ended::max);
         let version = answered.as_ref().map_or("", |fields| fields.version);
@@ -186,7 +188,7 @@ impl Record {
             },
             url: Url::default(),
             user_agent: None,
-            duration: response.map(|part| part.latest.since(started)),
+            duration: response.zip(asked_at).map(|(part, asked)| part.latest.since(asked)),
             ended,
             has_body: response.is_some_and(|part| part.has_body),
         };

@@ -22,8 +22,8 @@ pub struct Exchange<'a> {
     /// The object `user_agent`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<UserAgent<'a>>,
-    /// Nanoseconds from the first byte of it that was seen to the last of the
-    /// response, where one was seen.
+    /// Nanoseconds from the first byte of the request to the last of the
+    /// response, where both were seen, and in this order.
     #[serde(skip)]
     pub duration: Option<u64>,
     /// How its messages ended.
@@ -105,12 +105,13 @@ impl Describe for Exchange<'_> {
         if let Some(sent) = sent {
             write!(formatter, "  {} up", Size(sent))?;
         }
-        let Some(duration) = self.duration else { return Ok(()) };
-        formatter.write_str(if sent.is_some() { ", " } else { "  " })?;
-        if let Some(received) = received {
-            write!(formatter, "{} ", Size(received))?;
+        let separator = if sent.is_some() { ", " } else { "  " };
+        match (received.map(Size), self.duration.map(Span)) {
+            (Some(size), Some(span)) => write!(formatter, "{separator}{size} in {span}"),
+            (Some(size), None) => write!(formatter, "{separator}{size}"),
+            (None, Some(span)) => write!(formatter, "{separator}in {span}"),
+            (None, None) => Ok(()),
         }
-        write!(formatter, "in {}", Span(duration))
     }
 }
 
