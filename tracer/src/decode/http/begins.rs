@@ -56,9 +56,13 @@ pub(super) fn begins(side: Side, bytes: &[u8]) -> Begins {
     }
 }
 
-/// Whether `bytes` begin a status line, judged by its first 15 bytes at most.
+/// Spaces behind the version of a status line. There should be one, and clients
+/// take more (RFC 9112 section 4); what has many of them is something else.
+const SPACES_LIMIT: usize = 4;
+
+/// Whether `bytes` begin a status line, judged by its first 18 bytes at most.
 pub(super) fn status_begins(bytes: &[u8]) -> Begins {
-    const PATTERN: &[u8] = b" ddd ";
+    const PATTERN: &[u8] = b"ddd ";
     let name = bytes.get(..VERSION_NAME.len()).unwrap_or(bytes);
     let number = bytes.get(VERSION_NAME.len()..).unwrap_or_default();
     let named = VERSION_NAME.get(..name.len()).is_some_and(|of| of.eq_ignore_ascii_case(name));
@@ -72,6 +76,11 @@ pub(super) fn status_begins(bytes: &[u8]) -> Begins {
         return Begins::No;
     }
     let bytes = number.get(end..).unwrap_or_default();
+    let spaces = bytes.iter().take_while(|byte| **byte == b' ').count();
+    if spaces > SPACES_LIMIT || (spaces == 0 && !bytes.is_empty()) {
+        return Begins::No;
+    }
+    let bytes = bytes.get(spaces..).unwrap_or_default();
     let fits = bytes.iter().zip(PATTERN).enumerate().all(|(at, (byte, pattern))| match pattern {
         b'd' => byte.is_ascii_digit(),
         // Some servers leave out the reason with the space before it.

@@ -138,7 +138,13 @@ impl Framing {
 
     fn transfer_encoding(&mut self, value: &[u8]) {
         for coding in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
-            if coding.is_empty() || coding.eq_ignore_ascii_case(b"identity") {
+            if coding.is_empty() {
+                continue;
+            }
+            // Of RFC 2616, and withdrawn: some take it for nothing, others for
+            // a coding that they do not know.
+            if coding.eq_ignore_ascii_case(b"identity") {
+                self.odd.insert_of(Odd::UnknownTransferCoding, coding);
                 continue;
             }
             if self.transfer == Transfer::Chunked {

@@ -181,7 +181,9 @@ impl Http {
                 self.become_opaque(to, side, time, out);
                 return;
             }
-            if status >= 200 && !matches!(asked, Some(Asked::Plain | Asked::Simple | Asked::Head)) {
+            if is_final(status)
+                && !matches!(asked, Some(Asked::Plain | Asked::Simple | Asked::Head))
+            {
                 self.decide();
             }
         }
@@ -311,9 +313,10 @@ impl Http {
 }
 
 /// Whether a status is that of a final response: 101 is, too, since nothing of
-/// HTTP follows it (RFC 9110 section 15.2.2).
+/// HTTP follows it (RFC 9110 section 15.2.2), and so is what is no status, which
+/// clients take for a server's error (section 15).
 const fn is_final(status: u16) -> bool {
-    status >= 200 || status == 101
+    !matches!(status, 100 | 102..=199)
 }
 
 fn tell_one(odd: Odd, side: Side, time: Timestamp, out: &mut Out<'_>) {
