@@ -332,7 +332,9 @@ impl Imap {
         if let (Some(exchange), Some(user)) = (self.pending.of_tag(tag), &user) {
             exchange.authenticates(user);
         }
-        let shown = if out.settings.show_secrets { parts.line.into() } else { Text::REDACTED };
+        // `*` takes the command back (RFC 9051 section 6.2.2).
+        let open = out.settings.show_secrets || parts.line == b"*";
+        let shown = if open { parts.line.into() } else { Text::REDACTED };
         let command = imap::Command {
             imap: imap::CommandObject {
                 command: imap::CommandFields {
