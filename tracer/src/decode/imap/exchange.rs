@@ -2,7 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::response::known_name;
+use super::{
+    response::{Fetched, known_name},
+    sequence,
+};
 use crate::event::{Common, Message, Text, Timestamp, imap};
 
 /// Bytes of a command that are kept: enough for every command but those that
@@ -137,6 +140,18 @@ impl Exchange {
             data.eq_ignore_ascii_case(name.as_bytes())
                 && commands.iter().any(|asked| *command.0 == *asked.as_bytes())
         })
+    }
+
+    /// Whether the command names the message that a FETCH response is about;
+    /// `None` where that cannot be known.
+    pub(super) fn names(&self, fetched: Fetched) -> Option<bool> {
+        let arguments = &*self.command.arguments.as_ref()?.0;
+        let end = memchr::memchr(b' ', arguments);
+        if end.is_none() && self.command.truncated {
+            return None;
+        }
+        let number = if self.command.uid { fetched.uid? } else { fetched.number };
+        sequence::names(arguments.get(..end.unwrap_or(arguments.len()))?, number)
     }
 
     /// A SASL response named the user.

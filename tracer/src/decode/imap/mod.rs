@@ -22,6 +22,7 @@ mod pending;
 mod recognise;
 mod response;
 mod secrets;
+mod sequence;
 mod server;
 #[cfg(test)]
 mod tests;

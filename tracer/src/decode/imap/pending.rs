@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{command::Kind, exchange::Exchange};
+use super::{command::Kind, exchange::Exchange, response::Fetched};
 
 /// Commands in progress that are remembered, the oldest being forgotten first;
 /// clients rarely pipeline more than a dozen.
@@ -110,12 +110,25 @@ impl Pending {
     }
 
     /// The exchange that untagged data of this name belongs to: of the oldest
-    /// command whose own data it is, else of the oldest command.
-    pub(super) fn of_data(&mut self, name: &[u8]) -> Option<&mut Exchange> {
-        let own = self.commands.iter().position(|open| {
-            open.exchange.as_ref().is_some_and(|exchange| exchange.asks_for(name))
-        });
-        self.commands.get_mut(own.unwrap_or(0))?.exchange.as_deref_mut()
+    /// command whose own data it is, else of the oldest command. Of those that
+    /// ask for FETCH responses, it is the oldest that names the message.
+    pub(super) fn of_data(
+        &mut self,
+        name: &[u8],
+        fetched: Option<Fetched>,
+    ) -> Option<&mut Exchange> {
+        let asking = || {
+            let all = self.commands.iter().enumerate();
+            all.filter_map(|(at, open)| Some((at, open.exchange.as_deref()?)))
+                .filter(|(_, exchange)| exchange.asks_for(name))
+        };
+        let named = |exchange: &Exchange| fetched.and_then(|fetched| exchange.names(fetched));
+        let own = asking()
+            .find(|(_, exchange)| named(exchange) == Some(true))
+            .or_else(|| asking().find(|(_, exchange)| named(exchange).is_none()))
+            .or_else(|| asking().next());
+        let at = own.map_or(0, |(at, _)| at);
+        self.commands.get_mut(at)?.exchange.as_deref_mut()
     }
 
     /// Bytes held on the heap.

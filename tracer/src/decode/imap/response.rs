@@ -104,6 +104,15 @@ pub(super) struct Line<'a> {
     pub(super) text: usize,
 }
 
+/// The message that a FETCH response is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fetched {
+    /// Its sequence number.
+    pub(super) number: u64,
+    /// Its UID, where that is among the data.
+    pub(super) uid: Option<u64>,
+}
+
 fn is_atom(value: &Value<'_>, name: &[u8]) -> bool {
     matches!(value, Value::Atom(atom) if atom.eq_ignore_ascii_case(name))
 }
@@ -212,6 +221,23 @@ impl<'a> Line<'a> {
         let mut correlator = Values::new(parts, self.rest).next()?.list()?;
         correlator.find(|value| is_atom(value, b"TAG"))?;
         correlator.next()?.text()
+    }
+
+    /// The message that a FETCH response is about.
+    pub(super) fn fetched(&self, parts: Parts<'_>) -> Option<Fetched> {
+        let number =
+            self.number.filter(|_| self.name.as_ref().is_some_and(|name| *name.0 == *b"FETCH"))?;
+        let mut uid = None;
+        let mut items = Values::new(parts, self.rest).next().and_then(Value::list);
+        while let Some(items) = &mut items
+            && let (Some(item), Some(value)) = (items.next(), items.next())
+            && uid.is_none()
+        {
+            if is_atom(&item, b"UID") {
+                uid = value.text().and_then(|text| str::from_utf8(&text).ok()?.parse().ok());
+            }
+        }
+        Some(Fetched { number, uid })
     }
 
     /// Whether the line ends in text for humans, where a brace is a brace. A

@@ -183,7 +183,7 @@ impl Imap {
             Kind::Tagged => self.completing(tag, line.status, time, out),
             Kind::Untagged => self.learn(&line, parts),
         }
-        self.count(&line, to, length);
+        self.count(&line, parts, to, length);
         let public = if out.settings.show_secrets {
             parts.line.len()
         } else {
@@ -247,12 +247,12 @@ impl Imap {
 
     /// Counts a response to its exchange; a tagged one is counted when that is
     /// told of.
-    fn count(&mut self, line: &Line<'_>, to: Option<Tag>, length: u64) {
+    fn count(&mut self, line: &Line<'_>, parts: Parts<'_>, to: Option<Tag>, length: u64) {
         let data = || line.name.as_ref().map(|name| &*name.0);
         let name = line.status.map(str::as_bytes).or_else(data).unwrap_or_default();
         let exchange = match to {
             Some(tag) => self.pending.of_tag(tag),
-            None => self.pending.of_data(name),
+            None => self.pending.of_data(name, line.fetched(parts)),
         };
         match (line.kind, exchange) {
             (Kind::Untagged, Some(exchange)) => {
