@@ -3,12 +3,15 @@
 //! (RFC 4978).
 //!
 //! `line` finds where lines and literals end, `message` gathers what belongs
-//! together, `mail` finds the mails in it, `client` and `server` follow the two sides and hand whole messages
-//! to `command` and `response`. What the sides must know of each other (who
-//! waits for whom, commands in progress, secrets) stands in [`Imap`].
+//! together, `mail` finds the mails in it, `client` and `server` follow the two
+//! sides and hand whole messages to `command` and `response`; `answer` says what
+//! a response means for the client, `public` how much of it may be shown. What
+//! the sides must know of each other (who waits for whom, commands in progress,
+//! secrets) stands in [`Imap`].
 //!
 //! No anomaly has a detail: bytes that cannot be read may be a secret.
 
+mod answer;
 mod arguments;
 mod client;
 mod command;
@@ -19,6 +22,7 @@ mod mailbox;
 mod message;
 mod odd;
 mod pending;
+mod public;
 mod recognise;
 mod response;
 mod secrets;

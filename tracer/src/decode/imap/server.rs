@@ -1,9 +1,9 @@
-//! What the server says, and what that means for the client's next bytes.
+//! What the server says: responses.
 
 use super::{
     Imap, OPAQUE_STRIDE,
-    client::{Expect, Question},
-    command::{Head, Kind as Command, is_tag, shorten},
+    client::Expect,
+    command::shorten,
     exchange,
     line::{Ending, LINE_LIMIT, Piece},
     mail,
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     decode::{Input, Out, Progress},
-    event::{Message, Side, Text, Timestamp, imap, tracer},
+    event::{Message, Side, Text, Timestamp, imap},
 };
 
 impl Imap {
@@ -283,153 +283,6 @@ impl Imap {
             }
             _ => {}
         }
-    }
-
-    /// Whether bytes wait that the client sent without leave, and that a refusal
-    /// makes lines of: what was asked for may be a secret.
-    fn holds_back_secret(&self, question: Question) -> bool {
-        let asks = match question {
-            Question::Sasl => true,
-            Question::Literal(_) => Head::parse(self.client.message.parts().line, false)
-                .is_none_or(|head| head.kind.is_none_or(|kind| kind != Command::Other)),
-            Question::Upgrade => false,
-        };
-        asks && self.looked > 0
-    }
-
-    /// Whether a response is to something that was seen.
-    fn is_awaited(&self, line: &Line<'_>, tag: Tag) -> bool {
-        let asked = match self.expect {
-            Expect::Answer(_, question) if self.holds_back_secret(question) => return false,
-            Expect::Answer(asked, _) => Some(asked),
-            Expect::Command | Expect::Sasl => None,
-        };
-        // The response that is refused may be missing.
-        let unheard = self.authentication.is_some_and(|authentication| {
-            authentication.tag == tag
-                && (!authentication.heard || matches!(self.expect, Expect::Sasl))
-        });
-        match line.kind {
-            Kind::Tagged if unheard => false,
-            Kind::Tagged => self.pending.has_whole(tag) || asked == Some(tag),
-            _ if line.status == Some("BAD") => self.pending.any_whole() || asked.is_some(),
-            Kind::Untagged | Kind::Continuation => true,
-        }
-    }
-
-    /// How many bytes of a response may be shown. Text for humans may quote
-    /// what the client sent: values that were replaced, and what stood in bytes
-    /// that were not read. `known` tells that nothing of the latter is refused.
-    fn public(&self, line: &Line<'_>, parts: Parts<'_>, known: bool) -> usize {
-        let length = parts.line.len();
-        if line.status.is_none() && line.kind != Kind::Continuation {
-            return length;
-        }
-        let refuses = matches!(line.status, Some("NO" | "BAD"));
-        let quotes = |at: usize| self.secrets.quoted_in(parts.line.get(at..).unwrap_or_default());
-        let odd = line.status == Some("BAD") || memchr::memchr(b']', line.tag).is_some();
-        if !known && line.kind == Kind::Tagged && refuses && odd {
-            // Servers take the first word of any line for the tag; and the end
-            // of a code looks like one behind a late start.
-            0
-        } else if parts.cut && !self.secrets.is_empty() {
-            line.rest
-        } else if quotes(line.rest) {
-            if line.code.is_some_and(|code| self.secrets.quoted_in(code)) {
-                line.rest
-            } else {
-                line.text
-            }
-        } else if refuses && (self.secrets.vague || !known) {
-            let is_word = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'-';
-            if line.code.is_some_and(|code| !code.iter().all(is_word)) {
-                line.rest
-            } else {
-                line.text
-            }
-        } else {
-            length
-        }
-    }
-
-    /// The server says `+`, and what stands behind it.
-    fn continued(&mut self, text: &[u8], time: Timestamp, out: &mut Out<'_>) {
-        if let Some(idle) = self.idle.as_mut().filter(|idle| idle.unanswered) {
-            idle.unanswered = false;
-            return;
-        }
-        match self.expect {
-            Expect::Answer(_, Question::Literal(header)) => {
-                self.odd(Side::Client, self.looked > 0, "literal-not-awaited", time, out);
-                self.expect = Expect::Command;
-                self.client_literal(header, time, out);
-            }
-            Expect::Answer(_, Question::Sasl) => {
-                self.expect = Expect::Sasl;
-                if let Some(authentication) = &mut self.authentication {
-                    authentication.exchange.challenge(text);
-                }
-            }
-            Expect::Answer(_, Question::Upgrade) | Expect::Command | Expect::Sasl => {
-                let odd = !self.pending.any_of(Command::Unknown);
-                self.doubt(Side::Server, odd, "unexpected-continuation", time);
-            }
-        }
-    }
-
-    /// The server completes a command: what the client still owed it never
-    /// comes. Before the response is told of.
-    fn completing(&mut self, tag: Tag, status: Option<&str>, time: Timestamp, out: &mut Out<'_>) {
-        if self.idle.is_some_and(|idle| idle.tag == tag) {
-            self.idle = None;
-        }
-        if let Expect::Answer(asked, question) = self.expect
-            && asked == tag
-        {
-            self.expect = Expect::Command;
-            if let Question::Literal(_) = question {
-                self.gathered_command(false, out);
-                self.client.synced = false;
-            }
-        }
-        self.doubt(Side::Server, !self.pending.has_begun(tag), "unknown-tag", time);
-        if self.authentication.is_some_and(|authentication| authentication.tag == tag) {
-            self.authentication = None;
-            self.expect = Expect::Command;
-            self.client.synced &= status == Some("OK");
-        }
-    }
-
-    /// A command was completed, and that was told of: with a status, a code as
-    /// it may be shown, and in so many bytes.
-    fn completed(
-        &mut self,
-        tag: Tag,
-        (status, code, length): (&'static str, Option<Text<'_>>, u64),
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) {
-        let Some(mut open) = self.pending.end(tag) else { return };
-        if let Some(exchange) = &mut open.exchange {
-            exchange.add(length);
-            out.emit(Side::Client, time, exchange.told(Some((status, code, time))));
-        }
-        if status != "OK" {
-            return;
-        }
-        let to = match open.kind {
-            Command::StartTls => "tls",
-            Command::Compress => "deflate",
-            Command::Login | Command::Authenticate => {
-                self.authenticated = true;
-                return;
-            }
-            Command::Idle | Command::Unknown | Command::Other => return,
-        };
-        let early = self.looked > 0 && self.first_waiting.is_some_and(|byte| is_tag(&[byte]));
-        self.odd(Side::Client, early, "clear-text-before-upgrade", time, out);
-        self.opaque = true;
-        out.emit(Side::Server, time, Message::Upgrade(tracer::Upgrade::new(to)));
     }
 
     /// Nothing will be added to the message at hand.
