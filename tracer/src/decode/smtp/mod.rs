@@ -4,7 +4,7 @@
 //! The client's bytes are commands, mail data or SASL responses, and which of
 //! them only the server's answer tells; [`client`] waits for it, [`follow`] says
 //! what a line means, [`transfer`] takes the mail. [`server`] matches replies to
-//! the commands that wait in [`pending`].
+//! the commands that wait in [`pending`], and [`answer`] says what they mean.
 //!
 //! Anomalies that are told when they are seen: `bare-lf`, `bare-cr`, `nul`,
 //! `line-too-long`, `8bit-undeclared`, `unexpected-pipelining`,
@@ -13,6 +13,7 @@
 //! `unknown-reply-code`. Those of a mail are told with it: of its [`lines`], and
 //! of [`mail`](super::mail). None shows bytes that could be secrets.
 
+mod answer;
 mod auth;
 mod client;
 mod command;

@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::{
-    End, REST, Smtp,
-    auth::Auth,
+    REST, Smtp,
     client::{Answer, Mode},
     is_tls,
     pending::{Kind, Pending},
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     decode::{End as Ended, Input, Out, Progress, quote},
     event::{
-        Message, Outcome, Side, Text, Timestamp,
+        Message, Side, Text, Timestamp,
         smtp::{self, ReplyFields, ReplyLines, ReplyObject},
     },
 };
@@ -290,112 +289,6 @@ impl Smtp {
             _ => false,
         };
         alone || unseen || self.queue.may_answer_missing(answered)
-    }
-
-    /// What a reply means for a mail; false if more final replies will follow.
-    fn about_mail(
-        &mut self,
-        kind: Option<Kind>,
-        code: u16,
-        text: &[u8],
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) -> bool {
-        let about = match kind {
-            Some(Kind::Rcpt(id, _) | Kind::Mail(id) | Kind::Chunk(id) | Kind::Final(id)) => {
-                Some(id)
-            }
-            Some(Kind::Data(id)) => id,
-            _ => None,
-        };
-        let decides = code >= 400 || matches!(kind, Some(Kind::Final(_)));
-        if let Some(mail) = about.and_then(|id| self.mails.find(id)).filter(|_| decides) {
-            mail.decide(code, reply::enhanced(text, code), time);
-        }
-        match kind {
-            Some(Kind::Rcpt(id, Some(index))) => {
-                if let Some(mail) = self.mails.find(id) {
-                    mail.recipient_reply(index, code);
-                }
-                true
-            }
-            Some(Kind::Final(id)) => {
-                let lmtp = self.session.lmtp;
-                let Some(mail) = self.mails.find(id) else { return true };
-                if !mail.final_reply(code, lmtp) {
-                    return false;
-                }
-                let Some(mail) = self.mails.take(id) else { return true };
-                let outcome = if mail.accepted { Outcome::Success } else { Outcome::Failure };
-                let queue_id = if code < 300 { reply::queue_id(text) } else { None };
-                self.tell(&mail, &End { outcome, queue_id }, time, out);
-                true
-            }
-            _ => true,
-        }
-    }
-
-    /// What a reply means for the client's bytes that wait for it.
-    fn answer(
-        &mut self,
-        kind: Option<Kind>,
-        code: u16,
-        challenge: &[u8],
-        time: Timestamp,
-        out: &mut Out<'_>,
-    ) {
-        match (kind, self.client.mode) {
-            (Some(Kind::Data(_)), Mode::Await(answer @ Answer::Data { .. })) => {
-                if code == 354 {
-                    self.agree(answer);
-                } else {
-                    self.refuse(answer, false);
-                }
-            }
-            (Some(Kind::StartTls), Mode::Await(Answer::Tls)) => {
-                if code == 220 {
-                    self.agree(Answer::Tls);
-                    self.client.starttls_open = true;
-                    self.client.injected = self.client.blocked;
-                } else {
-                    self.refuse(Answer::Tls, false);
-                }
-            }
-            (Some(Kind::Auth), mode) => {
-                if let Some(auth) = &mut self.session.auth {
-                    match code {
-                        334 => auth.challenge(challenge),
-                        235 => auth.outcome = Some(Outcome::Success),
-                        _ => auth.outcome = Some(Outcome::Failure),
-                    }
-                }
-                if mode == Mode::Await(Answer::Auth) {
-                    if code == 334 {
-                        self.agree(Answer::Auth);
-                    } else {
-                        self.refuse(Answer::Auth, code >= 400);
-                    }
-                }
-            }
-            // The server goes on in the clear.
-            (None, Mode::Tls) => self.client.starttls_open = false,
-            // Leave for something whose command is missing.
-            (None, Mode::Lost) if code == 354 => {
-                self.ensure_mail(time, out);
-                self.agree(Answer::Data { bare: false, gapped: false });
-            }
-            (None, Mode::Command) if code == 354 => self.client.go_ahead = true,
-            // It gave no leave for anything but commands.
-            (None, Mode::Lost) if code != 334 => self.client.answered = !self.client.answer_lost,
-            (None, Mode::Lost | Mode::Command) if code == 334 => {
-                let mut auth = Auth::default();
-                auth.disturbed();
-                self.session.auth = Some(auth);
-                self.client.suspect = true;
-                self.agree(Answer::Auth);
-            }
-            _ => {}
-        }
     }
 
     pub(super) fn server_gap(&mut self, bytes: Option<u64>) {
