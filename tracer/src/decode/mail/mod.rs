@@ -6,6 +6,8 @@ mod address;
 mod content;
 mod date;
 mod header;
+mod level;
+mod odd;
 mod parameters;
 mod size;
 mod structure;

@@ -5,6 +5,8 @@ use memchr::{memmem, memrchr};
 
 use super::{
     header::{Header, Name},
+    level::Level,
+    odd::{ODD, Odd},
     parameters::{kind, parameter},
     size::{Identity, Size},
 };
@@ -26,47 +28,12 @@ const ATTACHMENTS_LIMIT: usize = 64 * 1024;
 /// What an attachment costs beside its name and type.
 const ATTACHMENT_COST: usize = size_of::<Found>();
 
-/// What is odd about a mail's structure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Odd {
-    /// Parts within parts beyond [`DEPTH_LIMIT`], which are not looked into.
-    TooDeep,
-    /// More attachments than are kept.
-    TooManyAttachments,
-    /// A part's header is longer than what is kept of it.
-    HeaderTooLong,
-    /// A multipart that does not say what separates its parts.
-    NoBoundary,
-    /// A multipart that does not end.
-    Unclosed,
-}
-
-/// All of [`Odd`], with their anomalies' codes.
-const ODD: [(Odd, &str); 5] = [
-    (Odd::TooDeep, "mime-too-deep"),
-    (Odd::TooManyAttachments, "too-many-attachments"),
-    (Odd::HeaderTooLong, "header-too-long"),
-    (Odd::NoBoundary, "mime-no-boundary"),
-    (Odd::Unclosed, "mime-unclosed"),
-];
-
 /// An attachment.
 #[derive(Clone, Debug, Default)]
 struct Found {
     name: Option<Box<[u8]>>,
     kind: Option<Box<[u8]>>,
     size: Option<u64>,
-}
-
-/// A multipart, or a mail within the mail, that is not over.
-#[derive(Clone, Debug)]
-struct Level {
-    /// What separates its parts; a mail has none.
-    boundary: Option<Box<[u8]>>,
-    /// Its parts are mails unless they say otherwise (RFC 2046 section 5.1.5).
-    digest: bool,
-    /// A mail that is an attachment: its index, and its bytes.
-    attachment: Option<(usize, Identity)>,
 }
 
 /// What the next bytes are.
@@ -393,30 +360,6 @@ impl Structure {
             + self.found.capacity().saturating_sub(self.found.len()) * ATTACHMENT_COST
             + self.cost
             + header
-    }
-}
-
-impl Level {
-    /// Whether a line that begins like this may be a delimiter.
-    fn may_be(&self, line: &[u8]) -> bool {
-        let Some(boundary) = &self.boundary else { return false };
-        let dashes = line.get(..2).unwrap_or(line);
-        let behind = line.get(2..).unwrap_or_default();
-        b"--".starts_with(dashes)
-            && match behind.get(boundary.len()..) {
-                Some(rest) => behind.starts_with(boundary) && b"--".starts_with(rest),
-                None => boundary.starts_with(behind),
-            }
-    }
-
-    /// Whether a line, without blanks at its end, separates parts (`false`) or
-    /// ends the last one (`true`).
-    fn delimiter(&self, line: &[u8]) -> Option<bool> {
-        match line.strip_prefix(b"--")?.strip_prefix(self.boundary.as_deref()?)? {
-            b"" => Some(false),
-            b"--" => Some(true),
-            _ => None,
-        }
     }
 }
 
