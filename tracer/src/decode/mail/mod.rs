@@ -3,6 +3,7 @@
 //! are cut, and never held.
 
 mod address;
+mod attachments;
 mod content;
 mod date;
 mod header;

@@ -4,16 +4,14 @@
 use memchr::{memmem, memrchr};
 
 use super::{
+    attachments::Attachments,
     header::{Header, Name},
     level::Level,
     odd::{ODD, Odd},
     parameters::{kind, parameter},
     size::{Identity, Size},
 };
-use crate::event::{
-    Text,
-    email::{Attachment, File},
-};
+use crate::event::email::Attachment;
 
 /// Multiparts and mails within each other. Servers stop at 100 (Postfix:
 /// `mime_nesting_limit`); readers show three or four.
@@ -23,19 +21,6 @@ const BOUNDARY_LIMIT: usize = 256;
 /// Longest line that can be a boundary's (RFC 5322 section 2.1.1), blanks
 /// behind it included.
 const LINE_LIMIT: usize = 998;
-/// Bytes that the attachments of one mail may take, which is some 500 of them.
-const ATTACHMENTS_LIMIT: usize = 64 * 1024;
-/// What an attachment costs beside its name and type.
-const ATTACHMENT_COST: usize = size_of::<Found>();
-
-/// An attachment.
-#[derive(Clone, Debug, Default)]
-struct Found {
-    name: Option<Box<[u8]>>,
-    kind: Option<Box<[u8]>>,
-    size: Option<u64>,
-}
-
 /// What the next bytes are.
 #[derive(Clone, Debug, Default)]
 enum Region {
@@ -58,8 +43,7 @@ pub(super) struct Structure {
     line: Vec<u8>,
     /// The next byte does not begin a line.
     within_line: bool,
-    found: Vec<Found>,
-    cost: usize,
+    attachments: Attachments,
     /// Bytes are missing.
     disturbed: bool,
     /// Bits by the numbers of [`Odd`].
@@ -169,7 +153,7 @@ impl Structure {
     /// Ends a level before the boundary of one around it.
     fn end_level(&mut self, level: &Level) {
         if let Some((index, bytes)) = &level.attachment {
-            self.set_size(*index, bytes.end(true));
+            self.attachments.set_size(*index, bytes.end(true));
         }
     }
 
@@ -181,17 +165,11 @@ impl Structure {
                 self.begin_body(&header, digest);
                 // A part without a body.
                 if let Region::Attachment(index, size) = std::mem::take(&mut self.region) {
-                    self.set_size(index, size.end(boundary));
+                    self.attachments.set_size(index, size.end(boundary));
                 }
             }
-            Region::Attachment(index, size) => self.set_size(index, size.end(boundary)),
+            Region::Attachment(index, size) => self.attachments.set_size(index, size.end(boundary)),
             Region::Other => {}
-        }
-    }
-
-    fn set_size(&mut self, index: usize, size: u64) {
-        if let Some(found) = self.found.get_mut(index) {
-            found.size = Some(size);
         }
     }
 
@@ -282,16 +260,11 @@ impl Structure {
         if name.is_none() && kind(disposition).as_deref() != Some(b"attachment") {
             return None;
         }
-        let cost = ATTACHMENT_COST
-            + [name.as_deref(), stated].into_iter().flatten().map(<[u8]>::len).sum::<usize>();
-        if self.cost + cost > ATTACHMENTS_LIMIT {
+        let index = self.attachments.add(name, stated);
+        if index.is_none() {
             self.note(Odd::TooManyAttachments);
-            return None;
         }
-        self.cost += cost;
-        let name = name.map(Vec::into_boxed_slice);
-        self.found.push(Found { name, kind: stated.map(Box::from), size: None });
-        Some(self.found.len() - 1)
+        index
     }
 
     const fn note(&mut self, odd: Odd) {
@@ -323,7 +296,7 @@ impl Structure {
         self.end_region(false);
         while let Some(level) = self.levels.pop() {
             if let Some((index, bytes)) = &level.attachment {
-                self.set_size(*index, bytes.end(false));
+                self.attachments.set_size(*index, bytes.end(false));
             }
             if level.boundary.is_some() && !self.disturbed {
                 self.note(Odd::Unclosed);
@@ -338,16 +311,7 @@ impl Structure {
 
     /// The attachments.
     pub(super) fn attachments(&self) -> impl Iterator<Item = Attachment<'_>> {
-        self.found.iter().map(|found| {
-            let name = found.name.as_deref();
-            let file = File {
-                name: name.map(Text::from),
-                extension: name.and_then(extension).map(Text::from),
-                mime_type: found.kind.as_deref().map(Text::from),
-                size: found.size,
-            };
-            Attachment { file }
-        })
+        self.attachments.iter()
     }
 
     /// Bytes on the heap.
@@ -357,16 +321,7 @@ impl Structure {
         self.levels.capacity() * size_of::<Level>()
             + boundaries.map(|boundary| boundary.len()).sum::<usize>()
             + self.line.capacity()
-            + self.found.capacity().saturating_sub(self.found.len()) * ATTACHMENT_COST
-            + self.cost
+            + self.attachments.held()
             + header
     }
-}
-
-/// What stands behind the last dot of a file's name.
-fn extension(name: &[u8]) -> Option<&[u8]> {
-    let dot = memrchr(b'.', name).filter(|dot| *dot > 0)?;
-    let extension = name.get(dot + 1..)?;
-    let plain = !extension.is_empty() && !extension.iter().any(|byte| b"/\\ ".contains(byte));
-    plain.then_some(extension)
 }
