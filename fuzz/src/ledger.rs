@@ -128,7 +128,7 @@ impl Decoder for Supervised {
             account.taken += consumed as u64;
             account.undecoded += undecoded;
             // At a limit the table tells of what is dropped.
-            if matches!(input.end, Some(End::Gap | End::Close)) && want != Want::Again {
+            if matches!(input.end, Some(End::Gap | End::Close)) {
                 account.dropped += (len - consumed) as u64;
             }
         });

@@ -8,6 +8,7 @@ pub mod detect;
 mod http;
 mod imap;
 mod mail;
+mod out;
 mod pop3;
 mod quote;
 mod redact;
@@ -17,8 +18,9 @@ mod smtp;
 pub(crate) mod testing;
 
 pub use detect::{First, Likeness};
+pub use out::{Discard, Discarded, Out};
 
-use crate::event::{Connection, Event, Label, Message, Side, Sink, Text, Timestamp, tracer};
+use crate::event::{Label, Side, Timestamp};
 
 /// A protocol that can be decoded.
 #[derive(Debug)]
@@ -131,10 +133,6 @@ pub enum Want {
     /// (the line behind SMTP's DATA, say). Offered again when the other side's
     /// decoding went on, or with [`Input::end`] set.
     Peer,
-    /// Nothing: what was left is offered again at once, in a call of its own, so
-    /// that bytes thrown away stand in no call with others, however they are
-    /// cut. Something must have been taken.
-    Again,
     /// The next so many bytes are of no interest; they are counted to
     /// [`Decoder::skipped`] as they pass. All input must have been taken.
     Skip(u64),
@@ -169,49 +167,4 @@ pub struct Settings {
     pub exchanges: bool,
     /// Bytes of bodies that are shown; 0 for none.
     pub body: usize,
-}
-
-/// Where a decoder puts what it has to say.
-pub struct Out<'a> {
-    /// The flow's connection.
-    pub connection: &'a Connection,
-    /// What the operator chose.
-    pub settings: Settings,
-    /// Receives the events.
-    pub sink: &'a mut dyn Sink,
-    /// Bytes named by [`Out::undecoded`] during this call.
-    pub undecoded: u64,
-    /// Whether a message was told of during this call.
-    pub told: bool,
-}
-
-impl<'a> Out<'a> {
-    /// An output for one call of a decoder.
-    pub fn new(connection: &'a Connection, settings: Settings, sink: &'a mut dyn Sink) -> Self {
-        Self { connection, settings, sink, undecoded: 0, told: false }
-    }
-
-    /// Tells of a message that `side` sent and that was complete at `time`.
-    pub fn emit(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
-        self.told |= !matches!(message, Message::Anomaly(_) | Message::Upgrade(_));
-        let connection = Some(self.connection);
-        self.sink.event(&Event { time, connection, side: Some(side), message });
-    }
-
-    /// Tells that `side` broke the protocol.
-    pub fn anomaly(
-        &mut self,
-        side: Side,
-        time: Timestamp,
-        code: &'static str,
-        detail: Option<Text<'_>>,
-    ) {
-        self.emit(side, time, Message::Anomaly(tracer::Anomaly::new(code, detail)));
-    }
-
-    /// Names bytes of the side at hand that were taken without being decoded,
-    /// because the step was lost. The flow table makes a gap event of them.
-    pub fn undecoded(&mut self, bytes: u64) {
-        self.undecoded += bytes;
-    }
 }

@@ -141,8 +141,7 @@ impl Driver {
                     assert!(stream.pending.is_empty(), "skips before all was taken");
                     stream.skip = bytes;
                 }
-                Want::Again if progress.consumed > 0 => {}
-                Want::More | Want::Peer | Want::Again => return moved,
+                Want::More | Want::Peer => return moved,
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{
     stream::{Hole, Opening, Reader, Stream},
 };
 use crate::{
-    decode::{Decoder, End, Input, Out, Want},
+    decode::{Decoder, Discard, Discarded, End, Input, Out, Want},
     event::{
         Connection, Event, Message, Side, Sink, Timestamp,
         tracer::{Gap, GapCause},
@@ -356,23 +356,16 @@ impl Dialogue {
                 started = time;
                 continue;
             }
-            let (bytes, undecoded) = (rest, self.streams.of(side).undecoded);
+            let bytes = rest;
             let progress = self.call(context, side, |decoder, out, _| {
                 decoder.data(&Input { side, bytes, started, time: now, end }, out)
             });
             let Some(progress) = progress else { break };
             rest = rest.get(progress.consumed..).unwrap_or_default();
             let stream = self.streams.of_mut(side);
-            let thrown_away = stream.undecoded.saturating_sub(undecoded);
-            if progress.consumed as u64 > thrown_away {
-                self.tell_undecoded(context, side);
-                self.streams.of_mut(side).opening = Opening::Known;
-            }
-            let stream = self.streams.of_mut(side);
             stream.blocked = progress.want == Want::Peer && end.is_none() && !rest.is_empty();
             match progress.want {
                 Want::Skip(bytes) if bytes > 0 => stream.skip = bytes,
-                Want::Again if progress.consumed > 0 => started = time,
                 _ => break,
             }
         }
@@ -393,17 +386,33 @@ impl Dialogue {
     ) -> Option<R> {
         let settings = context.settings.decode;
         let decoder = self.decoder.as_deref_mut()?;
-        let mut out = Out::new(context.connection, settings, &mut *context.sink);
+        let Pair { client, server } = &self.streams;
+        let (client, server) = (client.discard(), server.discard());
+        let mut discarded = Discarded { side, client, server };
+        let out = Out::new(context.connection, settings, &mut *context.sink);
+        let mut out = out.telling(&mut discarded);
         let result = call(decoder, &mut out, context.now);
-        self.streams.of_mut(side).undecoded += out.undecoded;
         if out.told {
             self.explain = None;
         }
+        self.note_discard(Side::Client, &discarded.client);
+        self.note_discard(Side::Server, &discarded.server);
         Some(result)
     }
 
-    /// Tells of bytes that the decoder could not use, once it has found the
-    /// step again or has ended.
+    /// Takes down what a call of the decoder threw away and told of.
+    fn note_discard(&mut self, side: Side, discard: &Discard) {
+        let stream = self.streams.of_mut(side);
+        stream.undecoded = discard.bytes;
+        if discard.spoke {
+            stream.opening = Opening::Known;
+        }
+        self.tally.gaps += discard.gaps;
+        self.tally.lost_bytes += discard.gap_bytes;
+    }
+
+    /// Tells of bytes that the decoder could not use, once no message will come
+    /// behind them.
     fn tell_undecoded(&mut self, context: &mut Context<'_>, side: Side) {
         let stream = self.streams.of(side);
         if stream.undecoded > 0 {

@@ -5,7 +5,10 @@ use super::{
     buffer::Buffer,
     queue::{Piece, Queue},
 };
-use crate::event::{Timestamp, tracer::GapCause};
+use crate::{
+    decode::Discard,
+    event::{Timestamp, tracer::GapCause},
+};
 
 /// Nanoseconds of packet time after which missing bytes are given up although
 /// nobody acknowledged them. Retransmission time-outs (RFC 6298) have come
@@ -235,8 +238,19 @@ impl Stream {
         match self.cause {
             _ if self.reader == Reader::Lost => GapCause::UnknownProtocol,
             _ if self.opening != Opening::Known => GapCause::Midstream,
-            Some(cause) => cause,
-            None => GapCause::NotCaptured,
+            cause => cause.unwrap_or(GapCause::NotCaptured),
+        }
+    }
+
+    /// What was thrown away so far, for a call of the decoder.
+    pub(super) fn discard(&self) -> Discard {
+        Discard {
+            bytes: self.undecoded,
+            cause: self.undecoded_cause(),
+            later: self.cause.unwrap_or(GapCause::NotCaptured),
+            gaps: 0,
+            gap_bytes: 0,
+            spoke: false,
         }
     }
 

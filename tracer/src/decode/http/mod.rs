@@ -39,7 +39,7 @@ use self::{
     records::Records,
     resync::Resync,
 };
-use super::{Decoder, Input, Out, Progress, Protocol, Want};
+use super::{Decoder, Input, Out, Progress, Protocol};
 use crate::event::{Hue, Label, Message, Side, Timestamp, http::Ended, tracer::Upgrade};
 
 /// HTTP in the clear.
@@ -93,11 +93,8 @@ impl Decoder for Http {
             let rank = self.half(side).state.rank();
             // What stands behind a message came after it.
             let started = if consumed == 0 { input.started } else { input.time };
-            let thrown_away = out.undecoded;
             let waits = matches!(self.client.state, State::Undecided { .. });
-            let step = self.step(&Input { bytes, started, ..*input }, out);
-            let thrown_away = out.undecoded > thrown_away;
-            match step {
+            match self.step(&Input { bytes, started, ..*input }, out) {
                 Step::Next(0) if self.half(side).state.rank() >= rank => {
                     debug_assert!(false, "a state that took nothing leads nowhere");
                     self.lose(side, input.time, out);
@@ -110,10 +107,6 @@ impl Decoder for Http {
                     let goes_on = waits && !matches!(self.client.state, State::Undecided { .. });
                     if goes_on && side == Side::Server && input.end.is_none() {
                         return Progress::peer(consumed);
-                    }
-                    let is_lost = matches!(self.half(side).state, State::Lost(_));
-                    if is_lost != thrown_away && consumed > 0 {
-                        return Progress { consumed, want: Want::Again };
                     }
                 }
                 Step::Wait(taken, want) => return Progress { consumed: consumed + taken, want },

@@ -19,7 +19,7 @@ use crate::{
         Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, TcpOptions, Vlan,
     },
     decode::{self, Decoder, End, Input, Likeness, Out, Progress, Protocol},
-    event::{Endpoint, Event, Hue, Label, Message, Side, Sink, Timestamp},
+    event::{Endpoint, Event, Hue, Label, Message, Side, Sink, Timestamp, tracer::Anomaly},
 };
 
 pub(super) const SYN: TcpFlags = TcpFlags::SYN;
@@ -50,7 +50,8 @@ struct Lines {
 }
 
 fn say(out: &mut Out<'_>, side: Side, time: Timestamp, code: &'static str, detail: &[u8]) {
-    out.anomaly(side, time, code, (!detail.is_empty()).then(|| detail.into()));
+    let detail = (!detail.is_empty()).then(|| detail.into());
+    out.emit(side, time, Message::Anomaly(Anomaly::new(code, detail)));
 }
 
 impl Decoder for Lines {
@@ -108,7 +109,7 @@ impl Decoder for Lines {
 
     fn gap(&mut self, side: Side, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
         let shown = bytes.map_or_else(|| "?".to_owned(), |bytes| bytes.to_string());
-        say(out, side, time, "told", shown.as_bytes());
+        out.anomaly(side, time, "told", Some(shown.as_bytes().into()));
         let left = &mut self.skipped[side as usize];
         match bytes {
             Some(bytes) if *left > bytes => *left -= bytes,

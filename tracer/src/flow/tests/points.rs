@@ -96,8 +96,8 @@ fn a_new_connection_whose_syn_nobody_saw() {
             "flow 4+0 bytes, 0 again, 0 early, 0 gaps of 0, 0 passed",
             "flow open midstream",
             "client told ?",
-            "client line two",
             "client gap 2 midstream",
+            "client line two",
         ]
     );
 }
@@ -176,11 +176,11 @@ fn who_has_reset_the_connection_goes_on() {
         [
             "flow open midstream",
             "client told ?",
-            "client line three",
             "client gap 4 midstream",
+            "client line three",
             "server told ?",
-            "server line yes",
             "server gap 2 midstream",
+            "server line yes",
         ]
     );
 }

@@ -66,8 +66,8 @@ fn in_mid_stream_numbers_count_from_what_is_seen_first() {
         [
             "flow open midstream",
             "client told ?",
-            "client line yes",
             "client gap 2 midstream",
+            "client line yes",
             "client 40000 → 7 [ACK] Seq=1 Ack=1 Win=1000 Len=6",
         ]
     );

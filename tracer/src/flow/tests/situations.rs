@@ -135,11 +135,11 @@ fn a_connection_that_was_there_before() {
         [
             "flow open midstream",
             "server told ?",
-            "server line yes",
             "server gap 4 midstream",
+            "server line yes",
             "client told ?",
-            "client line more",
             "client gap 4 midstream",
+            "client line more",
         ]
     );
 }
@@ -151,7 +151,7 @@ fn a_keep_alive_is_the_first_that_is_seen_of_a_side() {
     rig.feed(&client(ACK, 2999, "").ack(9002));
     rig.said();
     rig.feed(&client(ACK, 3000, "x\nyes\n").ack(9002));
-    assert_eq!(rig.said(), ["client told ?", "client line yes", "client gap 2 midstream"]);
+    assert_eq!(rig.said(), ["client told ?", "client gap 2 midstream", "client line yes"]);
 }
 
 #[test]
@@ -181,8 +181,8 @@ fn a_hole_is_given_up_when_the_peer_has_acknowledged_it() {
         [
             "client gap 4 not-captured",
             "client told 4",
-            "client line four",
             "client gap 3 not-captured",
+            "client line four",
         ]
     );
 }
@@ -279,8 +279,8 @@ fn a_hole_is_given_up_after_a_time() {
         [
             "client gap 4 not-captured",
             "client told 4",
-            "client line two",
             "client gap 2 not-captured",
+            "client line two",
         ]
     );
 }
@@ -294,8 +294,8 @@ fn a_hole_is_given_up_at_the_end_of_the_flow() {
         [
             "client gap 4 not-captured",
             "client told 4",
-            "client line two",
             "client gap 2 not-captured",
+            "client line two",
             "client finish",
             "flow end end",
             "flow 10+0 bytes, 0 again, 0 early, 2 gaps of 6, 0 passed",
@@ -333,8 +333,8 @@ fn what_is_left_at_a_gap_is_told_with_it() {
         [
             "client gap 9 not-captured",
             "client told 4",
-            "client line next",
             "client gap 1 not-captured",
+            "client line next",
         ]
     );
 }
@@ -351,8 +351,8 @@ fn a_segment_that_the_capture_cut() {
             "client cut tw",
             "client gap 5 not-captured",
             "client told 5",
-            "client line four",
             "client gap 3 not-captured",
+            "client line four",
         ]
     );
 }
@@ -369,8 +369,8 @@ fn segments_without_any_captured_byte_are_one_gap() {
         [
             "client gap 12 not-captured",
             "client told 12",
-            "client line yes",
             "client gap 1 not-captured",
+            "client line yes",
         ]
     );
 }

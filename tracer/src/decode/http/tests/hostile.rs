@@ -20,16 +20,9 @@ fn offer(pieces: &[(Side, &[u8], Option<End>)]) -> (Said, usize) {
     for (side, bytes, end) in pieces {
         let mut out = Out::new(&connection, Settings::default(), &mut said);
         let time = Timestamp(1);
-        let mut bytes = *bytes;
-        let progress = loop {
-            let input = Input { side: *side, bytes, started: time, time, end: *end };
-            let progress = decoder.data(&input, &mut out);
-            bytes = &bytes[progress.consumed..];
-            if progress.want != Want::Again {
-                break progress;
-            }
-        };
-        left += bytes.len();
+        let input = Input { side: *side, bytes, started: time, time, end: *end };
+        let progress = decoder.data(&input, &mut out);
+        left += bytes.len() - progress.consumed;
         if let Want::Skip(_) = progress.want {
             assert_eq!(left, 0, "skips before all was taken");
         }
