@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     capture::{Segment, TcpFlags, Vlan},
+    decode::detect,
     event::{Endpoint, Side},
 };
 
@@ -61,8 +62,9 @@ fn tag(vlan: Option<u16>) -> u32 {
 }
 
 /// Which end sent the segment: who opens is the client, who answers the
-/// opening is the server; in mid-stream the traced port is the server's, and
-/// the lower one where both are traced.
+/// opening is the server; in mid-stream the traced port is the server's. Where
+/// both are traced the first bytes say it, if only one side says such, else the
+/// lower port is the server's.
 pub(super) fn sender(segment: &Segment<'_>, traced: impl Fn(u16) -> bool) -> Side {
     let flags = segment.tcp.flags;
     if flags.has(TcpFlags::SYN) {
@@ -70,8 +72,14 @@ pub(super) fn sender(segment: &Segment<'_>, traced: impl Fn(u16) -> bool) -> Sid
     }
     let (source, destination) = (segment.source.port, segment.destination.port);
     match (traced(source), traced(destination)) {
-        (true, false) => Side::Server,
-        (false, true) => Side::Client,
+        (true, false) => return Side::Server,
+        (false, true) => return Side::Client,
+        _ => {}
+    }
+    let says = |side| segment.offset == 0 && detect::begins(side, segment.bytes);
+    match (says(Side::Client), says(Side::Server)) {
+        (false, true) => Side::Server,
+        (true, false) => Side::Client,
         _ if source < destination => Side::Server,
         _ => Side::Client,
     }

@@ -80,8 +80,15 @@ pub fn spoken(client: &[u8], server: &[u8], whole: bool) -> Spoken {
 /// what seems one, by which a protocol is recognised for certain.
 pub fn spoken_within(side: Side, bytes: &[u8]) -> Option<&'static Protocol> {
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', bytes).map(|at| at + 1));
-    starts.filter_map(|start| bytes.get(start..)).find_map(|bytes| {
-        let first = First { side, bytes, whole: false };
-        PROTOCOLS.iter().find(|protocol| (protocol.recognises)(&first) == Likeness::Like)
-    })
+    starts.filter_map(|start| bytes.get(start..)).find_map(|bytes| recognised(side, bytes))
+}
+
+/// Whether bytes begin as a side of some protocol does, for certain.
+pub fn begins(side: Side, bytes: &[u8]) -> bool {
+    recognised(side, bytes).is_some()
+}
+
+fn recognised(side: Side, bytes: &[u8]) -> Option<&'static Protocol> {
+    let first = First { side, bytes, whole: false };
+    PROTOCOLS.iter().find(|protocol| (protocol.recognises)(&first) == Likeness::Like)
 }

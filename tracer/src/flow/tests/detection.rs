@@ -203,3 +203,20 @@ fn what_waits_to_be_recognised_is_bounded() {
     }
     assert!(rig.finish().contains(&"client gap 120000 unknown-protocol".to_owned()));
 }
+
+#[test]
+fn in_mid_stream_the_first_bytes_say_who_is_the_server() {
+    let first_of_the_higher_port = |payload: &str| {
+        let both = vec![PORT, 40_000];
+        let mut rig = Rig::new(Settings { ports: Vec::new(), detect: both, ..settings() });
+        let mut said = testing::Said::default();
+        rig.feed_to(&client(ACK, 500, payload), &mut said);
+        rig.table.finish(rig.now, &mut said);
+        said.text.retain(|line| !line.starts_with("-: Connection"));
+        said.text
+    };
+    let response = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(first_of_the_higher_port(response), ["server: HTTP/1.1 200 OK"]);
+    let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+    assert_eq!(first_of_the_higher_port(request), ["client: GET / HTTP/1.1"]);
+}
