@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{
     align::{self, Pair},
+    evidence::Evidence,
     message::{Direction, Kind, Lists, Message},
     rules,
 };
@@ -52,6 +53,7 @@ pub(super) fn compare(
     capture: &str,
     expected: &Lists,
     found: &Lists,
+    evidence: &Evidence,
 ) -> (Vec<(Kind, Count)>, Vec<Difference>) {
     let mut counts = Vec::new();
     let mut differences = Vec::new();
@@ -65,6 +67,7 @@ pub(super) fn compare(
         let equal = pairs.iter().filter(|pair| **pair == Pair::Equal).count();
         counts.push((key.0, Count { expected: expected.len(), found: found.len(), equal }));
         let stream = expected.first().map_or("-", |message| message.stream.as_str());
+        let sent = |message: &Message| evidence.has(key.0, message, &found);
         for pair in pairs {
             let (one, other) = match pair {
                 Pair::Equal => continue,
@@ -82,7 +85,7 @@ pub(super) fn compare(
                 },
                 what: describe(one, other),
                 expected: one.is_some(),
-                reason: rules::reason(key.0, one, other).map(ToOwned::to_owned),
+                reason: rules::reason(key.0, one, other, sent).map(ToOwned::to_owned),
             });
         }
     }

@@ -3,6 +3,7 @@
 
 mod align;
 mod difference;
+mod evidence;
 mod found;
 mod index;
 mod mail;
@@ -27,6 +28,7 @@ use crate::{
     workspace,
 };
 use difference::{Argued, Count, Difference};
+use evidence::Evidence;
 use index::Capture;
 use message::Kind;
 use published::{Check, Expectations, Published};
@@ -170,7 +172,9 @@ fn compare(
         let port = direction.server_port(*kind);
         options.wants(*kind) && port.is_some_and(|port| within_reach.has_port(port))
     });
-    let (counts, differences) = difference::compare(&capture.file, &expected, &found.lists);
+    let evidence = Evidence::read(&options.folder.join(&capture.file))?;
+    let (counts, differences) =
+        difference::compare(&capture.file, &expected, &found.lists, &evidence);
     let checks = expectations.hold(&found.events);
     Ok(Compared { counts, differences, checks, faults: found.faults })
 }

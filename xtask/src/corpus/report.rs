@@ -86,11 +86,12 @@ impl Report {
         }
         let held = self.print_checks();
         let equal = self.print_counts();
+        let sent = self.print_extras();
         println!(
             "{captures} captures, {} of them without fault: no panic, every packet counted once",
             captures - self.faults.len().min(captures)
         );
-        let good = equal && held && self.faults.is_empty() && self.unused.is_empty();
+        let good = equal && sent && held && self.faults.is_empty() && self.unused.is_empty();
         if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
@@ -137,6 +138,20 @@ impl Report {
             );
         }
         self.checks.values().all(|checks| checks.open.is_empty())
+    }
+
+    /// One line for each reason why messages that the reference lacks are none that
+    /// nobody sent, and whether there is one for all.
+    fn print_extras(&self) -> bool {
+        let mut by_reason: BTreeMap<&str, usize> = BTreeMap::new();
+        let extras = self.differences.iter().filter(|difference| !difference.expected);
+        for extra in extras {
+            *by_reason.entry(extra.reason.as_deref().unwrap_or("no reason")).or_default() += 1;
+        }
+        for (reason, count) in &by_reason {
+            println!("{count} messages that the reference lacks: {reason}");
+        }
+        !by_reason.contains_key("no reason")
     }
 
     /// One line for each kind, and whether each protocol has enough that is

@@ -17,13 +17,17 @@ const NOT_WHOLE: &str = "the reference shows a message when its body is whole, a
 const SPACE_IN_TARGET: &str =
     "the reference splits a request line at its first two spaces, though a target may hold one";
 
-/// Why a difference is the reference's own; `None` if no rule says so.
+/// Why a difference is the reference's own; `None` if no rule says so. What was
+/// found alone must have been `sent`: stand in the capture as often as it was
+/// found.
 pub(super) fn reason(
     kind: Kind,
     expected: Option<&Message>,
     found: Option<&Message>,
+    sent: impl Fn(&Message) -> bool,
 ) -> Option<&'static str> {
     match (kind, expected, found) {
+        (_, None, Some(found)) if !sent(found) => None,
         (_, None, Some(found)) if found.cut => Some(NOT_WHOLE),
         (Kind::HttpRequest, None, Some(found)) => {
             let method = found.field("method");
@@ -62,7 +66,7 @@ mod tests {
     fn a_target_with_a_space() {
         let expected = request("/a", "b HTTP/1.1");
         let found = request("/a b", "HTTP/1.1");
-        let reason = |found| reason(Kind::HttpRequest, Some(&expected), Some(found));
+        let reason = |found| reason(Kind::HttpRequest, Some(&expected), Some(found), |_| true);
         assert_eq!(reason(&found), Some(SPACE_IN_TARGET));
         assert_eq!(reason(&request("/a c", "HTTP/1.1")), None);
     }
@@ -70,9 +74,11 @@ mod tests {
     #[test]
     fn what_is_not_whole() {
         let whole = request("/", "HTTP/1.1");
-        assert_eq!(reason(Kind::HttpRequest, None, Some(&whole)), None);
-        let cut = Message { cut: true, ..whole };
-        assert_eq!(reason(Kind::HttpRequest, None, Some(&cut)), Some(NOT_WHOLE));
-        assert_eq!(reason(Kind::HttpRequest, Some(&cut), None), None);
+        let reason = |one, other, sent| reason(Kind::HttpRequest, one, other, |_| sent);
+        assert_eq!(reason(None, Some(&whole), true), None);
+        let cut = Message { cut: true, ..whole.clone() };
+        assert_eq!(reason(None, Some(&cut), true), Some(NOT_WHOLE));
+        assert_eq!(reason(None, Some(&cut), false), None);
+        assert_eq!(reason(Some(&cut), None, true), None);
     }
 }
