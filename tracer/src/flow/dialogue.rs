@@ -51,6 +51,8 @@ pub(super) struct Dialogue {
     /// `None` as long as nobody knows what is spoken.
     pub(super) decoder: Option<Box<dyn Decoder>>,
     pub(super) streams: Pair<Stream>,
+    /// The side whose bytes the decoder was offered last.
+    offered: Side,
     pub(super) tally: Tally,
     /// Until something was decoded, if the reason may be asked for.
     pub(super) explain: Option<Box<Explain>>,
@@ -59,7 +61,8 @@ pub(super) struct Dialogue {
 impl Dialogue {
     /// A dialogue that has not begun.
     pub(super) fn new(decoder: Option<Box<dyn Decoder>>) -> Self {
-        Self { decoder, streams: Pair::default(), tally: Tally::default(), explain: None }
+        let (streams, tally) = (Pair::default(), Tally::default());
+        Self { decoder, streams, tally, offered: Side::Server, explain: None }
     }
 
     /// A side's stream.
@@ -157,7 +160,8 @@ impl Dialogue {
 
     /// Offers again what waits for the other side, until nothing moves.
     pub(super) fn unblock(&mut self, context: &mut Context<'_>) {
-        for first in [Side::Client, Side::Server] {
+        // Who was offered bytes last waits for the other.
+        for first in [self.offered.other(), self.offered] {
             let mut side = first;
             while self.streams.of(side).blocked && self.offer_again(context, side) {
                 side = side.other();
@@ -356,6 +360,7 @@ impl Dialogue {
                 started = time;
                 continue;
             }
+            self.offered = side;
             let bytes = rest;
             let progress = self.call(context, side, |decoder, out, _| {
                 decoder.data(&Input { side, bytes, started, time: now, end }, out)
