@@ -340,6 +340,8 @@ impl Smtp {
     }
 
     pub(super) fn client_gap(&mut self, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
+        // A reply that came early may be due now, before what stands behind it.
+        self.client.moved = true;
         self.client.searched = 0;
         let missing = bytes.unwrap_or(0);
         match self.client.mode {
