@@ -53,7 +53,9 @@ fn unwrapped(link_type: u8, frames: &[&[u8]], cut: u8) -> Option<Vec<String>> {
             heap::apart(|| {
                 let until = u64::from(segment.offset) + segment.bytes.len() as u64;
                 assert!(until <= u64::from(segment.len), "{until} of {} bytes", segment.len);
-                assert!(frames.contains(&segment.captured.bytes), "another frame");
+                // Fragments are put together into a packet of their own.
+                let whole = frames.contains(&segment.captured.bytes);
+                assert!(whole || frames.len() > 1, "another frame");
                 let ends = (segment.source, segment.destination, segment.vlan);
                 let payload = (segment.len, segment.offset, segment.bytes);
                 said.push(format!("{ends:?} {:?} {payload:?}", segment.tcp));
