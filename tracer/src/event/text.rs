@@ -42,6 +42,12 @@ impl Text<'_> {
     /// The text in place of a secret.
     pub const REDACTED: Text<'static> = Text(Cow::Borrowed(REDACTED));
 
+    /// The same text, lent.
+    #[must_use]
+    pub fn lend(&self) -> Text<'_> {
+        Text(Cow::Borrowed(&self.0))
+    }
+
     /// The same text with bytes of its own.
     #[must_use]
     pub fn into_owned(self) -> Text<'static> {

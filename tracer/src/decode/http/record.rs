@@ -10,7 +10,7 @@ use super::{
 use crate::{
     decode::Out,
     event::{
-        Message, Side, Timestamp,
+        Message, Side, Text, Timestamp,
         http::{Body, Ended, Exchange, ExchangeHttp, Headers, RequestFields, Url},
     },
 };
@@ -109,8 +109,15 @@ impl Part {
     /// The body as the exchange tells of it.
     fn body(&self) -> Option<Body<'_>> {
         let bytes = (self.has_body || self.bytes > 0).then_some(self.bytes);
-        let shown = self.shown.clone().unwrap_or_default();
-        let body = Body { bytes, ..shown };
+        let body = match &self.shown {
+            Some(Body { content, truncated, omitted, .. }) => Body {
+                bytes,
+                content: content.as_ref().map(Text::lend),
+                truncated: *truncated,
+                omitted: *omitted,
+            },
+            None => Body { bytes, ..Body::default() },
+        };
         (body != Body::default()).then_some(body)
     }
 }
@@ -135,9 +142,7 @@ impl Record {
         let parts = [&self.request, &self.response].into_iter().flatten().map(Part::held);
         size_of::<Self>() + parts.sum::<usize>() + self.interim.capacity() * size_of::<u16>()
     }
-}
 
-impl Record {
     /// Tells of it; `missing` says what became of a message that was not seen.
     pub(super) fn tell(&self, missing: Ended, time: Timestamp, out: &mut Out<'_>) {
         fn list(fields: Option<&Fields>) -> Vec<Header<'_>> {

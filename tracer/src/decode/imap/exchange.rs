@@ -195,11 +195,24 @@ impl Exchange {
             Some((status, code, time)) => (Some(status), code, Some(time)),
             None => (None, None, None),
         };
+        let kept = &self.command;
+        let command = imap::CommandFields {
+            tag: kept.tag.as_ref().map(Text::lend),
+            name: kept.name.as_ref().map(Text::lend),
+            uid: kept.uid,
+            mailbox: kept.mailbox.as_ref().map(Text::lend),
+            arguments: kept.arguments.as_ref().map(Text::lend),
+            truncated: kept.truncated,
+        };
+        let auth = self.auth.as_ref().map(|auth| imap::Auth {
+            mechanism: auth.mechanism,
+            user: auth.user.as_ref().map(Text::lend),
+        });
         Message::ImapExchange(imap::Exchange {
             imap: imap::ExchangeObject {
-                command: Some(self.command.clone()),
+                command: Some(command),
                 literal: imap::Literals { bytes: &self.literals },
-                auth: self.auth.clone(),
+                auth,
                 greeting: false,
                 status,
                 code,
