@@ -39,7 +39,7 @@ impl<'a> Out<'a> {
 
     /// Tells of a message that `side` sent and that was complete at `time`.
     pub fn emit(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
-        self.told |= !matches!(message, Message::Anomaly(_) | Message::Upgrade(_));
+        self.told |= !matches!(message, Message::Upgrade(_));
         let gap = self.discarded.as_mut().and_then(|discarded| discarded.before_message(side));
         if let Some(gap) = gap {
             self.push(side, time, Message::Gap(gap));

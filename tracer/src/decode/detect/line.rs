@@ -34,4 +34,15 @@ impl<'a> First<'a> {
         let each = texts.iter().map(|text| self.begins_with(text));
         each.max().unwrap_or(Likeness::Unlike)
     }
+
+    /// Whether they begin with one of a protocol's `own` commands; unclear with
+    /// one that is `shared` with others.
+    pub(crate) fn begins_with_command(&self, own: &[&[u8]], shared: &[&[u8]]) -> Likeness {
+        match self.begins_with_one(own) {
+            Likeness::Unlike if self.begins_with_one(shared) > Likeness::Unlike => {
+                Likeness::Unclear
+            }
+            known => known,
+        }
+    }
 }

@@ -19,12 +19,7 @@ const GREETINGS: [&[u8]; 2] = [b"+OK", b"-ERR"];
 /// client may begin with a command of its own.
 pub(super) fn recognises(first: &First<'_>) -> Likeness {
     match first.side {
-        Side::Client => match first.begins_with_one(&COMMANDS) {
-            Likeness::Unlike if first.begins_with_one(&SHARED) > Likeness::Unlike => {
-                Likeness::Unclear
-            }
-            known => known,
-        },
+        Side::Client => first.begins_with_command(&COMMANDS, &SHARED),
         Side::Server => match first.begins_with_one(&GREETINGS) {
             Likeness::Like => greeting(first),
             other => other,

@@ -22,12 +22,7 @@ const REPLIES: [&[u8]; 4] = [b"250 2.1.", b"250 2.0.0", b"354 ", b"250 2.6.0"];
 /// it says so.
 pub(super) fn recognises(first: &First<'_>) -> Likeness {
     match first.side {
-        Side::Client => match first.begins_with_one(&COMMANDS) {
-            Likeness::Unlike if first.begins_with_one(&SHARED) > Likeness::Unlike => {
-                Likeness::Unclear
-            }
-            known => known,
-        },
+        Side::Client => first.begins_with_command(&COMMANDS, &SHARED),
         Side::Server => match first.begins_with_one(&GREETINGS) {
             Likeness::Like => greeting(first),
             Likeness::Unclear => Likeness::Unclear,
