@@ -1,8 +1,9 @@
 //! The words of the segments view: what the numbers of a segment say beside
 //! those of the segments before it.
 //!
-//! They are those of Wireshark's TCP analysis as far as the numbers alone
-//! decide; what it derives from the time between segments is left out.
+//! They are those of Wireshark's TCP analysis as far as the numbers decide. Time
+//! tells one thing only: whether what fills a hole was sent again or came late
+//! ([`Arrival`]).
 
 use super::{half::Arrival, pair::Pair, seq};
 use crate::{
