@@ -23,18 +23,21 @@ use tracer_common::MAX_SHARDS;
 /// Bytes of the longest message; a name of an interface is the longest part.
 const LONGEST: usize = 4096;
 
-/// Descriptors beside [`ToWorker::Hello`]: `OUTCOMES` and the rings.
-const MAX_DESCRIPTORS: usize = 1 + MAX_SHARDS;
+/// Maps beside the rings that a worker can be given.
+const MAX_MAPS: usize = 7;
+
+/// Descriptors beside [`ToWorker::Hello`].
+const MAX_DESCRIPTORS: usize = MAX_MAPS + MAX_SHARDS;
 
 /// What the privileged process says to the worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "message", rename_all = "kebab-case")]
 pub(crate) enum ToWorker {
-    /// The first message. Beside it come the descriptors of the map
-    /// `OUTCOMES` and of one ring for each shard.
+    /// The first message. Beside it come the descriptors of the maps that it
+    /// names, in that order, then those of one ring for each shard.
     Hello {
-        /// Rings in use.
-        shards: u32,
+        /// Names of the maps, as the object has them.
+        maps: Vec<String>,
     },
     /// An interface that is going to be attached, or that changed its name.
     /// Sent before its first packet can be in a ring.
@@ -64,6 +67,35 @@ pub(crate) struct Interface {
     /// physical device below it, outermost first. The same packet shows with
     /// these tags there and without them here.
     pub(crate) vlans: Vec<u16>,
+}
+
+/// The maps that came with [`ToWorker::Hello`].
+#[derive(Debug)]
+pub(crate) struct Maps {
+    named: Vec<(String, OwnedFd)>,
+    rings: Vec<OwnedFd>,
+}
+
+impl Maps {
+    /// Puts names to descriptors; `None` when there are too few, or no ring.
+    pub(crate) fn new(names: Vec<String>, mut descriptors: Vec<OwnedFd>) -> Option<Self> {
+        if descriptors.len() <= names.len() {
+            return None;
+        }
+        let rings = descriptors.split_off(names.len());
+        Some(Self { named: names.into_iter().zip(descriptors).collect(), rings })
+    }
+
+    /// Takes a map out.
+    pub(crate) fn take(&mut self, name: &str) -> Option<OwnedFd> {
+        let at = self.named.iter().position(|(of, _)| of == name)?;
+        Some(self.named.swap_remove(at).1)
+    }
+
+    /// The ring of each shard, in the order of their numbers.
+    pub(crate) fn rings(self) -> Vec<OwnedFd> {
+        self.rings
+    }
 }
 
 /// What the worker says to the privileged process. Its end is told by its
@@ -208,7 +240,7 @@ mod tests {
         let interface =
             Interface { index: 7, name: "eth0.5".into(), loopback: false, vlans: vec![5] };
         let messages = [
-            ToWorker::Hello { shards: 1 },
+            ToWorker::Hello { maps: vec!["OUTCOMES".to_owned()] },
             ToWorker::Interface(interface),
             ToWorker::Start,
             ToWorker::Gone { index: 7 },
@@ -238,6 +270,22 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "through");
+    }
+
+    #[test]
+    fn maps_are_known_by_their_names_and_rings_by_their_place() {
+        let pipes: Vec<_> = (0..4).map(|_| io::pipe().unwrap().0).collect();
+        let raw: Vec<RawFd> = pipes.iter().map(AsRawFd::as_raw_fd).collect();
+        let names = || vec!["OUTCOMES".to_owned(), "SLOTS".to_owned()];
+        let mut maps = Maps::new(names(), pipes.into_iter().map(OwnedFd::from).collect()).unwrap();
+        assert_eq!(maps.take("SLOTS").unwrap().as_raw_fd(), raw[1]);
+        assert_eq!(maps.take("OUTCOMES").unwrap().as_raw_fd(), raw[0]);
+        assert!(maps.take("PORTS").is_none());
+        let rings: Vec<RawFd> = maps.rings().iter().map(AsRawFd::as_raw_fd).collect();
+        assert_eq!(rings, raw[2..]);
+        // Two maps, but no ring.
+        let few = (0..2).map(|_| io::pipe().unwrap().0.into()).collect();
+        assert!(Maps::new(names(), few).is_none());
     }
 
     #[test]

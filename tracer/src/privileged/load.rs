@@ -212,20 +212,19 @@ impl Object {
         program.and_then(Result::ok).ok_or_else(|| Error::Object(format!("program {XDP_PROGRAM}")))
     }
 
-    /// What the worker needs: the outcomes and the rings.
-    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        [&self.outcomes].into_iter().chain(&self.rings).map(|map| map.fd().as_fd()).collect()
+    /// What the worker needs: the names of maps, and their descriptors with
+    /// those of the rings behind them.
+    pub(super) fn handed_over(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
+        let maps = [("OUTCOMES", &self.outcomes)];
+        let names = maps.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let maps = maps.into_iter().map(|(_, map)| map).chain(&self.rings);
+        (names, maps.map(|map| map.fd().as_fd()).collect())
     }
 
     /// Ids of the loaded programs.
     pub(super) fn program_ids(&self) -> HashSet<u32> {
         let info = |(_, program): (_, &Program)| program.info().ok();
         self.ebpf.programs().filter_map(info).map(|info| info.id()).collect()
-    }
-
-    /// Rings in use.
-    pub(super) const fn shards(&self) -> u32 {
-        self.chosen.shards
     }
 }
 

@@ -66,7 +66,7 @@ impl Tracing {
 
     fn hand_over(&self) -> Result<(), Error> {
         let object = &self.attachments.object;
-        let hello = ToWorker::Hello { shards: object.shards() };
+        let (maps, descriptors) = object.handed_over();
         let send = |message: &ToWorker, descriptors: &[_]| {
             let sent = self.worker.channel.send(message, descriptors);
             sent.map_err(|error| match error.kind() {
@@ -74,7 +74,7 @@ impl Tracing {
                 _ => system("handing the rings over")(error),
             })
         };
-        send(&hello, &object.descriptors())?;
+        send(&ToWorker::Hello { maps }, &descriptors)?;
         for link in self.known.values().filter(|link| self.selection.takes(link)) {
             send(&ToWorker::Interface(described(link, &self.known)), &[])?;
         }

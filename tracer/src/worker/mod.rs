@@ -33,7 +33,7 @@ use crate::{
     confine,
     event::Timestamp,
     flow::Table,
-    handover::{Channel, FromWorker, ToWorker},
+    handover::{Channel, FromWorker, Maps, ToWorker},
     output::{
         Look, Writer,
         pcapng::{PacketFile, Recorder},
@@ -92,7 +92,9 @@ pub(crate) fn run(
         // It has said why.
         return Ok(ExitCode::FAILURE);
     };
-    let mut source = source(&hello, descriptors)?;
+    let ToWorker::Hello { maps } = hello else { return Err(Error::Handover) };
+    let maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
+    let mut source = source(maps)?;
     loop {
         match channel.receive()? {
             Some(ToWorker::Start) => break,
@@ -120,9 +122,9 @@ pub(crate) fn run(
 }
 
 /// Opens what was handed over.
-fn source(hello: &ToWorker, descriptors: Vec<OwnedFd>) -> Result<LiveSource, Error> {
-    let ToWorker::Hello { shards: 1 } = hello else { return Err(Error::Handover) };
-    let [outcomes, ring] = <[OwnedFd; 2]>::try_from(descriptors).map_err(|_| Error::Handover)?;
+fn source(mut maps: Maps) -> Result<LiveSource, Error> {
+    let outcomes = maps.take("OUTCOMES").ok_or(Error::Handover)?;
+    let [ring] = <[OwnedFd; 1]>::try_from(maps.rings()).map_err(|_| Error::Handover)?;
     Ok(LiveSource::new(ring, outcomes)?)
 }
 
