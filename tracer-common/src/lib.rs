@@ -9,10 +9,12 @@
 
 #![no_std]
 
+mod flow;
 mod outcome;
 mod record;
 mod settings;
 
+pub use flow::{Address, FlowHash};
 pub use outcome::{OUTCOMES, Outcome};
 pub use record::{
     CONTINUED, DIRECTION_EGRESS, DIRECTION_INGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED,
@@ -21,4 +23,4 @@ pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settin
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 1;
+pub const ABI: u32 = 2;

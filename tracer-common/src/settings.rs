@@ -9,6 +9,8 @@ pub struct Settings {
     /// `CLOCK_MONOTONIC` nanoseconds until which the loader is known to live;
     /// looked at only where the object's `CHECK_LIVENESS` was set.
     pub alive_until: u64,
+    /// What the numbers of flows ([`crate::FlowHash`]) are made with.
+    pub seed: u64,
     /// [`crate::ABI`] of the side that wrote the settings.
     pub abi: u32,
     /// [`COPY_PURE_ACKS`].
@@ -31,15 +33,16 @@ pub const PORT_TABLE_LEN: usize = 65_536;
 /// The one element of the `PORTS` map: nonzero where the port is traced.
 pub type PortTable = [u8; PORT_TABLE_LEN];
 
-const _: () = assert!(size_of::<Settings>() == 24);
-const _: () = assert!(offset_of!(Settings, abi) == 8);
-const _: () = assert!(offset_of!(Settings, flags) == 12);
-const _: () = assert!(offset_of!(Settings, shards) == 16);
+const _: () = assert!(size_of::<Settings>() == 32);
+const _: () = assert!(offset_of!(Settings, seed) == 8);
+const _: () = assert!(offset_of!(Settings, abi) == 16);
+const _: () = assert!(offset_of!(Settings, flags) == 20);
+const _: () = assert!(offset_of!(Settings, shards) == 24);
 const _: () = assert!(MAX_SHARDS.is_power_of_two());
 
 #[cfg(feature = "user")]
 mod plain {
     #![expect(unsafe_code, reason = "aya::Pod is an unsafe marker trait")]
-    // SAFETY: repr(C), integers only, no padding (asserted above: 8 + 4 * 4).
+    // SAFETY: repr(C), integers only, no padding (asserted above: 2 * 8 + 4 * 4).
     unsafe impl aya::Pod for super::Settings {}
 }

@@ -41,7 +41,7 @@ enum Written {
 #[inline(always)]
 pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> Outcome {
     let Some(settings) = maps::settings() else { return Outcome::LostCopy };
-    let shard = spread(segment.hash) & settings.shards.wrapping_sub(1);
+    let shard = segment.flow.shard(settings.shards);
     let Some(ring) = maps::ring(shard) else { return Outcome::LostRing };
 
     let held = packet.len().saturating_sub(segment.network);
@@ -86,13 +86,6 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
         return Outcome::Truncated;
     }
     if record.flags & TRUNCATED != 0 { Outcome::Truncated } else { Outcome::Copied }
-}
-
-/// Mixes the bits, so that the low ones, which choose the shard, depend on all.
-#[inline(always)]
-fn spread(hash: u32) -> u32 {
-    let hash = (hash ^ (hash >> 16)).wrapping_mul(0x9e37_79b1);
-    hash ^ (hash >> 15)
 }
 
 /// Writes the record into the smallest size class that takes it: the ring wants

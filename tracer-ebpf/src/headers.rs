@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use tracer_common::{COPY_PURE_ACKS, NO_VLAN, Outcome};
+use tracer_common::{Address, COPY_PURE_ACKS, FlowHash, NO_VLAN, Outcome};
 
 use crate::{maps, packet::Packet};
 
@@ -56,8 +56,8 @@ pub(crate) struct Segment {
     pub(crate) vlan_outer: u16,
     /// Inner VLAN id.
     pub(crate) vlan_inner: u16,
-    /// The same for both directions of the flow.
-    pub(crate) hash: u32,
+    /// The number of its flow.
+    pub(crate) flow: FlowHash,
 }
 
 /// Where the IP header stands, and under which tags.
@@ -73,8 +73,8 @@ struct Transport {
     offset: u32,
     /// Bytes of TCP header and payload as the IP header says.
     len: u32,
-    /// Both addresses folded together, so that their order does not matter.
-    hash: u32,
+    source: Address,
+    destination: Address,
 }
 
 /// Finds the segment, or says what becomes of a packet that is not copied.
@@ -103,11 +103,11 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         return Err(Outcome::Malformed);
     }
     let payload_len = transport.len - tcp_len;
-    if payload_len == 0 && tcp[13] & (SYN | FIN | RST) == 0 {
-        let wanted = maps::settings().is_some_and(|settings| settings.flags & COPY_PURE_ACKS != 0);
-        if !wanted {
-            return Err(Outcome::PureAck);
-        }
+    // Without settings nothing can be copied.
+    let settings = maps::settings().ok_or(Outcome::LostCopy)?;
+    let bare = payload_len == 0 && tcp[13] & (SYN | FIN | RST) == 0;
+    if bare && settings.flags & COPY_PURE_ACKS == 0 {
+        return Err(Outcome::PureAck);
     }
     Ok(Segment {
         network: opaque(network.offset),
@@ -116,7 +116,11 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
         vlan_outer: network.outer,
         vlan_inner: network.inner,
-        hash: transport.hash ^ u32::from(source ^ destination),
+        flow: FlowHash::new(
+            (transport.source, source),
+            (transport.destination, destination),
+            settings.seed,
+        ),
     })
 }
 
@@ -183,7 +187,8 @@ fn ipv4<P: Packet>(packet: &P, offset: u32) -> Result<Transport, Outcome> {
     Ok(Transport {
         offset: offset + header_len,
         len: total - header_len,
-        hash: word(&header, 12) ^ word(&header, 16),
+        source: Address::v4([header[12], header[13], header[14], header[15]]),
+        destination: Address::v4([header[16], header[17], header[18], header[19]]),
     })
 }
 
@@ -224,13 +229,12 @@ fn ipv6<P: Packet>(packet: &P, offset: u32) -> Result<Transport, Outcome> {
     if header[0] >> 4 != 6 || total < passed {
         return Err(Outcome::Malformed);
     }
-    let mut hash = 0;
-    let mut at = 8;
-    while at < 40 {
-        hash ^= word(&header, at);
-        at += 4;
-    }
-    Ok(Transport { offset: offset + passed, len: total - passed, hash })
+    Ok(Transport {
+        offset: offset + passed,
+        len: total - passed,
+        source: Address::v6(half(&header, 8), half(&header, 16)),
+        destination: Address::v6(half(&header, 24), half(&header, 32)),
+    })
 }
 
 /// Length of the IP packet: what its header says, never what the frame holds,
@@ -253,9 +257,9 @@ fn opaque(value: u32) -> u32 {
     value as u32
 }
 
-/// Four bytes of a header, for the hash only.
+/// Half of an address.
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "inlined with a constant that is within the header")]
-fn word<const N: usize>(header: &[u8; N], at: usize) -> u32 {
-    u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+fn half(header: &[u8; 40], at: usize) -> [u8; 8] {
+    core::array::from_fn(|index| header[at + index])
 }

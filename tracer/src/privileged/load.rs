@@ -161,7 +161,8 @@ impl Object {
         };
 
         let flags = if config.pure_acks() { COPY_PURE_ACKS } else { 0 };
-        let chosen = Settings { alive_until: 0, abi: ABI, flags, shards: SHARDS, reserved: 0 };
+        let chosen =
+            Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards: SHARDS, reserved: 0 };
         let logger = EbpfLogger::init(&mut ebpf).ok();
         let mut object = Self { ebpf, settings, chosen, outcomes, rings, logger };
         object.refresh()?;
@@ -263,6 +264,13 @@ fn monotonic() -> u64 {
         let (seconds, nanoseconds) = (time.tv_sec().cast_unsigned(), time.tv_nsec());
         seconds * 1_000_000_000 + nanoseconds.cast_unsigned()
     })
+}
+
+/// A number that nobody outside knows. Like that of a hash map it is a guard
+/// against chosen collisions, no secret, and so is made of one.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher as _, RandomState};
+    RandomState::new().hash_one(std::process::id())
 }
 
 /// Looks for a lack of privileges behind an error.
