@@ -16,11 +16,9 @@ mod settings;
 
 pub use flow::{Address, FlowHash};
 pub use outcome::{OUTCOMES, Outcome};
-pub use record::{
-    CONTINUED, DIRECTION_EGRESS, DIRECTION_INGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED,
-};
+pub use record::{CONTINUED, EGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED};
 pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings};
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 2;
+pub const ABI: u32 = 3;

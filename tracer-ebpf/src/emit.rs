@@ -15,10 +15,23 @@ use crate::{
 
 /// The largest ring slot. An IP packet whose length fits its header fits one
 /// slot; larger ones (BIG TCP) take several.
-const LARGEST: usize = 65_536 + 64;
+const LARGEST: usize = lines(1025);
+
+/// Bytes of a ring slot that takes so many whole cache lines together with the
+/// eight bytes that the kernel puts in front of it: no line then belongs to two
+/// records, of which one is being read and the other written.
+const fn lines(count: usize) -> usize {
+    count * 64 - 8
+}
 
 /// Packet bytes that one slot takes.
 const CAPACITY: u32 = (LARGEST - RECORD_LEN) as u32;
+
+// A record counts its payload in 16 bits; the headers have 40 bytes at least.
+const _: () = assert!(CAPACITY - 40 <= u16::MAX as u32);
+
+// And its headers in words.
+const _: () = assert!(MAX_HEADERS / 4 <= u8::MAX as u32);
 
 /// Payload bytes in a record that goes on with a segment: what is left when
 /// the headers, which every record carries, are as long as they may be.
@@ -53,18 +66,15 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
     let mut record = Record {
         // SAFETY: the helper has no preconditions.
         time: unsafe { bpf_ktime_get_ns() },
-        lost: maps::lost(shard),
         interface: packet.interface(),
-        sequence: segment.sequence,
         payload_len: segment.payload_len,
         copied_offset: 0,
-        copied_len: available.min(fits),
-        headers_len: segment.headers_len as u16,
+        lost: maps::lost(shard) as u32,
+        copied_len: available.min(fits) as u16,
         vlan_outer: segment.vlan_outer,
         vlan_inner: segment.vlan_inner,
-        direction,
-        flags: 0,
-        reserved: 0,
+        headers_words: (segment.headers_len / 4) as u8,
+        flags: direction,
     };
     if available < segment.payload_len {
         record.flags |= TRUNCATED;
@@ -92,18 +102,16 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
 /// sizes that the verifier knows, and memory touched is what a copy costs.
 #[inline(always)]
 fn sized<P: Packet>(packet: &P, ring: &Ring, network: u32, record: &Record) -> Written {
-    let len = u32::from(record.headers_len) + record.copied_len;
+    let len = u32::from(record.headers_len()) + u32::from(record.copied_len);
     macro_rules! first_that_fits {
-        ($($size:literal)*) => {
-            $(if len <= $size - RECORD_LEN as u32 {
-                return write::<P, $size>(packet, ring, network, len, record);
+        ($($lines:literal)*) => {
+            $(if len <= (lines($lines) - RECORD_LEN) as u32 {
+                return write::<P, { lines($lines) }>(packet, ring, network, len, record);
             })*
         };
     }
-    first_that_fits! {
-        128 192 256 384 512 768 1024 1600 2048 3072 4096
-        6144 8192 12_288 16_384 24_576 32_768 49_152
-    }
+    // 25 lines take a full Ethernet frame.
+    first_that_fits! { 2 3 4 5 6 7 8 12 16 25 32 48 64 96 128 192 256 384 512 768 }
     write::<P, LARGEST>(packet, ring, network, len, record)
 }
 
@@ -161,7 +169,7 @@ fn go_on<P: Packet>(
             0,
         );
     }
-    rest.record.copied_offset + rest.record.copied_len == available
+    rest.record.copied_offset + u32::from(rest.record.copied_len) == available
 }
 
 /// Writes one more record; nonzero, which ends the loop, when there is nothing
@@ -170,17 +178,18 @@ extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
     // SAFETY: `go_on` passes a valid pointer that nothing else uses meanwhile.
     let rest = unsafe { &mut *rest };
     let mut record = rest.record;
-    record.copied_offset += record.copied_len;
+    record.copied_offset += u32::from(record.copied_len);
     let left = rest.available.saturating_sub(record.copied_offset);
     if left == 0 {
         return 1;
     }
-    record.copied_len = left.min(CONTINUATION);
+    let copied_len = left.min(CONTINUATION);
+    record.copied_len = copied_len as u16;
     if left <= CONTINUATION {
         record.flags &= !CONTINUED;
     }
     let Some(slot) = reserve::<LARGEST>(rest.ring) else { return 1 };
-    let headers_len = bounded(u32::from(record.headers_len), MAX_HEADERS);
+    let headers_len = bounded(u32::from(record.headers_len()), MAX_HEADERS);
     // SAFETY: the slot has LARGEST bytes, is eight-byte aligned, and is ours
     // until it is submitted; headers and payload together are bounded by
     // MAX_HEADERS + CONTINUATION, which is its CAPACITY.
@@ -191,7 +200,7 @@ extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
             && rest.packet.copy(
                 rest.network + headers_len + record.copied_offset,
                 headers.add(headers_len as usize),
-                bounded(record.copied_len, CONTINUATION),
+                bounded(copied_len, CONTINUATION),
             );
         finish(slot, copied)
     };

@@ -50,8 +50,6 @@ pub(crate) struct Segment {
     pub(crate) headers_len: u32,
     /// Payload bytes as the headers say.
     pub(crate) payload_len: u32,
-    /// Sequence number.
-    pub(crate) sequence: u32,
     /// Outer VLAN id.
     pub(crate) vlan_outer: u16,
     /// Inner VLAN id.
@@ -113,7 +111,6 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         network: opaque(network.offset),
         headers_len: opaque(headers_len),
         payload_len: opaque(payload_len),
-        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
         vlan_outer: network.outer,
         vlan_inner: network.inner,
         flow: FlowHash::new(

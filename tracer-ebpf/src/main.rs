@@ -33,7 +33,10 @@ use aya_ebpf::{
     macros::{classifier, xdp},
     programs::{TcContext, XdpContext},
 };
-use tracer_common::{DIRECTION_EGRESS, DIRECTION_INGRESS, Outcome};
+use tracer_common::{EGRESS, Outcome};
+
+/// Flags of a record of a packet that came in: none.
+const INGRESS: u8 = 0;
 
 use crate::{
     headers::Link,
@@ -43,31 +46,31 @@ use crate::{
 /// TC ingress of a device with an Ethernet header.
 #[classifier]
 fn ingress_ethernet(context: TcContext) -> i32 {
-    classify(&context, Link::Ethernet, DIRECTION_INGRESS)
+    classify(&context, Link::Ethernet, INGRESS)
 }
 
 /// TC egress of a device with an Ethernet header.
 #[classifier]
 fn egress_ethernet(context: TcContext) -> i32 {
-    classify(&context, Link::Ethernet, DIRECTION_EGRESS)
+    classify(&context, Link::Ethernet, EGRESS)
 }
 
 /// TC ingress of a device whose packets begin with the IP header.
 #[classifier]
 fn ingress_ip(context: TcContext) -> i32 {
-    classify(&context, Link::Ip, DIRECTION_INGRESS)
+    classify(&context, Link::Ip, INGRESS)
 }
 
 /// TC egress of a device whose packets begin with the IP header.
 #[classifier]
 fn egress_ip(context: TcContext) -> i32 {
-    classify(&context, Link::Ip, DIRECTION_EGRESS)
+    classify(&context, Link::Ip, EGRESS)
 }
 
 /// XDP of a device with an Ethernet header.
 #[xdp(frags)]
 fn xdp_ethernet(context: XdpContext) -> u32 {
-    trace(&Frame::new(&context), Link::Ethernet, DIRECTION_INGRESS);
+    trace(&Frame::new(&context), Link::Ethernet, INGRESS);
     XDP_PASS
 }
 

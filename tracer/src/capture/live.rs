@@ -7,7 +7,7 @@ use std::{
 
 use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
 use hashbrown::HashMap;
-use tracer_common::{CONTINUED, DIRECTION_INGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
+use tracer_common::{CONTINUED, EGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
 
 use super::{
     Captured, Direction, Interface, Point, Segment, Source, Status, Vlan,
@@ -48,6 +48,8 @@ pub struct LiveSource {
     selection: Selection,
     /// Records whose headers this side could not read after all.
     malformed: u64,
+    /// Records that the ring could not take, up to the latest one.
+    lost: u64,
 }
 
 /// What is known of an interface.
@@ -81,6 +83,7 @@ impl LiveSource {
             clock_offset: 0,
             selection: Selection::all(),
             malformed: 0,
+            lost: 0,
         })
     }
 
@@ -141,7 +144,10 @@ impl Source for LiveSource {
             };
             let segment = Record::read(&item).and_then(|record| {
                 let known = self.interfaces.get(&record.interface).unwrap_or(&self.unnamed);
-                segment(&record, item.get(RECORD_LEN..)?, known, self.clock_offset, &self.selection)
+                self.lost = widened(record.lost, self.lost);
+                let bytes = item.get(RECORD_LEN..)?;
+                let segment = segment(&record, bytes, known, self.clock_offset, &self.selection)?;
+                Some(Segment { lost: self.lost, ..segment })
             });
             match segment {
                 Some(segment) => each(&segment),
@@ -159,6 +165,14 @@ impl Source for LiveSource {
     }
 }
 
+/// The low half of a count, made whole by what the count was shortly before or
+/// after: processors write their records in another order than they counted.
+const fn widened(low: u32, near: u64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, reason = "the low half is what is compared")]
+    let ahead = low.wrapping_sub(near as u32).cast_signed();
+    near.saturating_add_signed(ahead as i64)
+}
+
 /// Makes a segment of a record; `None` if the record contradicts itself.
 fn segment<'a>(
     record: &Record,
@@ -167,18 +181,17 @@ fn segment<'a>(
     clock_offset: u64,
     selection: &Selection,
 ) -> Option<Segment<'a>> {
-    let headers_len = usize::from(record.headers_len);
-    let bytes = bytes.get(..headers_len.checked_add(usize::try_from(record.copied_len).ok()?)?)?;
+    let headers_len = usize::from(record.headers_len());
+    let bytes = bytes.get(..headers_len + usize::from(record.copied_len))?;
     let (packet, payload) = bytes.split_at_checked(headers_len)?;
-    let shown = record.copied_offset.checked_add(record.copied_len)?;
+    let shown = record.copied_offset.checked_add(u32::from(record.copied_len))?;
     if shown > record.payload_len {
         return None;
     }
-    let wire_len = record.payload_len.checked_add(u32::from(record.headers_len))?;
+    let wire_len = record.payload_len.checked_add(u32::from(record.headers_len()))?;
     let headers = Headers::parse(packet, wire_len, selection).ok()?;
 
-    let direction =
-        if record.direction == DIRECTION_INGRESS { Direction::Ingress } else { Direction::Egress };
+    let direction = if record.flags & EGRESS == 0 { Direction::Ingress } else { Direction::Egress };
     Some(Segment {
         time: Timestamp(record.time.wrapping_add(clock_offset)),
         point: Point { interface: record.interface, direction },
@@ -191,7 +204,7 @@ fn segment<'a>(
         offset: record.copied_offset,
         bytes: payload,
         more: record.flags & CONTINUED != 0,
-        lost: record.lost,
+        lost: u64::from(record.lost),
         captured: Captured { interface: record.interface, link_type: None, bytes, wire_len },
         frame: None,
     })
@@ -225,10 +238,9 @@ mod tests {
         Record {
             time: 5,
             interface: 3,
-            sequence: 1000,
             payload_len: 10,
             copied_len: 10,
-            headers_len: 40,
+            headers_words: 10,
             vlan_outer: NO_VLAN,
             vlan_inner: NO_VLAN,
             ..Record::default()
@@ -268,10 +280,26 @@ mod tests {
         let (known, bytes) = (known(&[]), bytes(b"0123"));
         for record in [
             Record { copied_len: 5, payload_len: 5, ..record() },
-            Record { headers_len: 60, ..record() },
+            Record { headers_words: 15, ..record() },
             Record { copied_offset: 7, copied_len: 4, ..record() },
         ] {
             assert!(segment(&record, &bytes, &known, 0, &Selection::all()).is_none());
+        }
+    }
+
+    #[test]
+    fn a_count_of_losses_goes_on_beyond_its_32_bits() {
+        let at = 1 << 32;
+        for (low, near, expected) in [
+            (0, 0, 0),
+            (7, 3, 7),
+            (3, 7, 3),
+            (u32::MAX, at - 2, at - 1),
+            (2, at - 1, at + 2),
+            (u32::MAX, at + 2, at - 1),
+            (5, 3 * at + 4, 3 * at + 5),
+        ] {
+            assert_eq!(widened(low, near), expected, "{low} near {near}");
         }
     }
 
