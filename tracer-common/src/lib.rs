@@ -13,6 +13,7 @@ mod flow;
 mod outcome;
 mod record;
 mod settings;
+pub mod shedding;
 
 pub use flow::{Address, FlowHash};
 pub use outcome::{OUTCOMES, Outcome};
@@ -21,4 +22,4 @@ pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settin
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 3;
+pub const ABI: u32 = 4;

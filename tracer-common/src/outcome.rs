@@ -23,10 +23,12 @@ pub enum Outcome {
     LostRing = 7,
     /// The packet's bytes could not be read.
     LostCopy = 8,
+    /// Of a flow that is not followed, because the user side cannot keep up.
+    Shed = 9,
 }
 
 /// Number of [`Outcome`]s.
-pub const OUTCOMES: u32 = 9;
+pub const OUTCOMES: u32 = 10;
 
 impl Outcome {
     /// All outcomes, in the order of their indices.
@@ -40,5 +42,6 @@ impl Outcome {
         Self::Truncated,
         Self::LostRing,
         Self::LostCopy,
+        Self::Shed,
     ];
 }

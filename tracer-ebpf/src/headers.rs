@@ -28,6 +28,7 @@ const MAX_EXTENSIONS: u32 = 8;
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
 
 /// IP and TCP header bytes that a record carries at most. With all options
 /// they come to 120 bytes of IPv4; the rest is room for IPv6 extensions.
@@ -50,12 +51,24 @@ pub(crate) struct Segment {
     pub(crate) headers_len: u32,
     /// Payload bytes as the headers say.
     pub(crate) payload_len: u32,
+    /// Sequence number.
+    pub(crate) sequence: u32,
+    /// FIN, SYN, RST, PSH, ACK, URG, and two more.
+    flags: u8,
     /// Outer VLAN id.
     pub(crate) vlan_outer: u16,
     /// Inner VLAN id.
     pub(crate) vlan_inner: u16,
     /// The number of its flow.
     pub(crate) flow: FlowHash,
+}
+
+impl Segment {
+    /// Whether a client opens a connection by it.
+    #[inline(always)]
+    pub(crate) fn is_opening(&self) -> bool {
+        self.flags & (SYN | ACK) == SYN
+    }
 }
 
 /// Where the IP header stands, and under which tags.
@@ -111,6 +124,8 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         network: opaque(network.offset),
         headers_len: opaque(headers_len),
         payload_len: opaque(payload_len),
+        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        flags: tcp[13],
         vlan_outer: network.outer,
         vlan_inner: network.inner,
         flow: FlowHash::new(

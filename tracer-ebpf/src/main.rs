@@ -1,7 +1,8 @@
 //! The kernel side of tracer: entry points, one per hook and kind of device.
 //!
 //! The way of a packet: [`headers`] finds the TCP segment and decides whether
-//! anybody wants it, [`emit`] copies it into the ring of its flow's shard.
+//! anybody wants it, [`shed`] whether its flow is followed, [`emit`] copies it
+//! into the ring of its flow's shard.
 //! Whatever happens, TC programs answer "next" and XDP programs "pass": nothing
 //! here can drop, delay or change a packet. Every packet is counted under
 //! exactly one [`Outcome`].
@@ -27,6 +28,7 @@ mod emit;
 mod headers;
 mod maps;
 mod packet;
+mod shed;
 
 use aya_ebpf::{
     bindings::{tcx_action_base::TCX_NEXT, xdp_action::XDP_PASS},
@@ -39,7 +41,7 @@ use tracer_common::{EGRESS, Outcome};
 const INGRESS: u8 = 0;
 
 use crate::{
-    headers::Link,
+    headers::{Link, Segment},
     packet::{Buffer, Frame, Packet},
 };
 
@@ -86,13 +88,26 @@ fn classify(context: &TcContext, link: Link, direction: u8) -> i32 {
 #[inline(always)]
 fn trace<P: Packet>(packet: &P, link: Link, direction: u8) {
     let outcome = match headers::parse(packet, link) {
-        Ok(segment) => emit::emit(packet, &segment, direction),
+        Ok(segment) => follow(packet, &segment, direction),
         Err(outcome) => outcome,
     };
     maps::count(outcome);
     if outcome == Outcome::LostCopy {
         packet.log_unreadable();
     }
+}
+
+/// Copies the segment, unless its flow is one that is not followed.
+#[inline(always)]
+fn follow<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> Outcome {
+    let Some(settings) = maps::settings() else { return Outcome::LostCopy };
+    if shed::sheds(segment, settings.shards) {
+        return Outcome::Shed;
+    }
+    let outcome = emit::emit(packet, segment, direction);
+    // A flow is followed whole or not at all.
+    let unseen = outcome == Outcome::LostRing && segment.is_opening();
+    if unseen && shed::refuse(segment, settings.shards) { Outcome::Shed } else { outcome }
 }
 
 /// Never reached: no function here can panic. Were one to, the verifier would

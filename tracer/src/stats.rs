@@ -26,6 +26,8 @@ pub struct Outcomes {
     pub copied: u64,
     /// Copied in part.
     pub truncated: u64,
+    /// Of flows that are not followed, because the tracer could not keep up.
+    pub shed: u64,
     /// Not copied, by cause.
     pub lost: Lost,
 }
@@ -52,6 +54,7 @@ impl Outcomes {
             Outcome::Truncated => &mut self.truncated,
             Outcome::LostRing => &mut self.lost.ring_full,
             Outcome::LostCopy => &mut self.lost.unreadable,
+            Outcome::Shed => &mut self.shed,
         };
         *counter += packets;
     }
@@ -66,6 +69,7 @@ impl Outcomes {
             + self.shunted
             + self.copied
             + self.truncated
+            + self.shed
             + self.lost.ring_full
             + self.lost.unreadable
     }
@@ -126,13 +130,14 @@ impl fmt::Display for Stats {
             shunted,
             copied,
             truncated,
+            shed,
             lost,
         } = outcomes;
         writeln!(
             formatter,
             "{seen} packets seen = {copied} copied + {truncated} truncated + {duplicate} duplicate \
              + {pure_ack} pure ACK + {not_selected} not selected + {fragment} fragment \
-             + {malformed} malformed + {shunted} shunted + {} lost",
+             + {malformed} malformed + {shunted} shunted + {shed} shed + {} lost",
             lost.ring_full + lost.unreadable
         )?;
         writeln!(

@@ -5,13 +5,14 @@ use serde_json::Value;
 use tests::live::Traced;
 
 /// The outcomes that a packet can have, as the event `stats` names them.
-const OUTCOMES: [&str; 10] = [
+const OUTCOMES: [&str; 11] = [
     "not_selected",
     "pure_ack",
     "duplicate",
     "fragment",
     "malformed",
     "shunted",
+    "shed",
     "copied",
     "truncated",
     "lost/ring_full",
