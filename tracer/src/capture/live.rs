@@ -1,48 +1,90 @@
 //! Segments out of the kernel's ring.
 
 use std::{
+    io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     sync::Arc,
 };
 
-use aya::maps::{Map, MapData, MapError, PerCpuArray, RingBuf};
-use hashbrown::HashMap;
+use aya::maps::{Map, MapData, MapError, MapType, PerCpuArray};
 use tracer_common::{CONTINUED, EGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
 
 use super::{
-    Captured, Direction, Interface, Point, Segment, Source, Status, Vlan,
+    Captured, Direction, Fill, Interface, Point, Segment, Source, Status, Vlan,
     packet::{Headers, Selection},
+    ring::Ring,
 };
 use crate::{event::Timestamp, stats::Outcomes};
 
 /// Records of one batch, so that output and signals get their turn.
 const BATCH: usize = 512;
 
-/// What can keep a [`LiveSource`] from being made.
+/// What can keep a [`LiveSource`] or [`Counters`] from being made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A descriptor is not of the map it should be of, or cannot be mapped.
-    #[error("mapping the {map}: {error}")]
+    /// A descriptor is not of the map it should be of.
+    #[error("opening the {map}: {error}")]
     Map {
         /// Which map.
         map: &'static str,
         /// What the map's library says.
         error: MapError,
     },
+    /// A ring cannot be mapped.
+    #[error("mapping the ring: {0}")]
+    Ring(#[from] io::Error),
     /// The counters cannot be read.
     #[error("reading the kernel's counters: {0}")]
     Counters(MapError),
 }
 
+/// The kernel's counters, which all shards have in common.
+pub struct Counters {
+    outcomes: PerCpuArray<MapData, u64>,
+}
+
+impl Counters {
+    /// Opens them, which takes no privilege.
+    ///
+    /// # Errors
+    ///
+    /// When the descriptor is not of such a map.
+    pub fn new(outcomes: OwnedFd) -> Result<Self, Error> {
+        let outcomes = MapData::from_fd(outcomes)
+            .and_then(|data| PerCpuArray::try_from(Map::PerCpuArray(data)))
+            .map_err(|error| Error::Map { map: "counters", error })?;
+        Ok(Self { outcomes })
+    }
+
+    /// The counters as they are, but for records that turned out to be
+    /// malformed: `malformed` of those that were copied.
+    ///
+    /// # Errors
+    ///
+    /// When the map cannot be read.
+    pub fn outcomes(&self, malformed: u64) -> Result<Outcomes, Error> {
+        let mut outcomes = Outcomes::default();
+        for outcome in Outcome::ALL {
+            let cpus = self.outcomes.get(&(outcome as u32), 0).map_err(Error::Counters)?;
+            outcomes.count(outcome, cpus.iter().sum());
+        }
+        let disowned = malformed.min(outcomes.copied);
+        outcomes.copied -= disowned;
+        outcomes.malformed += disowned;
+        Ok(outcomes)
+    }
+}
+
 /// The ring of one shard, and the names that its records need.
 pub struct LiveSource {
-    ring: RingBuf<MapData>,
-    outcomes: PerCpuArray<MapData, u64>,
-    interfaces: HashMap<u32, Known>,
+    ring: Ring,
+    counters: Arc<Counters>,
+    /// By index; the first stands for one that nobody has named.
+    interfaces: Vec<(u32, Known)>,
+    /// Where in the list the last record's interface stands.
+    current: usize,
     /// Indices of interfaces that went, of which the ring may hold records.
     gone: Vec<u32>,
-    /// Stands for an interface that nobody has named.
-    unnamed: Known,
     /// Unix time less `CLOCK_MONOTONIC`, nanoseconds.
     clock_offset: u64,
     selection: Selection,
@@ -50,6 +92,8 @@ pub struct LiveSource {
     malformed: u64,
     /// Records that the ring could not take, up to the latest one.
     lost: u64,
+    /// When the kernel stamped the first record of the last batch.
+    oldest: Option<u64>,
 }
 
 /// What is known of an interface.
@@ -59,31 +103,36 @@ struct Known {
     vlans: Vec<u16>,
 }
 
+/// The index that no interface has.
+const UNNAMED: u32 = 0;
+
 impl LiveSource {
-    /// Maps the ring of a shard and opens the counters, neither of which takes
-    /// a privilege.
+    /// Maps the ring of a shard, which takes no privilege.
     ///
     /// # Errors
     ///
-    /// When a descriptor is not of such a map.
-    pub fn new(ring: OwnedFd, outcomes: OwnedFd) -> Result<Self, Error> {
-        let ring = MapData::from_fd(ring)
-            .and_then(|data| RingBuf::try_from(Map::RingBuf(data)))
-            .map_err(|error| Error::Map { map: "ring", error })?;
-        let outcomes = MapData::from_fd(outcomes)
-            .and_then(|data| PerCpuArray::try_from(Map::PerCpuArray(data)))
-            .map_err(|error| Error::Map { map: "counters", error })?;
+    /// When the descriptor is not of such a map, or it cannot be mapped.
+    pub fn new(ring: OwnedFd, counters: Arc<Counters>) -> Result<Self, Error> {
+        let failed = |error| Error::Map { map: "ring", error };
+        let map = MapData::from_fd(ring).map_err(failed)?;
+        let info = map.info().map_err(failed)?;
+        if info.map_type().map_err(failed)? != MapType::RingBuf {
+            return Err(failed(MapError::InvalidMapType { map_type: MapType::RingBuf as u32 }));
+        }
+        let size = usize::try_from(info.max_entries()).map_err(io::Error::other)?;
+        let ring = Ring::map(map.fd().as_fd().try_clone_to_owned()?, size)?;
         let unnamed = Interface { name: Arc::default(), loopback: false };
         Ok(Self {
             ring,
-            outcomes,
-            interfaces: HashMap::new(),
+            counters,
+            interfaces: vec![(UNNAMED, Known { interface: unnamed, vlans: Vec::new() })],
+            current: 0,
             gone: Vec::new(),
-            unnamed: Known { interface: unnamed, vlans: Vec::new() },
             clock_offset: 0,
             selection: Selection::all(),
             malformed: 0,
             lost: 0,
+            oldest: None,
         })
     }
 
@@ -98,7 +147,9 @@ impl LiveSource {
     /// packet belongs to the same flow on both.
     pub fn set_interface(&mut self, index: u32, interface: Interface, vlans: Vec<u16>) {
         self.gone.retain(|&gone| gone != index);
-        self.interfaces.insert(index, Known { interface, vlans });
+        self.interfaces.retain(|(known, _)| *known != index);
+        self.interfaces.push((index, Known { interface, vlans }));
+        self.current = 0;
     }
 
     /// Forgets an interface once the ring holds no record of it.
@@ -106,26 +157,32 @@ impl LiveSource {
         self.gone.push(index);
     }
 
-    /// The kernel's counters as they are.
-    ///
-    /// # Errors
-    ///
-    /// When the map cannot be read.
-    pub fn counters(&self) -> Result<Outcomes, Error> {
-        let mut outcomes = Outcomes::default();
-        for outcome in Outcome::ALL {
-            let cpus = self.outcomes.get(&(outcome as u32), 0).map_err(Error::Counters)?;
-            outcomes.count(outcome, cpus.iter().sum());
-        }
-        let disowned = self.malformed.min(outcomes.copied);
-        outcomes.copied -= disowned;
-        outcomes.malformed += disowned;
-        Ok(outcomes)
+    /// How full the ring is.
+    pub fn fill(&self) -> Fill {
+        self.ring.fill()
+    }
+
+    /// When, by `CLOCK_MONOTONIC` in nanoseconds, the kernel stamped the first
+    /// record of the last batch; `None` if that had none.
+    pub const fn oldest(&self) -> Option<u64> {
+        self.oldest
+    }
+
+    /// Records whose headers turned out to be none.
+    pub const fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// Makes the descriptor readable as soon as there is another record. Before
+    /// that it need not be.
+    pub fn rest(&mut self) {
+        self.ring.give_back_all();
     }
 }
 
 impl AsFd for LiveSource {
-    /// Becomes readable when the ring holds records.
+    /// Becomes readable when the ring holds records, after
+    /// [`LiveSource::rest`].
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.ring.as_fd()
     }
@@ -135,15 +192,16 @@ impl Source for LiveSource {
     type Error = Error;
 
     fn read(&mut self, each: &mut dyn FnMut(&Segment<'_>)) -> Result<Status, Error> {
+        self.oldest = None;
+        let mut status = Status::More;
         for _ in 0..BATCH {
             let Some(item) = self.ring.next() else {
-                for index in self.gone.drain(..) {
-                    self.interfaces.remove(&index);
-                }
-                return Ok(Status::Idle);
+                status = Status::Idle;
+                break;
             };
-            let segment = Record::read(&item).and_then(|record| {
-                let known = self.interfaces.get(&record.interface).unwrap_or(&self.unnamed);
+            let segment = Record::read(item).and_then(|record| {
+                self.oldest.get_or_insert(record.time);
+                let known = known(&self.interfaces, &mut self.current, record.interface)?;
                 self.lost = widened(record.lost, self.lost);
                 let bytes = item.get(RECORD_LEN..)?;
                 let segment = segment(&record, bytes, known, self.clock_offset, &self.selection)?;
@@ -154,11 +212,17 @@ impl Source for LiveSource {
                 None => self.malformed += 1,
             }
         }
-        Ok(Status::More)
+        self.ring.give_back();
+        if status == Status::Idle && !self.gone.is_empty() {
+            let gone = std::mem::take(&mut self.gone);
+            self.interfaces.retain(|(index, _)| !gone.contains(index));
+            self.current = 0;
+        }
+        Ok(status)
     }
 
     fn outcomes(&self) -> Outcomes {
-        self.counters().unwrap_or_else(|error| {
+        self.counters.outcomes(self.malformed).unwrap_or_else(|error| {
             log::error!("{error}");
             Outcomes::default()
         })
@@ -171,6 +235,16 @@ const fn widened(low: u32, near: u64) -> u64 {
     #[expect(clippy::cast_possible_truncation, reason = "the low half is what is compared")]
     let ahead = low.wrapping_sub(near as u32).cast_signed();
     near.saturating_add_signed(ahead as i64)
+}
+
+/// What is known of an interface, which mostly is that of the record before.
+fn known<'a>(interfaces: &'a [(u32, Known)], current: &mut usize, index: u32) -> Option<&'a Known> {
+    let (of, known) = interfaces.get(*current)?;
+    if *of == index {
+        return Some(known);
+    }
+    *current = interfaces.iter().position(|(of, _)| *of == index).unwrap_or(0);
+    interfaces.get(*current).map(|(_, known)| known)
 }
 
 /// Makes a segment of a record; `None` if the record contradicts itself.

@@ -6,11 +6,13 @@ pub mod link;
 pub mod live;
 mod options;
 pub mod packet;
+mod ring;
 mod segment;
 mod tunnel;
 mod unwrap;
 
 pub use options::{SackBlocks, TcpOption, TcpOptions, Timestamps};
+pub use ring::Fill;
 pub use segment::{Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, Vlan};
 
 use crate::stats::Outcomes;

@@ -3,6 +3,7 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use nix::{
@@ -17,12 +18,12 @@ use nix::{
 /// Nanoseconds in a second.
 pub(super) const SECOND: u64 = 1_000_000_000;
 
-/// Tells Unix time from `CLOCK_MONOTONIC`, and becomes readable when somebody
-/// steps the clock.
+/// Tells Unix time from `CLOCK_MONOTONIC`, to all shards the same, and becomes
+/// readable when somebody steps the clock.
 pub(super) struct Clock {
     steps: TimerFd,
-    offset: u64,
-    derived: u64,
+    offset: AtomicU64,
+    derived: AtomicU64,
 }
 
 impl Clock {
@@ -30,7 +31,7 @@ impl Clock {
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let steps = TimerFd::new(TimerClock::CLOCK_REALTIME, flags)?;
-        let mut clock = Self { steps, offset: 0, derived: 0 };
+        let clock = Self { steps, offset: AtomicU64::new(0), derived: AtomicU64::new(0) };
         clock.watch()?;
         clock.derive();
         Ok(clock)
@@ -45,46 +46,46 @@ impl Clock {
         Ok(self.steps.set(never, flags)?)
     }
 
-    fn derive(&mut self) {
-        let before = nanoseconds(ClockId::CLOCK_MONOTONIC);
+    fn derive(&self) {
+        let before = monotonic();
         let unix = nanoseconds(ClockId::CLOCK_REALTIME);
-        let after = nanoseconds(ClockId::CLOCK_MONOTONIC);
-        self.offset = unix.wrapping_sub(before + after.saturating_sub(before) / 2);
-        self.derived = after;
+        let after = monotonic();
+        let offset = unix.wrapping_sub(before + after.saturating_sub(before) / 2);
+        self.offset.store(offset, Ordering::Relaxed);
+        self.derived.store(after, Ordering::Relaxed);
     }
 
-    /// Reads the clocks anew, when the last time was a second ago or the clock
-    /// was stepped. True if a second has passed.
-    pub(super) fn update(&mut self) -> bool {
+    /// Reads the clocks anew if the clock was stepped.
+    pub(super) fn look_for_step(&self) {
         // The timer's only event is its cancellation, and reading takes it; nix
         // tells of it by Ok.
         if self.steps.wait() != Err(Errno::EAGAIN) {
             let _ = self.watch();
             self.derive();
-            return false;
         }
-        self.second()
     }
 
-    /// As [`Clock::update`], without a look for steps: cheap enough to be
-    /// asked between batches.
-    pub(super) fn second(&mut self) -> bool {
-        let passed = nanoseconds(ClockId::CLOCK_MONOTONIC).saturating_sub(self.derived) >= SECOND;
-        if passed {
+    /// The time, and the offset that is added to make Unix time of it, both in
+    /// nanoseconds. The clocks drift apart, so an offset that is a
+    /// second old is made anew.
+    pub(super) fn read(&self) -> (u64, u64) {
+        let now = monotonic();
+        if now.saturating_sub(self.derived.load(Ordering::Relaxed)) >= SECOND {
             self.derive();
         }
-        passed
-    }
-
-    /// Unix time less `CLOCK_MONOTONIC`, nanoseconds.
-    pub(super) const fn offset(&self) -> u64 {
-        self.offset
+        (now, self.offset.load(Ordering::Relaxed))
     }
 
     /// Unix time, nanoseconds.
     pub(super) fn now(&self) -> u64 {
-        nanoseconds(ClockId::CLOCK_MONOTONIC).wrapping_add(self.offset)
+        let (now, offset) = self.read();
+        now.wrapping_add(offset)
     }
+}
+
+/// `CLOCK_MONOTONIC`, the clock of the kernel side, in nanoseconds.
+pub(super) fn monotonic() -> u64 {
+    nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
 impl AsFd for Clock {
@@ -114,11 +115,20 @@ mod tests {
 
     #[test]
     fn within_a_second_the_clocks_are_not_read_again() {
-        let mut clock = Clock::new().unwrap();
-        let offset = clock.offset();
-        assert!(!clock.update());
-        assert_eq!(clock.offset(), offset);
-        clock.derived -= SECOND;
-        assert!(clock.update());
+        let clock = Clock::new().unwrap();
+        let derived = clock.derived.load(Ordering::Relaxed);
+        clock.read();
+        assert_eq!(clock.derived.load(Ordering::Relaxed), derived);
+        clock.derived.store(derived - SECOND, Ordering::Relaxed);
+        clock.read();
+        assert!(clock.derived.load(Ordering::Relaxed) >= derived);
+    }
+
+    #[test]
+    fn a_clock_that_nobody_steps_is_not_read_again() {
+        let clock = Clock::new().unwrap();
+        let derived = clock.derived.load(Ordering::Relaxed);
+        clock.look_for_step();
+        assert_eq!(clock.derived.load(Ordering::Relaxed), derived);
     }
 }

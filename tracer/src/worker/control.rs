@@ -1,5 +1,5 @@
 //! The worker's ear: a thread that hears the privileged process, its death,
-//! and signals, while the main thread may be stuck in writing output.
+//! and signals, while the shards may be stuck in writing output.
 
 use std::{
     io,
@@ -17,16 +17,16 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         eventfd::{EfdFlags, EventFd},
-        pthread::{Pthread, pthread_kill, pthread_self},
         signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
         signalfd::{SfdFlags, SignalFd},
     },
+    unistd::{Pid, getpid, gettid},
 };
 
 use crate::handover::{Channel, FromWorker, ToWorker};
 
-/// For how long, after a stop, the main thread may make no progress before the
-/// rest of its output is given up: a reader that has stopped reading does not
+/// For how long, after a stop, no shard may make progress before the rest of
+/// the output is given up: a reader that has stopped reading does not
 /// keep tracer alive.
 const STALL: Duration = Duration::from_secs(1);
 
@@ -39,29 +39,55 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 /// Pause between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Interrupts a write that the main thread is stuck in. It does nothing else.
+/// Interrupts a write that a shard is stuck in. It does nothing else.
 const INTERRUPT: Signal = Signal::SIGUSR1;
 
-/// What both threads see.
+/// What all threads see.
 pub(super) struct Control {
-    /// Interfaces that came or went, in order, until the main thread looks.
-    changes: Mutex<Vec<ToWorker>>,
-    changed: AtomicBool,
+    /// One for each shard.
+    boxes: Box<[Letters]>,
+    /// The threads that may be stuck in a write.
+    writers: Mutex<Vec<Pid>>,
     stop: AtomicBool,
     orphaned: AtomicBool,
     unread: AtomicBool,
     given_up: AtomicBool,
     progress: AtomicU64,
+}
+
+/// What a shard is told.
+struct Letters {
+    /// Interfaces that came or went, in order, until the shard looks.
+    changes: Mutex<Vec<ToWorker>>,
+    changed: AtomicBool,
+    /// Readable until the shard has looked; for good when the end is near.
     wake: EventFd,
 }
 
+impl Letters {
+    fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        Ok(Self {
+            changes: Mutex::default(),
+            changed: AtomicBool::new(false),
+            wake: EventFd::from_value_and_flags(0, flags)?,
+        })
+    }
+
+    fn tell(&self, change: ToWorker) {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
+        self.changed.store(true, Ordering::Release);
+        let _ = self.wake.write(1);
+    }
+}
+
 impl Control {
-    /// Starts the listening thread. The caller is the main thread.
+    /// Starts the listening thread, for so many shards.
     ///
     /// # Errors
     ///
     /// When a descriptor or a thread is not to be had.
-    pub(super) fn start(channel: Channel) -> io::Result<Arc<Self>> {
+    pub(super) fn start(channel: Channel, shards: usize) -> io::Result<Arc<Self>> {
         ignore_interrupts()?;
         // Blocked in every thread, so that only the descriptor tells of it.
         let mut termination = SigSet::empty();
@@ -69,20 +95,19 @@ impl Control {
         termination.thread_block()?;
         let signals = SignalFd::with_flags(&termination, SfdFlags::SFD_CLOEXEC)?;
         let control = Arc::new(Self {
-            changes: Mutex::default(),
-            changed: AtomicBool::new(false),
+            boxes: (0..shards).map(|_| Letters::new()).collect::<io::Result<_>>()?,
+            writers: Mutex::default(),
             stop: AtomicBool::new(false),
             orphaned: AtomicBool::new(false),
             unread: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             progress: AtomicU64::new(0),
-            wake: EventFd::from_value_and_flags(0, EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
         });
-        let (shared, main) = (Arc::clone(&control), pthread_self());
+        let shared = Arc::clone(&control);
         thread::Builder::new().name("control".to_owned()).spawn(move || {
             let _guard = EndsTheProcess;
             shared.listen(&channel, &signals);
-            shared.watch(main);
+            shared.watch();
         })?;
         Ok(control)
     }
@@ -91,7 +116,7 @@ impl Control {
     fn listen(&self, channel: &Channel, signals: &SignalFd) {
         let out = io::stdout();
         // On a quiet host nothing would be written for long, and only a write
-        // tells the main thread that its reader has gone. It will not come
+        // tells a shard that its reader has gone. It will not come
         // back: once it is known, the output is not looked at any more.
         loop {
             let mut ready = [
@@ -113,7 +138,9 @@ impl Control {
             if from_parent {
                 match channel.receive() {
                     Ok(Some(ToWorker::Stop)) => break,
-                    Ok(Some(change)) => self.change(change),
+                    Ok(Some(change)) => {
+                        self.boxes.iter().for_each(|letters| letters.tell(change.clone()));
+                    }
                     Ok(None) | Err(_) => {
                         self.orphaned.store(true, Ordering::Relaxed);
                         break;
@@ -122,16 +149,13 @@ impl Control {
             }
         }
         self.stop.store(true, Ordering::Release);
-        let _ = self.wake.write(1);
+        for letters in &self.boxes {
+            let _ = letters.wake.write(1);
+        }
     }
 
-    fn change(&self, change: ToWorker) {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner).push(change);
-        self.changed.store(true, Ordering::Release);
-    }
-
-    /// Sees to it that the main thread comes to its end.
-    fn watch(&self, main: Pthread) {
+    /// Sees to it that the shards come to their end.
+    fn watch(&self) {
         let start = Instant::now();
         let (mut progress, mut since) = (self.progress.load(Ordering::Relaxed), start);
         loop {
@@ -149,18 +173,30 @@ impl Control {
         let given_up = Instant::now();
         while given_up.elapsed() < GIVE_UP {
             // Again and again: the first may come just before a write begins.
-            let _ = pthread_kill(main, INTERRUPT);
+            for writer in self.writers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                interrupt(*writer);
+            }
             thread::sleep(LOOK);
         }
         process::exit(1);
     }
 
-    /// Takes the interfaces that came or went since the last call.
-    pub(super) fn changes(&self) -> Vec<ToWorker> {
-        if !self.changed.swap(false, Ordering::Acquire) {
+    /// Tells that the calling thread is going to write to the output.
+    pub(super) fn enter(&self) {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(gettid());
+    }
+
+    /// Takes the interfaces that came or went since the shard's last call.
+    pub(super) fn changes(&self, shard: usize) -> Vec<ToWorker> {
+        let Some(letters) = self.boxes.get(shard) else { return Vec::new() };
+        if !letters.changed.load(Ordering::Acquire) {
             return Vec::new();
         }
-        std::mem::take(&mut *self.changes.lock().unwrap_or_else(PoisonError::into_inner))
+        // First, so that what is told from here on is readable again. The end
+        // was told of before it was made readable.
+        let _ = letters.wake.read();
+        letters.changed.store(false, Ordering::Release);
+        std::mem::take(&mut *letters.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Whether the rings get no more records.
@@ -178,14 +214,15 @@ impl Control {
         self.unread.load(Ordering::Relaxed)
     }
 
-    /// Tells that the main thread is not stuck.
+    /// Tells that the calling thread is not stuck.
     pub(super) fn progress(&self) {
         self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Becomes readable when the end is near.
-    pub(super) fn wake(&self) -> BorrowedFd<'_> {
-        self.wake.as_fd()
+    /// Is readable when a shard has been told something, and when the end is
+    /// near.
+    pub(super) fn wake(&self, shard: usize) -> Option<BorrowedFd<'_>> {
+        Some(self.boxes.get(shard)?.wake.as_fd())
     }
 }
 
@@ -211,7 +248,17 @@ fn ignore_interrupts() -> io::Result<()> {
     Ok(())
 }
 
-/// The output, on which the main thread gives up when told so.
+/// Interrupts the system call that a thread of this process is in.
+fn interrupt(thread: Pid) {
+    #![expect(unsafe_code, reason = "nix has no call for a thread by its number")]
+    // SAFETY: passes plain numbers. One that has ended is not found: threads of
+    // other processes are not looked at.
+    unsafe {
+        libc::syscall(libc::SYS_tgkill, getpid().as_raw(), thread.as_raw(), INTERRUPT as i32);
+    }
+}
+
+/// The output, on which whoever writes gives up when told so.
 pub(super) struct Interruptible<W> {
     out: W,
     control: Arc<Control>,
@@ -258,7 +305,7 @@ mod tests {
 
     fn started() -> (Channel, Arc<Control>) {
         let (privileged, worker) = Channel::pair().unwrap();
-        (privileged, Control::start(worker).unwrap())
+        (privileged, Control::start(worker, 2).unwrap())
     }
 
     fn waited(condition: impl Fn() -> bool) -> bool {
@@ -273,19 +320,25 @@ mod tests {
     }
 
     #[test]
-    fn interfaces_arrive_in_order_and_once() {
+    fn interfaces_arrive_in_order_and_once_for_each_shard() {
         let (privileged, control) = started();
         for index in 1..=3 {
             privileged.send(&ToWorker::Gone { index }, &[]).unwrap();
         }
-        let mut changes = Vec::new();
-        let start = Instant::now();
-        while changes.len() < 3 && start.elapsed() < Duration::from_secs(10) {
-            changes.extend(control.changes());
-        }
         let expected: Vec<_> = (1..=3).map(|index| ToWorker::Gone { index }).collect();
-        assert_eq!(changes, expected);
-        assert_eq!(control.changes(), []);
+        for shard in 0..2 {
+            let mut changes = Vec::new();
+            assert!(waited(|| {
+                let mut ready = [PollFd::new(control.wake(shard).unwrap(), PollFlags::POLLIN)];
+                poll(&mut ready, PollTimeout::ZERO) == Ok(1)
+            }));
+            let start = Instant::now();
+            while changes.len() < 3 && start.elapsed() < Duration::from_secs(10) {
+                changes.extend(control.changes(shard));
+            }
+            assert_eq!(changes, expected);
+            assert_eq!(control.changes(shard), []);
+        }
         assert!(!control.is_stopping());
         // Left running: its end would end the test's process.
         std::mem::forget(privileged);

@@ -6,6 +6,8 @@
 
 mod clock;
 mod control;
+mod pace;
+mod shard;
 
 use std::{
     fs::File,
@@ -15,20 +17,15 @@ use std::{
     sync::Arc,
 };
 
-use nix::{
-    poll::{PollFd, PollFlags, PollTimeout, poll},
-    sys::{prctl, signal::Signal},
-};
+use nix::sys::{prctl, signal::Signal};
 
 use self::{
     clock::Clock,
     control::{Control, Interruptible},
+    shard::{Shard, Shared, apply},
 };
 use crate::{
-    capture::{
-        Interface, Status,
-        live::{self, LiveSource},
-    },
+    capture::live::{self, Counters, LiveSource},
     config::Config,
     confine,
     event::Timestamp,
@@ -103,7 +100,7 @@ pub(crate) fn run(
         }
     }
     channel.send(&FromWorker::Ready, &[])?;
-    let control = Control::start(channel)?;
+    let control = Control::start(channel, 1)?;
 
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let look = Look::new(&out, config.color)?;
@@ -112,8 +109,13 @@ pub(crate) fn run(
     let table = Table::new(config.flows.clone());
     let mut pipeline =
         Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));
-    let traced = trace(&mut pipeline, &control, config);
-    let status = if pipeline.finish_recorder() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let clock = Clock::new()?;
+    pipeline.begin(Timestamp(clock.now()));
+    let common = Shared { control: &control, clock: &clock };
+    let mut shard = Shard::new(0, pipeline, &common);
+    let traced = trace(&mut shard, &control, config);
+    let status =
+        if shard.pipeline.finish_recorder() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match traced {
         Err(Error::Pipeline(error)) if error.is_output_gone() => Ok(status),
         Ok(()) if control.is_orphaned() => Err(Error::Orphaned),
@@ -123,78 +125,29 @@ pub(crate) fn run(
 
 /// Opens what was handed over.
 fn source(mut maps: Maps) -> Result<LiveSource, Error> {
-    let outcomes = maps.take("OUTCOMES").ok_or(Error::Handover)?;
+    let counters = Counters::new(maps.take("OUTCOMES").ok_or(Error::Handover)?)?;
     let [ring] = <[OwnedFd; 1]>::try_from(maps.rings()).map_err(|_| Error::Handover)?;
-    Ok(LiveSource::new(ring, outcomes)?)
+    Ok(LiveSource::new(ring, Arc::new(counters))?)
 }
-
-type Live = Pipeline<LiveSource, Writer<Interruptible<File>>>;
 
 /// Reads, decodes and prints until it is told to stop and the rings are empty.
-fn trace(pipeline: &mut Live, control: &Control, config: &Config) -> Result<(), Error> {
-    let mut clock = Clock::new()?;
-    pipeline.source_mut().set_clock_offset(clock.offset());
-    pipeline.begin(Timestamp(clock.now()));
+fn trace(
+    shard: &mut Shard<'_, Writer<Interruptible<File>>>,
+    control: &Control,
+    config: &Config,
+) -> Result<(), Error> {
     let mut seconds = 0;
-    let result = loop {
-        for change in control.changes() {
-            apply(pipeline.source_mut(), change);
+    let result = shard.run(|pipeline| {
+        seconds += 1;
+        if seconds % STATS_INTERVAL == 0 {
+            pipeline.report();
         }
-        // Asked before the rings are: what comes in between is read.
-        let stopping = control.is_stopping();
-        let status = match pipeline.step() {
-            Ok(status) => status,
-            Err(error) => break Err(error),
-        };
-        control.progress();
-        let second = match status {
-            Status::End => break Ok(()),
-            Status::Idle if stopping => break Ok(()),
-            Status::Idle => {
-                wait(pipeline.source(), control, &clock);
-                clock.update()
-            }
-            Status::More => clock.second(),
-        };
-        pipeline.source_mut().set_clock_offset(clock.offset());
-        if second {
-            seconds += 1;
-            if seconds % STATS_INTERVAL == 0 {
-                pipeline.report();
-            }
-            if let Err(error) = pipeline.tick(Timestamp(clock.now())) {
-                break Err(error);
-            }
-        }
-    };
-    let result = result.and_then(|()| {
-        pipeline.finish()?;
-        Ok(())
     });
-    let is_gone = result.as_ref().is_err_and(pipeline::Error::is_output_gone);
+    let result = result.and_then(|()| Ok(shard.pipeline.finish().map(drop)?));
+    let is_gone = matches!(&result, Err(Error::Pipeline(error)) if error.is_output_gone());
     if config.log >= log::LevelFilter::Warn && !is_gone && !control.is_unread() {
         // A closed stderr leaves nobody to tell.
-        let _ = writeln!(io::stderr(), "{}", pipeline.stats());
+        let _ = writeln!(io::stderr(), "{}", shard.pipeline.stats());
     }
-    Ok(result?)
-}
-
-fn apply(source: &mut LiveSource, change: ToWorker) {
-    match change {
-        ToWorker::Interface(told) => {
-            let interface = Interface { name: told.name.into(), loopback: told.loopback };
-            source.set_interface(told.index, interface, told.vlans);
-        }
-        ToWorker::Gone { index } => source.remove_interface(index),
-        ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Stop => {}
-    }
-}
-
-/// Waits until there is something to read or to do, a second at most.
-fn wait(source: &LiveSource, control: &Control, clock: &Clock) {
-    const SECOND: u16 = 1000;
-    let mut ready = [source.as_fd(), control.wake(), clock.as_fd()]
-        .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
-    // Interrupted at worst: then the rings are looked at once more.
-    let _ = poll(&mut ready, PollTimeout::from(SECOND));
+    result
 }
