@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod bench;
 mod build;
 mod corpus;
 mod fuzz;
@@ -29,6 +30,9 @@ cargo xtask COMMAND
   fuzz [TARGET [FILE]] [--minutes N | --seconds N]
                    look for inputs that break TARGET, or all targets, 20 s each;
                    with FILE, run that input
+  bench [CASE…]    measure tracer beside what users would pick instead, as root or
+                   through sudo: [--rounds N] [--quick] [--tools A,B] [--minutes N]
+                   [--json FILE] [--write]; --list shows the cases
   lint             formatting, clippy for host and BPF, documentation, licences
   help             this page
 ";
@@ -59,6 +63,7 @@ fn command() -> Result<ExitCode> {
         ("test", arguments) => test::test(arguments),
         ("corpus", arguments) => corpus::corpus(arguments),
         ("fuzz", arguments) => fuzz::fuzz(arguments),
+        ("bench", arguments) => bench::bench(arguments),
         ("lint", []) => lint::lint(),
         ("help" | "--help" | "-h", _) => {
             print!("{HELP}");

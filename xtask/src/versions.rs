@@ -76,3 +76,7 @@ pub(crate) const ROOT_PACKAGES: &[&str] = &[
     "swaks",
     "wrk",
 ];
+
+/// What the benchmark measures tracer beside; installed in the same root, but
+/// not before somebody runs the benchmark.
+pub(crate) const RIVAL_PACKAGES: &[&str] = &["httpry", "ngrep", "tcpdump", "tcpflow-nox", "tshark"];

@@ -64,3 +64,15 @@ pub(crate) fn for_tests() {
         )),
     }
 }
+
+/// Finds or installs what the benchmark needs beyond what tests need: the tools
+/// that tracer is measured beside. Those that cannot be had are told of; the
+/// benchmark then says that they are not installed.
+pub(crate) fn for_benchmarks() {
+    for_tests();
+    match root::find_or_install_rivals() {
+        Ok(root::Found::Before) => say("the benchmark's tools in that root: as before"),
+        Ok(root::Found::Made) => say("the benchmark's tools in that root: installed"),
+        Err(error) => say(&format!("no tools for the benchmark in that root: {error:#}")),
+    }
+}

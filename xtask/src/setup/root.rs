@@ -1,14 +1,18 @@
-//! The Debian root in which the tests' servers and clients live, so that none
-//! of them is ever installed on the host.
+//! The Debian root in which the tests' servers and clients live, and the tools
+//! of the benchmark, so that none of them is ever installed on the host.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 
 use super::{apt, log, say};
 use crate::{
     process::Step,
-    versions::{ROOT_PACKAGES, ROOT_SUITE},
+    versions::{RIVAL_PACKAGES, ROOT_PACKAGES, ROOT_SUITE},
     workspace,
 };
 
@@ -60,7 +64,7 @@ pub(super) fn find_or_make() -> Result<Found> {
     apt::provide(&[("debootstrap", "debootstrap")])?;
     let new = workspace::setup().join("root.new");
     fs::create_dir_all(workspace::setup())?;
-    remove(&[&new, &folder(), &stamp])?;
+    remove(&[&new, &folder(), &stamp, &rivals_stamp()])?;
 
     say(&format!("making a Debian root ({ROOT_SUITE})"));
     Step::as_root("debootstrap", BASE)?
@@ -72,16 +76,40 @@ pub(super) fn find_or_make() -> Result<Found> {
         .args(["--dereference", "/etc/resolv.conf"])
         .args([new.join("etc/resolv.conf")])
         .output()?;
-    // In namespaces of its own: mounts and stray processes end with it.
-    Step::as_root("unshare", PACKAGES)?
-        .args(["--mount", "--pid", "--fork", "--kill-child", "chroot"])
-        .args([&new])
-        .args(["sh", "-ec", INSTALL, "sh"])
-        .args(ROOT_PACKAGES)
-        .log(&log("root-packages"))?;
+    install(&new, ROOT_PACKAGES, "root-packages")?;
     Step::as_root("mv", FILES)?.args([&new, &folder()]).output()?;
     fs::write(&stamp, contents()).with_context(|| format!("writing {}", stamp.display()))?;
     Ok(Found::Made)
+}
+
+/// Installs in the root what the benchmark measures tracer beside, unless it is
+/// there. The root itself must be.
+pub(super) fn find_or_install_rivals() -> Result<Found> {
+    let stamp = rivals_stamp();
+    let contents = RIVAL_PACKAGES.join("\n") + "\n";
+    if fs::read_to_string(&stamp).is_ok_and(|text| text == contents) {
+        return Ok(Found::Before);
+    }
+    say(&format!("installing in the root: {}", RIVAL_PACKAGES.join(" ")));
+    install(&folder(), RIVAL_PACKAGES, "root-rivals")?;
+    fs::write(&stamp, contents).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(Found::Made)
+}
+
+/// What says that they are there.
+fn rivals_stamp() -> PathBuf {
+    workspace::setup().join("root.rivals")
+}
+
+/// Installs packages in a root.
+fn install(root: &Path, packages: &[&str], name: &str) -> Result<()> {
+    // In namespaces of its own: mounts and stray processes end with it.
+    Step::as_root("unshare", PACKAGES)?
+        .args(["--mount", "--pid", "--fork", "--kill-child", "chroot"])
+        .args([root])
+        .args(["sh", "-ec", INSTALL, "sh"])
+        .args(packages)
+        .log(&log(name))
 }
 
 /// Removes what root made.

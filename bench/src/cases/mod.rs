@@ -1,0 +1,28 @@
+//! What is measured, a case each.
+
+mod read;
+
+use anyhow::Result;
+
+use crate::{findings::Findings, marks::Mark, options::Options};
+
+/// A case.
+#[derive(Clone, Copy, Debug)]
+pub struct Case {
+    /// Its name on the command line; `live-small` is one of those that `live`
+    /// asks for.
+    pub name: &'static str,
+    /// What it measures, in a few words.
+    pub about: &'static str,
+    /// Measures: begins a table for each load, has every tool its turn in each
+    /// round, adds what came out. With [`Options::quick`] it is short and holds
+    /// the same truths.
+    pub run: fn(&Options, &mut Findings) -> Result<()>,
+    /// What is to be reached.
+    pub marks: &'static [Mark],
+}
+
+/// All cases, in the order in which they run.
+pub const fn all() -> &'static [Case] {
+    &[read::CASE]
+}

@@ -1,0 +1,166 @@
+//! What is to be reached, as data: the report says of each whether it was.
+
+use serde::Serialize;
+
+use crate::{
+    figures::{Summary, median, ratios},
+    findings::{Findings, Table},
+};
+
+/// What is to be reached by one figure.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    /// Load of its case; empty where that has only one.
+    pub load: &'static str,
+    /// What it is, in words.
+    pub what: &'static str,
+    /// How it comes out of the tables.
+    pub measure: Measure,
+    /// What it must be.
+    pub bound: Bound,
+}
+
+/// A tool and one of its figures.
+pub type Of = (&'static str, &'static str);
+
+/// How a mark's value comes out of a table: medians, and of two tools the
+/// median over what they had in the same round.
+#[derive(Clone, Copy, Debug)]
+pub enum Measure {
+    /// A tool's figure.
+    Value(Of),
+    /// A tool's figure over that of another.
+    Ratio(Of, Of),
+    /// A tool's figure less that of another.
+    Difference(Of, Of),
+    /// A tool's figure over the greatest among those of some rivals.
+    RatioToBest(Of, &'static [&'static str]),
+}
+
+/// What a value must be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// No less than this.
+    AtLeast(f64),
+    /// No more than this.
+    AtMost(f64),
+}
+
+/// How a mark came out.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Verdict {
+    /// Case that measured it.
+    pub case: &'static str,
+    /// Load of the case.
+    pub load: &'static str,
+    /// What it is, in words.
+    pub what: &'static str,
+    /// What it had to be, in words.
+    pub bound: String,
+    /// What it was, if it was measured.
+    pub value: Option<f64>,
+    /// Whether it was reached, if it was measured.
+    pub met: Option<bool>,
+}
+
+impl Bound {
+    /// Whether a value is as it must be.
+    pub fn holds(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(bound) => value >= bound,
+            Self::AtMost(bound) => value <= bound,
+        }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtLeast(bound) => write!(formatter, "≥ {}", crate::report::value(*bound)),
+            Self::AtMost(bound) => write!(formatter, "≤ {}", crate::report::value(*bound)),
+        }
+    }
+}
+
+impl Measure {
+    /// The value in a table, if all that it is made of was measured.
+    fn value(self, table: &Table) -> Option<f64> {
+        let values = |(tool, figure): Of| table.values(tool, figure);
+        match self {
+            Self::Value(of) => median(values(of)),
+            Self::Ratio(of, to) => median(&ratios(values(of), values(to))),
+            Self::Difference(of, from) => {
+                let pairs = values(of).iter().zip(values(from));
+                median(&pairs.map(|(of, from)| of - from).collect::<Vec<_>>())
+            }
+            Self::RatioToBest((tool, figure), rivals) => {
+                let medians = rivals.iter().filter_map(|rival| {
+                    Some((rival, Summary::of(table.values(rival, figure))?.median))
+                });
+                let (best, _) = medians.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+                median(&ratios(table.values(tool, figure), table.values(best, figure)))
+            }
+        }
+    }
+}
+
+/// How the marks of a case came out.
+pub fn verdicts(case: &'static str, marks: &[Mark], findings: &Findings) -> Vec<Verdict> {
+    let verdict = |mark: &Mark| {
+        let mut tables = findings.tables.iter();
+        let table = tables.find(|table| table.case == case && table.load == mark.load);
+        let value = table.and_then(|table| mark.measure.value(table));
+        Verdict {
+            case,
+            load: mark.load,
+            what: mark.what,
+            bound: mark.bound.to_string(),
+            value,
+            met: value.map(|value| mark.bound.holds(value)),
+        }
+    };
+    marks.iter().map(verdict).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::Figure;
+
+    const RATE: Figure = Figure::new("rate", "");
+
+    fn findings() -> Findings {
+        let mut findings = Findings::default();
+        findings.begin("case");
+        findings.table("load", "", None);
+        for (tracer, slow, quick) in [(8.0, 1.0, 4.0), (9.0, 1.0, 3.0), (6.0, 1.0, 3.0)] {
+            findings.add("tracer", RATE, tracer);
+            findings.add("slow", RATE, slow);
+            findings.add("quick", RATE, quick);
+        }
+        findings.end();
+        findings
+    }
+
+    fn verdict(measure: Measure, bound: Bound) -> (Option<f64>, Option<bool>) {
+        let mark = Mark { load: "load", what: "", measure, bound };
+        let verdicts = verdicts("case", &[mark], &findings());
+        (verdicts[0].value, verdicts[0].met)
+    }
+
+    #[test]
+    fn marks_are_of_values_and_of_what_tools_had_in_one_round() {
+        let (tracer, quick) = (("tracer", "rate"), ("quick", "rate"));
+        for (measure, value) in [
+            (Measure::Value(tracer), 8.0),
+            (Measure::Ratio(tracer, quick), 2.0),
+            (Measure::Difference(tracer, quick), 4.0),
+            (Measure::RatioToBest(tracer, &["slow", "quick", "absent"]), 2.0),
+        ] {
+            assert_eq!(verdict(measure, Bound::AtLeast(value)), (Some(value), Some(true)));
+            assert_eq!(verdict(measure, Bound::AtMost(value - 0.1)), (Some(value), Some(false)));
+        }
+        let absent = Measure::Ratio(tracer, ("absent", "rate"));
+        assert_eq!(verdict(absent, Bound::AtLeast(1.0)), (None, None));
+    }
+}
