@@ -5,6 +5,7 @@
 
 mod body;
 mod pairs;
+mod quick;
 mod scan;
 mod userinfo;
 
@@ -13,7 +14,11 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr_iter};
 
 pub(super) use self::body::{BodyKind, whole_characters};
-use self::{pairs::pairs, userinfo::userinfo};
+use self::{
+    pairs::pairs,
+    quick::{holds_no_secret, names_secret},
+    userinfo::userinfo,
+};
 use crate::event::REDACTED;
 
 /// Words that make a header field's value a secret, wherever they stand in its
@@ -55,7 +60,20 @@ const NAME_LIMIT: usize = 64;
 
 /// Whether the field's value is a secret as a whole.
 fn is_secret_header(name: &[u8]) -> bool {
-    SECRET_NAMES.iter().any(|word| find_ignoring_case(name, word).is_some())
+    let mut rest = name;
+    while let [first, second, ..] = rest {
+        // Most letters begin none of the words.
+        if matches!(
+            [first | 0x20, second | 0x20],
+            [b'a', b'u' | b'p'] | [b'c' | b't', b'o'] | [b's', b'e'] | [b'p', b'a']
+        ) && SECRET_NAMES.iter().any(|word| {
+            rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+        }) {
+            return true;
+        }
+        rest = rest.get(1..).unwrap_or_default();
+    }
+    false
 }
 
 /// The value of a header field, as it may be shown.
@@ -72,6 +90,9 @@ pub(super) fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
 /// A request target or another URL, as it may be shown: without userinfo and
 /// without the values of secret keys in path, query and fragment.
 pub(super) fn url(url: &[u8]) -> Cow<'_, [u8]> {
+    if holds_no_secret(url) {
+        return Cow::Borrowed(url);
+    }
     let front = (!url.starts_with(b"/")).then_some(0);
     then(userinfo(url, front), |url| pairs(url, b"&"))
 }
@@ -81,7 +102,9 @@ pub(super) fn url(url: &[u8]) -> Cow<'_, [u8]> {
 /// quotes are hidden to its end.
 pub(super) fn text(text: &[u8]) -> Cow<'_, [u8]> {
     // Without one of these there is no userinfo, parameter, field or scheme.
-    if !text.iter().any(|byte| matches!(byte, b'@' | b'=' | b'%' | b':' | b' ')) {
+    if holds_no_secret(text)
+        || !text.iter().any(|byte| matches!(byte, b'@' | b'=' | b'%' | b':' | b' '))
+    {
         return Cow::Borrowed(text);
     }
     then(then(userinfo(text, None), |text| pairs(text, b"&>\"")), quotation)
@@ -98,13 +121,8 @@ fn then(before: Cow<'_, [u8]>, next: impl Fn(&[u8]) -> Cow<'_, [u8]>) -> Cow<'_,
 /// Hides what stands behind the name of a secret header field and a colon, or
 /// behind the name of an authentication scheme, and looks like credentials.
 fn quotation(text: &[u8]) -> Cow<'_, [u8]> {
-    let field = memchr_iter(b':', text).map(|colon| {
-        let before = text.get(..colon).unwrap_or_default().trim_ascii_end();
-        let name = before.rsplit(|byte| !byte.is_ascii_alphanumeric() && !b"-_".contains(byte));
-        // A name longer than that is none: what is before it was looked at.
-        let name = name.map(|name| name.get(name.len().saturating_sub(NAME_LIMIT)..));
-        (colon + 1, name.flatten().next().is_some_and(is_secret_header))
-    });
+    let field = memchr_iter(b':', text)
+        .map(|colon| (colon + 1, names_secret(text.get(..colon).unwrap_or_default())));
     let mut end = field.filter(|(_, secret)| *secret).map(|(at, _)| at).next();
     let mut at = 0;
     let mut scheme = false;
@@ -113,7 +131,7 @@ fn quotation(text: &[u8]) -> Cow<'_, [u8]> {
             end = Some(end.map_or(at, |end| end.min(at)));
             break;
         }
-        scheme = SCHEMES.iter().any(|name| word.eq_ignore_ascii_case(name));
+        scheme = is_scheme(word);
         at += word.len() + 1;
     }
     match end {
@@ -125,16 +143,16 @@ fn quotation(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
+/// Whether a word is the name of a scheme.
+fn is_scheme(word: &[u8]) -> bool {
+    SCHEMES.iter().any(|name| word.eq_ignore_ascii_case(name))
+}
+
 /// Whether a word behind the name of a scheme can be credentials (`token68` of
 /// RFC 9110 section 11.2) rather than a parameter.
 fn is_credentials(word: &[u8]) -> bool {
     let end = word.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
     end >= CREDENTIALS_MINIMUM && memchr(b'=', word.get(..end).unwrap_or_default()).is_none()
-}
-
-/// Where `word`, which is in lower case, stands in `bytes`.
-fn find_ignoring_case(bytes: &[u8], word: &[u8]) -> Option<usize> {
-    bytes.windows(word.len()).position(|window| window.eq_ignore_ascii_case(word))
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ pub(super) fn is_secret_key(key: &[u8]) -> bool {
     false
 }
 
-fn matches_secret(key: &[u8]) -> bool {
+/// Whether a secret word stands in a key as it is.
+pub(super) fn matches_secret(key: &[u8]) -> bool {
     let alone = |at: usize, len: usize| {
         let before = at.checked_sub(1).and_then(|at| key.get(at));
         let after = key.get(at + len);
@@ -104,9 +105,13 @@ fn matches_secret(key: &[u8]) -> bool {
         after.is_none() && len == 4
             || ![before, after].into_iter().flatten().any(u8::is_ascii_alphanumeric)
     };
-    key.iter().enumerate().any(|(at, first)| {
+    key.windows(2).enumerate().any(|(at, first)| {
         // Most letters begin none of the words.
-        if !matches!(first | 0x20, b'p' | b't' | b's' | b'a') {
+        let [first, second] = first else { return false };
+        if !matches!(
+            [first | 0x20, second | 0x20],
+            [b'p', b'a'] | [b't', b'o'] | [b's', b'e' | b'i'] | [b'a', b'w']
+        ) {
             return false;
         }
         let rest = key.get(at..).unwrap_or_default();
