@@ -28,7 +28,8 @@ use serde::Serialize;
 pub use community::CommunityId;
 pub use label::{Hue, Label};
 pub use measure::{Size, Span};
-pub use text::{Escaped, REDACTED, Text, is_control};
+pub(crate) use text::all_bytes;
+pub use text::{Escaped, REDACTED, Text, is_control, is_plain};
 
 use crate::capture::{Direction, Vlan};
 

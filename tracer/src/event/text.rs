@@ -22,6 +22,24 @@ pub fn is_control(character: char) -> bool {
     character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Whether a text is made of printable ASCII characters: then nobody has to look
+/// at them one by one.
+pub fn is_plain(text: &[u8]) -> bool {
+    all_bytes(text, |byte| matches!(byte, b' '..=b'~'))
+}
+
+/// Whether each byte `is` something: in blocks, which the compiler makes one
+/// instruction of.
+pub(crate) fn all_bytes(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
+    const BLOCK: usize = 16;
+    let whole = |block: &[u8; BLOCK]| block.iter().fold(true, |all, byte| all & is(*byte));
+    match bytes.last_chunk() {
+        // The last block covers what the others leave.
+        Some(last) => bytes.as_chunks().0.iter().all(whole) && whole(last),
+        None => bytes.iter().all(|byte| is(*byte)),
+    }
+}
+
 /// A character in a form that nothing obeys: `\xNN`, and `\uNNNN` beyond.
 #[derive(Clone, Copy, Debug)]
 pub struct Escaped(pub char);
@@ -113,6 +131,11 @@ impl JsonSchema for Text<'_> {
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_plain(&self.0)
+            && let Ok(text) = str::from_utf8(&self.0)
+        {
+            return formatter.write_str(text);
+        }
         for chunk in self.0.utf8_chunks() {
             let mut rest = chunk.valid();
             while let Some(at) = rest.find(is_control) {

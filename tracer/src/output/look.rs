@@ -2,7 +2,7 @@
 //! Into pipes and files they go plain, for programs.
 
 use std::{
-    env, fmt,
+    env,
     io::{self, IsTerminal as _, Write as _},
     os::fd::{AsFd, AsRawFd as _, OwnedFd},
 };
@@ -91,7 +91,8 @@ impl Look {
         }
     }
 
-    /// Appends a column, two spaces behind the one before.
+    /// Appends a column, two spaces behind the one before. What `write` appends
+    /// is ASCII, as times, addresses and names of protocols are.
     ///
     /// # Errors
     ///
@@ -101,7 +102,7 @@ impl Look {
         buffer: &mut Vec<u8>,
         column: Column,
         paint: Paint,
-        text: &dyn fmt::Display,
+        write: impl FnOnce(&mut Vec<u8>),
     ) -> io::Result<()> {
         if column == Column::Time {
             self.filled = 0;
@@ -111,8 +112,7 @@ impl Look {
         }
         let end = self.begin(buffer, paint)?;
         let at = buffer.len();
-        write!(buffer, "{text}")?;
-        // Times, addresses and names of protocols are ASCII.
+        write(buffer);
         let len = buffer.len() - at;
         let width = match &mut self.screen {
             Some(screen) => screen.grown(column, len),
@@ -120,9 +120,11 @@ impl Look {
             None => 0,
         };
         let padding = width.saturating_sub(len);
-        buffer.resize(buffer.len() + padding, b' ');
-        if column == Column::Time {
-            buffer.get_mut(at..).unwrap_or_default().rotate_right(padding);
+        if padding > 0 {
+            buffer.resize(buffer.len() + padding, b' ');
+            if column == Column::Time {
+                buffer.get_mut(at..).unwrap_or_default().rotate_right(padding);
+            }
         }
         buffer.extend_from_slice(end);
         self.filled += len + padding;

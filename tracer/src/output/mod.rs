@@ -4,6 +4,7 @@ mod color;
 mod json;
 mod look;
 pub mod pcapng;
+mod put;
 mod schema;
 mod segments;
 mod text;

@@ -10,10 +10,10 @@ use super::{
     View,
     color::Paint,
     look::{Column, Kept, Look},
-    may_control_at,
+    may_control_at, put,
     writer::{Body, Head},
 };
-use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control};
+use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control, is_plain};
 
 /// What the protocol column holds where no protocol's message stands.
 const TCP: &str = "TCP";
@@ -31,16 +31,20 @@ pub(super) fn row(
     view: View,
     look: &mut Look,
 ) -> io::Result<()> {
-    look.column(buffer, Column::Time, Paint::Faint, &Seconds { time: head.time, begin })?;
+    look.column(buffer, Column::Time, Paint::Faint, |buffer| seconds(buffer, head.time, begin))?;
     if let Some(connection) = head.connection {
         let side = head.side.unwrap_or(Side::Client);
         let (source, destination) = (connection.end(side).ip, connection.end(side.other()).ip);
-        look.column(buffer, Column::Source, Paint::Plain, &source)?;
-        look.column(buffer, Column::Destination, Paint::Plain, &destination)?;
+        look.column(buffer, Column::Source, Paint::Plain, |buffer| put::address(buffer, source))?;
+        look.column(buffer, Column::Destination, Paint::Plain, |buffer| {
+            put::address(buffer, destination);
+        })?;
         let label = connection.protocol.filter(|_| head.place != Place::Row);
         let (name, paint) =
             label.map_or((TCP, Paint::Plain), |label| (label.column, Paint::Hue(label.hue)));
-        look.column(buffer, Column::Protocol, paint, &name)?;
+        look.column(buffer, Column::Protocol, paint, |buffer| {
+            buffer.extend_from_slice(name.as_bytes());
+        })?;
     }
     let paint = match head.place {
         _ if head.is_failure => Paint::Failure,
@@ -60,18 +64,15 @@ pub(super) fn row(
     })
 }
 
-/// Seconds since the capture began.
-struct Seconds {
-    time: Timestamp,
-    begin: Timestamp,
-}
-
-impl fmt::Display for Seconds {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.time < self.begin { "-" } else { "" };
-        let micros = self.time.0.abs_diff(self.begin.0) / 1_000;
-        write!(formatter, "{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+/// Appends the seconds since the capture began.
+fn seconds(buffer: &mut Vec<u8>, time: Timestamp, begin: Timestamp) {
+    if time < begin {
+        buffer.push(b'-');
     }
+    let micros = time.0.abs_diff(begin.0) / 1_000;
+    put::decimal(buffer, micros / 1_000_000);
+    buffer.push(b'.');
+    buffer.extend_from_slice(&put::digits::<6>(micros));
 }
 
 /// Appends the info column of a message, with every control character made
@@ -86,7 +87,7 @@ pub(super) fn info(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()
 
 fn harmless(buffer: &mut Vec<u8>, text: &dyn fmt::Display) -> io::Result<()> {
     let at = buffer.len();
-    write!(buffer, "{text}")?;
+    put::display(buffer, text);
     let info = buffer.get(at..).unwrap_or_default();
     if may_control(info) {
         // `Display` writes whole characters only, so nothing is replaced here.
@@ -106,5 +107,6 @@ fn harmless(buffer: &mut Vec<u8>, text: &dyn fmt::Display) -> io::Result<()> {
 /// Whether there is a control character among the bytes of a text: a quick
 /// look that takes some harmless characters for one.
 fn may_control(text: &[u8]) -> bool {
-    text.iter().any(|byte| *byte < b' ') || may_control_at(text).next().is_some()
+    !is_plain(text)
+        && (text.iter().any(|byte| *byte < b' ') || may_control_at(text).next().is_some())
 }

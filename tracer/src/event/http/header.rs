@@ -22,6 +22,24 @@ impl Headers<'_> {
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The marks that several fields have: no other name can stand twice.
+    fn repeated(&self) -> u64 {
+        let (mut seen, mut repeated) = (0, 0);
+        for field in self.0 {
+            let mark = mark(field.name);
+            repeated |= seen & mark;
+            seen |= mark;
+        }
+        repeated
+    }
+}
+
+/// One bit for a name, whatever its case; several names have the same.
+fn mark(name: &str) -> u64 {
+    let ends = [name.bytes().next(), name.bytes().next_back()];
+    let [first, last] = ends.map(|end| u64::from(end.unwrap_or_default().to_ascii_lowercase()));
+    1 << ((name.len() as u64 * 7 + first * 3 + last) % 64)
 }
 
 impl fmt::Debug for Headers<'_> {
@@ -33,12 +51,15 @@ impl fmt::Debug for Headers<'_> {
 impl Serialize for Headers<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
+        let repeated = self.repeated();
         for (number, field) in self.0.iter().enumerate() {
-            let (before, fields) = self.0.split_at(number);
-            if before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(field.name)) {
+            let (before, mut fields) = self.0.split_at(number);
+            if repeated & mark(field.name) == 0 {
+                fields = fields.get(..1).unwrap_or_default();
+            } else if before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(field.name)) {
                 continue;
             }
-            map.serialize_entry(&*lower_case(field.name), &Values { fields, name: field.name })?;
+            map.serialize_entry(&LowerCase(field.name), &Values { fields, name: field.name })?;
         }
         map.end()
     }
@@ -70,10 +91,18 @@ impl Serialize for Values<'_> {
     }
 }
 
-fn lower_case(name: &str) -> Cow<'_, str> {
-    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        name.to_ascii_lowercase().into()
-    } else {
-        name.into()
+/// A name in lower case.
+struct LowerCase<'a>(&'a str);
+
+impl Serialize for LowerCase<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        const USUAL: usize = 64;
+        let mut room = [0; USUAL];
+        let Some(lower) = room.get_mut(..self.0.len()) else {
+            return serializer.serialize_str(&self.0.to_ascii_lowercase());
+        };
+        lower.copy_from_slice(self.0.as_bytes());
+        lower.make_ascii_lowercase();
+        serializer.serialize_str(str::from_utf8(lower).unwrap_or(self.0))
     }
 }

@@ -156,7 +156,11 @@ fn write_mime_type(
     mime_type: Option<&Text<'_>>,
 ) -> fmt::Result {
     match mime_type {
-        Some(mime_type) if has_body => write!(formatter, "  ({mime_type})"),
+        Some(mime_type) if has_body => {
+            formatter.write_str("  (")?;
+            fmt::Display::fmt(mime_type, formatter)?;
+            formatter.write_str(")")
+        }
         _ => Ok(()),
     }
 }
@@ -170,10 +174,12 @@ fn write_request_line(
 ) -> fmt::Result {
     formatter.write_str(method)?;
     if let Some(target) = target {
-        write!(formatter, " {target}")?;
+        formatter.write_str(" ")?;
+        fmt::Display::fmt(target, formatter)?;
     }
     if !version.is_empty() {
-        write!(formatter, " HTTP/{version}")?;
+        formatter.write_str(" HTTP/")?;
+        formatter.write_str(version)?;
     }
     Ok(())
 }
@@ -191,7 +197,8 @@ impl ResponseFields<'_> {
             None => formatter.write_str("(no status line)")?,
         }
         if let Some(reason) = &self.reason {
-            write!(formatter, " {reason}")?;
+            formatter.write_str(" ")?;
+            fmt::Display::fmt(reason, formatter)?;
         }
         Ok(())
     }
@@ -208,7 +215,9 @@ impl fmt::Display for Request<'_> {
 impl fmt::Display for Response<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ResponseHttp { version, response } = &self.http;
-        write!(formatter, "HTTP/{version} ")?;
+        formatter.write_str("HTTP/")?;
+        formatter.write_str(version)?;
+        formatter.write_str(" ")?;
         response.write_status(formatter)?;
         write_mime_type(formatter, self.has_body, response.mime_type.as_ref())
     }

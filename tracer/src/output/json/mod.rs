@@ -1,18 +1,20 @@
 //! JSON lines, with the names of docs/EVENTS.md.
 
-use std::{borrow::Cow, fmt, io, net::IpAddr};
+mod serializer;
+mod string;
+mod time;
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::{io, net::IpAddr};
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{
-    may_control_at,
-    writer::{Body, Head},
-};
+use self::{serializer::Serializer, time::Rfc3339};
+use super::writer::{Body, Head};
 use crate::{
     capture::Direction,
     decode::PROTOCOLS,
-    event::{Connection, Endpoint, Message, Outcome, Place, Side, Timestamp, is_control, tcp::Row},
+    event::{Connection, Endpoint, Message, Outcome, Place, Side, tcp::Row},
 };
 
 /// Appends one line. The objects of the event, its connection, its message
@@ -63,8 +65,7 @@ pub(super) fn object(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<
 }
 
 fn write(buffer: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
-    let mut serializer = serde_json::Serializer::with_formatter(buffer, Harmless);
-    Ok(value.serialize(&mut serializer)?)
+    Ok(value.serialize(Serializer(buffer))?)
 }
 
 /// Makes one object of the object that ends the buffer and of the one that
@@ -248,139 +249,6 @@ impl<'a> ConnectionObjects<'a> {
                     interface: InterfaceObject { name: &connection.interface },
                 },
             }),
-        }
-    }
-}
-
-/// Compact JSON in which a terminal finds nothing to obey: besides the control
-/// characters that JSON must escape, all of [`is_control`] are.
-struct Harmless;
-
-impl serde_json::ser::Formatter for Harmless {
-    fn write_string_fragment<W>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()>
-    where
-        W: ?Sized + io::Write,
-    {
-        let mut written = 0;
-        for at in may_control_at(fragment.as_bytes()) {
-            let (before, from) = fragment.split_at(at);
-            if let Some(control) = from.chars().next().filter(|found| is_control(*found)) {
-                writer.write_all(before.get(written..).unwrap_or_default().as_bytes())?;
-                write!(writer, "\\u{:04x}", u32::from(control))?;
-                written = at + control.len_utf8();
-            }
-        }
-        writer.write_all(fragment.get(written..).unwrap_or_default().as_bytes())
-    }
-}
-
-/// A time as RFC 3339 has it, in UTC and with nanoseconds.
-#[derive(Clone, Copy)]
-struct Rfc3339(Timestamp);
-
-impl Serialize for Rfc3339 {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl JsonSchema for Rfc3339 {
-    fn schema_name() -> Cow<'static, str> {
-        "Time".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "description": "Time as RFC 3339 has it, in UTC and with nanoseconds.",
-            "type": "string",
-            "format": "date-time",
-            "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$",
-        })
-    }
-}
-
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAY: u64 = 86_400;
-        let Timestamp(nanoseconds) = self.0;
-        let (seconds, nanoseconds) = (nanoseconds / 1_000_000_000, nanoseconds % 1_000_000_000);
-        let (year, month, day) = date(seconds / DAY);
-        let (hour, minute, second) = (seconds % DAY / 3600, seconds % 3600 / 60, seconds % 60);
-        write!(
-            formatter,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z"
-        )
-    }
-}
-
-/// Year, month and day of the Gregorian calendar, `days` after 1970-01-01.
-///
-/// Years are taken to begin in March: then the leap day is the last of the
-/// year, and the months have the lengths 31, 30, 31, 30, 31 over and over,
-/// which `(153 * month + 2) / 5` adds up.
-const fn date(days: u64) -> (u64, u64, u64) {
-    /// From 0000-03-01 to 1970-01-01.
-    const EPOCH: u64 = 719_468;
-    /// In 400 years, after which the calendar repeats.
-    const ERA: u64 = 146_097;
-    let days = days + EPOCH;
-    let (era, day) = (days / ERA, days % ERA);
-    let year = (day - day / 1_460 + day / 36_524 - day / (ERA - 1)) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let january_or_february = if month <= 2 { 1 } else { 0 };
-    (era * 400 + year + january_or_february, month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_rfc_3339_has_them() {
-        for (seconds, text) in [
-            (0, "1970-01-01T00:00:00"),
-            (951_782_399, "2000-02-28T23:59:59"),
-            (951_782_400, "2000-02-29T00:00:00"),
-            (951_868_800, "2000-03-01T00:00:00"),
-            (1_475_232_887, "2016-09-30T10:54:47"),
-            (1_709_164_800, "2024-02-29T00:00:00"),
-            (1_735_689_599, "2024-12-31T23:59:59"),
-            (4_107_542_400, "2100-03-01T00:00:00"),
-        ] {
-            let time = Timestamp(seconds * 1_000_000_000 + 7_000);
-            assert_eq!(Rfc3339(time).to_string(), format!("{text}.000007000Z"));
-        }
-        let last = Rfc3339(Timestamp(u64::MAX)).to_string();
-        assert_eq!(last, "2554-07-21T23:34:33.709551615Z");
-    }
-
-    #[test]
-    fn every_day_follows_the_one_before() {
-        let mut before = (1969, 12, 31);
-        for days in 0..200_000 {
-            let (year, month, day) = date(days);
-            let (last_year, last_month, last_day) = before;
-            let leap = |year: u64| {
-                year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-            };
-            let length = match last_month {
-                2 if leap(last_year) => 29,
-                2 => 28,
-                4 | 6 | 9 | 11 => 30,
-                _ => 31,
-            };
-            let next = if last_day < length {
-                (last_year, last_month, last_day + 1)
-            } else if last_month < 12 {
-                (last_year, last_month + 1, 1)
-            } else {
-                (last_year + 1, 1, 1)
-            };
-            assert_eq!((year, month, day), next);
-            before = next;
         }
     }
 }

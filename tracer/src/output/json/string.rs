@@ -1,0 +1,84 @@
+//! JSON strings in which a terminal finds nothing to obey: besides what JSON must
+//! escape, all of [`is_control`] is.
+
+use crate::{
+    event::{all_bytes, is_control},
+    output::may_control_at,
+};
+
+/// Appends a string in its quotation marks.
+pub(super) fn write(buffer: &mut Vec<u8>, text: &str) {
+    buffer.reserve(text.len() + 2);
+    buffer.push(b'"');
+    if all_bytes(text.as_bytes(), |byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')) {
+        buffer.extend_from_slice(text.as_bytes());
+    } else {
+        escaped(buffer, text);
+    }
+    buffer.push(b'"');
+}
+
+/// Appends text that something in it makes more than its bytes.
+fn escaped(buffer: &mut Vec<u8>, text: &str) {
+    let mut controls = may_control_at(text.as_bytes()).peekable();
+    let mut written = 0;
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        let short = match byte {
+            b'"' => b'"',
+            b'\\' => b'\\',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            0x08 => b'b',
+            0x0c => b'f',
+            ..b' ' => 0,
+            _ if controls.next_if_eq(&at).is_some() => 0,
+            _ => continue,
+        };
+        let Some(character) = text.get(at..).and_then(|rest| rest.chars().next()) else { continue };
+        if short == 0 && !is_control(character) {
+            continue;
+        }
+        buffer.extend_from_slice(bytes.get(written..at).unwrap_or_default());
+        written = at + character.len_utf8();
+        if short == 0 {
+            unicode(buffer, character);
+        } else {
+            buffer.extend_from_slice(&[b'\\', short]);
+        }
+    }
+    buffer.extend_from_slice(bytes.get(written..).unwrap_or_default());
+}
+
+/// Appends a character by its number; none of those that are escaped is beyond
+/// the first plane.
+fn unicode(buffer: &mut Vec<u8>, character: char) {
+    let code = u32::from(character);
+    buffer.extend_from_slice(b"\\u");
+    for shift in [12, 8, 4, 0] {
+        let digit = char::from_digit(code >> shift & 0xf, 16).unwrap_or('0');
+        buffer.extend_from_slice(digit.encode_utf8(&mut [0; 4]).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_obeyed_is_escaped() {
+        for (text, expected) in [
+            ("", r#""""#),
+            ("plain, and longer than a block is", r#""plain, and longer than a block is""#),
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("\u{8}\u{c}\n\r\t\0\u{1f}", r#""\b\f\n\r\t\u0000\u001f""#),
+            ("x\u{7f}\u{80}\u{9f}\u{a0}", "\"x\\u007f\\u0080\\u009f\u{a0}\""),
+            ("é → \u{2028}\u{202e}…\u{2069}", "\"é → \\u2028\\u202e…\\u2069\""),
+        ] {
+            let mut buffer = Vec::new();
+            write(&mut buffer, text);
+            assert_eq!(String::from_utf8(buffer).unwrap(), expected);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Appends numbers, addresses and displayed text to a buffer, without the
+//! detour that `io::Write` takes.
+
+use std::{fmt, net::IpAddr};
+
+/// Decimal digits of the largest number.
+const MAX_DIGITS: usize = 20;
+
+/// Appends a number in decimal digits.
+pub(super) fn decimal(buffer: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; MAX_DIGITS];
+    let mut rest = number;
+    let mut count = 0;
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest % 10);
+        rest /= 10;
+        count += 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    buffer.extend_from_slice(digits.get(MAX_DIGITS - count..).unwrap_or_default());
+}
+
+/// The last `N` decimal digits of a number, with zeros in front.
+pub(super) fn digits<const N: usize>(number: u64) -> [u8; N] {
+    let mut digits = [0; N];
+    let mut rest = number;
+    for place in digits.iter_mut().rev() {
+        *place = digit(rest % 10);
+        rest /= 10;
+    }
+    digits
+}
+
+/// Appends an address.
+pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
+    match address {
+        IpAddr::V4(address) => {
+            let [first, rest @ ..] = address.octets();
+            decimal(buffer, first.into());
+            for octet in rest {
+                buffer.push(b'.');
+                decimal(buffer, octet.into());
+            }
+        }
+        IpAddr::V6(address) => display(buffer, &address),
+    }
+}
+
+/// Appends what a value displays.
+pub(super) fn display(buffer: &mut Vec<u8>, value: &dyn fmt::Display) {
+    // A buffer takes everything; what a `Display` refuses is cut short.
+    let _ = fmt::write(&mut Characters(buffer), format_args!("{value}"));
+}
+
+fn digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or_default()
+}
+
+/// A buffer that text is formatted into.
+struct Characters<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Characters<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn appended(append: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut buffer = Vec::new();
+        append(&mut buffer);
+        String::from_utf8(buffer).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_written_as_display_writes_them() {
+        for number in [0, 7, 10, 99, 100, 65_535, 1_000_000_007, u64::MAX] {
+            assert_eq!(appended(|buffer| decimal(buffer, number)), number.to_string());
+        }
+        assert_eq!(digits::<6>(42), *b"000042");
+        assert_eq!(digits::<3>(123_456), *b"456");
+    }
+
+    #[test]
+    fn addresses_are_written_as_display_writes_them() {
+        for text in ["0.0.0.0", "10.200.3.255", "::", "2001:db8::1:2", "::ffff:1.2.3.4"] {
+            let ip: IpAddr = text.parse().unwrap();
+            assert_eq!(appended(|buffer| address(buffer, ip)), ip.to_string());
+        }
+    }
+}
