@@ -12,9 +12,14 @@ const MARKS: usize = 16;
 /// quarter, because what is reserved counts against the limits.
 const STEP: usize = 16 * 1024;
 
-/// Bytes in order, and when they were captured. Holds no memory when empty.
+/// Bytes in order, and when they were captured. Most streams hold none at any
+/// time: then it is one word.
 #[derive(Debug, Default)]
-pub(super) struct Buffer {
+pub(super) struct Buffer(Option<Box<Kept>>);
+
+/// What a buffer holds that is not empty.
+#[derive(Debug, Default)]
+struct Kept {
     data: Vec<u8>,
     /// Bytes of `data` that were taken.
     taken: usize,
@@ -27,39 +32,60 @@ pub(super) struct Buffer {
 impl Buffer {
     /// The bytes.
     pub(super) fn bytes(&self) -> &[u8] {
-        self.data.get(self.taken..).unwrap_or_default()
+        self.0.as_deref().map_or(&[], Kept::bytes)
     }
 
     /// Number of bytes.
     pub(super) fn len(&self) -> usize {
-        self.data.len().saturating_sub(self.taken)
+        self.bytes().len()
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Bytes of memory.
     pub(super) fn held(&self) -> usize {
-        self.data.capacity() + self.marks.capacity() * size_of::<(u64, Timestamp)>()
+        self.0.as_deref().map_or(0, Kept::held)
     }
 
     /// When the first byte was captured.
     pub(super) fn started(&self) -> Option<Timestamp> {
-        self.marks.front().map(|(_, time)| *time)
+        self.0.as_ref()?.marks.front().map(|(_, time)| *time)
     }
 
     /// When the last byte was captured.
     pub(super) fn latest(&self) -> Option<Timestamp> {
-        self.marks.back().map(|(_, time)| *time)
+        self.0.as_ref()?.marks.back().map(|(_, time)| *time)
     }
 
     /// Appends `bytes`, the last of which stands before offset `end`.
     pub(super) fn append(&mut self, bytes: &[u8], end: u64, time: Timestamp) {
-        if bytes.is_empty() {
-            return;
+        if !bytes.is_empty() {
+            self.0.get_or_insert_default().append(bytes, end, time);
         }
+    }
+
+    /// Drops so many bytes from the front.
+    pub(super) fn take(&mut self, count: usize) {
+        if self.0.as_mut().is_some_and(|kept| !kept.take(count)) {
+            self.0 = None;
+        }
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> &[u8] {
+        self.data.get(self.taken..).unwrap_or_default()
+    }
+
+    fn held(&self) -> usize {
+        let marks = self.marks.capacity() * size_of::<(u64, Timestamp)>();
+        size_of::<Self>() + self.data.capacity() + marks
+    }
+
+    fn append(&mut self, bytes: &[u8], end: u64, time: Timestamp) {
         // Half the buffer at least, so that each byte is moved once on average.
         let full = self.data.len() + bytes.len() > self.data.capacity();
         if full && self.taken >= self.data.len() / 2 {
@@ -79,16 +105,17 @@ impl Buffer {
         }
     }
 
-    /// Drops so many bytes from the front.
-    pub(super) fn take(&mut self, count: usize) {
+    /// Drops so many bytes from the front; returns whether some are left.
+    fn take(&mut self, count: usize) -> bool {
         self.taken = (self.taken + count).min(self.data.len());
-        if self.is_empty() {
-            *self = Self::default();
-            return;
+        let left = self.bytes().len();
+        if left == 0 {
+            return false;
         }
-        let front = self.end.saturating_sub(self.len() as u64);
+        let front = self.end.saturating_sub(left as u64);
         while self.marks.get(1).is_some_and(|(start, _)| *start <= front) {
             self.marks.pop_front();
         }
+        true
     }
 }

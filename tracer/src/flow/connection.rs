@@ -7,6 +7,8 @@ use super::{
     ending::Ending,
     half::{Arrival, Half, is_probe},
     intake::{limit, payload},
+    key::Key,
+    maybe::Maybe,
     pair::Pair,
     row::row,
     stream::{Opening, Stream},
@@ -37,13 +39,13 @@ pub(super) struct Flow {
     /// `None` when the flow has ended.
     dialogue: Option<Box<Dialogue>>,
     /// When `tcp-open` was told.
-    opened: Option<Timestamp>,
+    opened: Maybe,
     /// Nanoseconds from the SYN to its answer.
     round_trip: u32,
     /// Time of the latest segment.
     pub(super) seen: Timestamp,
     /// When the flow ended.
-    pub(super) ended: Option<Timestamp>,
+    pub(super) ended: Maybe,
     /// Whose reset ended it.
     reset: Option<Side>,
     /// What was counted until then.
@@ -81,10 +83,10 @@ impl Flow {
             },
             halves: Pair::default(),
             dialogue: Some(Box::new(Dialogue::new(protocol.map(|protocol| (protocol.decoder)())))),
-            opened: None,
+            opened: Maybe::NONE,
             round_trip: 0,
             seen: segment.time,
-            ended: None,
+            ended: Maybe::NONE,
             reset: None,
             tally: Tally::default(),
             history: None,
@@ -102,6 +104,19 @@ impl Flow {
     /// ports have been those of another flow.
     pub(super) fn keep_history(&mut self, reused: bool) {
         self.history = Some(Box::new(History::new(reused)));
+    }
+
+    /// Whether a segment is of this flow, by its ends and tags.
+    pub(super) fn has_ends_of(&self, segment: &Segment<'_>) -> bool {
+        let Connection { client, server, vlan, .. } = &self.connection;
+        let ends = (&segment.source, &segment.destination);
+        *vlan == segment.vlan && (ends == (client, server) || ends == (server, client))
+    }
+
+    /// Under which key the table finds it.
+    pub(super) fn key(&self) -> Key {
+        let Connection { client, server, vlan, .. } = &self.connection;
+        Key::between(*client, *server, *vlan)
     }
 
     /// Who sent a segment of this flow.
@@ -250,13 +265,13 @@ impl Flow {
         }
         dialogue.finish(&mut context);
         let Some(dialogue) = self.dialogue.take() else { return };
-        self.ended = Some(now);
+        self.ended = Maybe::at(now);
         let tally = dialogue.tally;
         self.tally = tally;
         for side in [Side::Client, Side::Server] {
             // A FIN numbers the bytes before it, seen or not.
             let half = self.halves.of_mut(side);
-            half.end = half.end.max(dialogue.peek(side).fin.unwrap_or_default());
+            half.end = half.end.max(dialogue.peek(side).fin.get().unwrap_or_default());
         }
         if let Some(explain) = &dialogue.explain {
             let refused = self.reset == Some(Side::Server);
@@ -266,7 +281,7 @@ impl Flow {
         // Only a hole has kept both FINs waiting.
         let closed = dialogue.closed() && ending != Ending::Reset;
         let ending = if closed { Ending::Closed } else { ending };
-        if let Some(opened) = self.opened {
+        if let Some(opened) = self.opened.time() {
             let close = ending.close(&self.halves, tally, self.seen.since(opened));
             self.context(now, settings, sink).emit(None, Message::TcpClose(close));
         }
@@ -307,7 +322,7 @@ impl Flow {
         if self.opened.is_some() || self.is_over() || !(syn || segment.len > 0) {
             return;
         }
-        self.opened = Some(segment.time);
+        self.opened = Maybe::at(segment.time);
         let state = if syn { "syn" } else { "midstream" };
         let open = Message::TcpOpen(Open { tcp: OpenFields { state } });
         self.context(segment.time, settings, sink).emit(None, open);
@@ -339,7 +354,7 @@ impl Flow {
     /// Measures the handshake when the SYN is answered.
     fn note_round_trip(&mut self, segment: &Segment<'_>, side: Side) {
         let answers = side == Side::Server && segment.tcp.flags.has(TcpFlags::SYN);
-        if let Some(opened) = self.opened.filter(|_| answers && self.round_trip == 0) {
+        if let Some(opened) = self.opened.time().filter(|_| answers && self.round_trip == 0) {
             self.round_trip = u32::try_from(segment.time.since(opened)).unwrap_or(u32::MAX);
         }
     }
@@ -410,8 +425,8 @@ impl Flow {
             half.fin = true;
             let stream = dialogue.stream(side);
             let fin = u64::try_from(start.saturating_add(i64::from(segment.len))).unwrap_or(0);
-            if stream.fin.is_none() && fin >= stream.next.max(half.end) {
-                stream.fin = Some(fin);
+            if !stream.fin.is_some() && fin >= stream.next.max(half.end) {
+                stream.fin = Maybe::of(fin);
             }
         }
         dialogue.settle(&mut context, side);

@@ -3,6 +3,7 @@
 use super::{
     Settings,
     explain::Explain,
+    maybe::Maybe,
     pair::Pair,
     queue::Piece,
     stream::{Hole, Opening, Reader, Stream},
@@ -99,7 +100,7 @@ impl Dialogue {
         more: bool,
     ) -> u64 {
         let stream = self.streams.of_mut(side);
-        let end = stream.fin.map_or(piece.end, |fin| piece.end.min(fin));
+        let end = stream.fin.get().map_or(piece.end, |fin| piece.end.min(fin));
         let start = piece.start.max(stream.next);
         if start >= end {
             return 0;
@@ -137,7 +138,10 @@ impl Dialogue {
                     self.give_up(context, side, hole);
                 }
                 Some(_) => {
-                    self.streams.of_mut(side).hole_since.get_or_insert(context.now);
+                    let stream = self.streams.of_mut(side);
+                    if !stream.hole_since.is_some() {
+                        stream.hole_since = Maybe::at(context.now);
+                    }
                     break;
                 }
                 None => break,

@@ -40,11 +40,12 @@ impl Ending {
     pub(super) fn close(self, halves: &Pair<Half>, tally: Tally, duration: u64) -> Close {
         let Pair { client, server } = halves;
         let Tally { gaps, lost_bytes, skipped_bytes } = tally;
+        let both = |client: u32, server: u32| u64::from(client) + u64::from(server);
         Close {
             tcp: CloseFields {
                 state: self.name(),
-                retransmissions: client.retransmissions + server.retransmissions,
-                out_of_order: client.out_of_order + server.out_of_order,
+                retransmissions: both(client.retransmissions, server.retransmissions),
+                out_of_order: both(client.out_of_order, server.out_of_order),
                 gaps,
                 lost_bytes,
                 skipped_bytes,

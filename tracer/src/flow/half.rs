@@ -46,9 +46,9 @@ pub(super) struct Half {
     /// A FIN was shown.
     pub(super) fin: bool,
     /// Segments that were sent again.
-    pub(super) retransmissions: u64,
+    pub(super) retransmissions: u32,
     /// Segments that came behind one that they stand before.
-    pub(super) out_of_order: u64,
+    pub(super) out_of_order: u32,
 }
 
 impl Half {
@@ -171,8 +171,8 @@ impl Half {
     pub(super) fn count(&mut self, arrival: Arrival) {
         match arrival {
             Arrival::Forward => {}
-            Arrival::Again => self.retransmissions += 1,
-            Arrival::Late => self.out_of_order += 1,
+            Arrival::Again => self.retransmissions = self.retransmissions.saturating_add(1),
+            Arrival::Late => self.out_of_order = self.out_of_order.saturating_add(1),
         }
     }
 }

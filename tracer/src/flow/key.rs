@@ -25,11 +25,16 @@ pub(super) struct Key {
 impl Key {
     /// The key of the flow that a segment belongs to.
     pub(super) fn new(segment: &Segment<'_>) -> Self {
-        let ends = (number(segment.source), number(segment.destination));
+        Self::between(segment.source, segment.destination, segment.vlan)
+    }
+
+    /// The key of the flow between two ends, in either order.
+    pub(super) fn between(one: Endpoint, other: Endpoint, vlan: Vlan) -> Self {
+        let ends = (number(one), number(other));
         let ((low, low_port), (high, high_port)) =
             if ends.0 <= ends.1 { ends } else { (ends.1, ends.0) };
-        let version = u32::from(segment.source.ip.is_ipv4());
-        let Vlan { outer, inner } = segment.vlan;
+        let version = u32::from(one.ip.is_ipv4());
+        let Vlan { outer, inner } = vlan;
         Self {
             low,
             high,

@@ -66,37 +66,78 @@ pub(super) struct Piece<'a> {
 /// in `net/ipv4/tcp_input.c`): the segment that begins earlier wins; of two that
 /// begin together the one that covers the other. Captured bytes always win
 /// over bytes that were only seen to pass.
+///
+/// Most streams have none at any time: then it is one word.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    fragments: BTreeMap<u64, Fragment>,
-    held: usize,
-}
+pub(super) struct Queue(Option<Box<Stretches>>);
 
 impl Queue {
     /// Bytes held, bookkeeping included.
-    pub(super) const fn held(&self) -> usize {
-        self.held
+    pub(super) fn held(&self) -> usize {
+        self.0.as_ref().map_or(0, |stretches| stretches.held)
     }
 
     /// The first stretch and its offset.
     pub(super) fn first(&self) -> Option<(u64, &Fragment)> {
-        self.fragments.first_key_value().map(|(start, fragment)| (*start, fragment))
+        self.0.as_ref()?.first()
     }
 
     /// All stretches with their offsets, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Fragment)> {
-        self.fragments.iter().map(|(start, fragment)| (*start, fragment))
+        let all = self.0.iter().flat_map(|stretches| &stretches.fragments);
+        all.map(|(start, fragment)| (*start, fragment))
     }
 
     /// Takes the first stretch out.
     pub(super) fn pop(&mut self) -> Option<(u64, Fragment)> {
+        let first = self.0.as_mut()?.pop();
+        self.forget();
+        first
+    }
+
+    /// Drops what stands before `offset`, which was delivered by other means.
+    pub(super) fn advance(&mut self, offset: u64) {
+        if let Some(stretches) = &mut self.0 {
+            stretches.advance(offset);
+            self.forget();
+        }
+    }
+
+    /// Puts a piece where it belongs; returns how many of its bytes were new.
+    pub(super) fn insert(&mut self, piece: &Piece<'_>) -> u64 {
+        if piece.start >= piece.end {
+            return 0;
+        }
+        self.0.get_or_insert_default().insert(piece)
+    }
+
+    /// Holds no memory when nothing is left.
+    fn forget(&mut self) {
+        if self.0.as_ref().is_some_and(|stretches| stretches.fragments.is_empty()) {
+            self.0 = None;
+        }
+    }
+}
+
+/// The stretches of a queue that has some.
+#[derive(Debug, Default)]
+struct Stretches {
+    fragments: BTreeMap<u64, Fragment>,
+    held: usize,
+}
+
+impl Stretches {
+    fn first(&self) -> Option<(u64, &Fragment)> {
+        self.fragments.first_key_value().map(|(start, fragment)| (*start, fragment))
+    }
+
+    fn pop(&mut self) -> Option<(u64, Fragment)> {
         let (start, fragment) = self.fragments.pop_first()?;
         self.held -= fragment.held();
         Some((start, fragment))
     }
 
-    /// Drops what stands before `offset`, which was delivered by other means.
-    pub(super) fn advance(&mut self, offset: u64) {
+    fn advance(&mut self, offset: u64) {
         while let Some((start, fragment)) = self.first() {
             if start >= offset {
                 return;
@@ -110,8 +151,7 @@ impl Queue {
         }
     }
 
-    /// Puts a piece where it belongs; returns how many of its bytes were new.
-    pub(super) fn insert(&mut self, piece: &Piece<'_>) -> u64 {
+    fn insert(&mut self, piece: &Piece<'_>) -> u64 {
         let mut at = piece.start;
         let mut new = 0_u64;
         while at < piece.end {

@@ -1,6 +1,6 @@
 //! Where flows stand: numbered places, in the order of their latest segment.
 
-use super::{connection::Flow, key::Key};
+use super::{connection::Flow, maybe::Maybe};
 use crate::event::Timestamp;
 
 /// Number of a place.
@@ -8,14 +8,14 @@ pub(super) type Slot = u32;
 
 /// A flow and what the table knows of it.
 pub(super) struct Entry {
-    /// Under which key the table finds it.
-    pub(super) key: Key,
     /// The flow.
     pub(super) flow: Flow,
     /// Bytes that are in the table's account for it.
     pub(super) held: usize,
     /// For when the next timer for its holes is set.
-    pub(super) scheduled: Option<Timestamp>,
+    pub(super) scheduled: Maybe,
+    /// When it was put at the end of its line.
+    pub(super) queued: Timestamp,
     /// It has ended and stands in the line of those.
     pub(super) lingers: bool,
 }
@@ -39,7 +39,8 @@ impl Line {
     }
 }
 
-struct Place {
+/// A numbered place.
+pub(super) struct Place {
     before: Slot,
     behind: Slot,
     /// Raised when a flow leaves, so that an old timer does not mean the next.

@@ -3,6 +3,7 @@
 
 use super::{
     buffer::Buffer,
+    maybe::Maybe,
     queue::{Piece, Queue},
 };
 use crate::{
@@ -85,7 +86,7 @@ pub(super) struct Stream {
     /// Who gets its bytes.
     pub(super) reader: Reader,
     /// Offset of the FIN.
-    pub(super) fin: Option<u64>,
+    pub(super) fin: Maybe,
     /// The decoder was told of the FIN.
     pub(super) closed: bool,
     /// Offset that the other side has acknowledged.
@@ -95,7 +96,7 @@ pub(super) struct Stream {
     /// The same, when the side's latest segment came.
     pub(super) latest_lost: u64,
     /// Since when bytes are missing that others wait for.
-    pub(super) hole_since: Option<Timestamp>,
+    pub(super) hole_since: Maybe,
     /// Segments of the flow that came since then.
     pub(super) waited: u32,
     /// Bytes that no decoder got and that were not told of yet.
@@ -124,7 +125,7 @@ impl Stream {
             }
             seen = seen.max(fragment.end);
         }
-        seen + u64::from(self.fin == Some(seen))
+        seen + u64::from(self.fin.get() == Some(seen))
     }
 
     /// Offset behind the bytes that the decoder does not want.
@@ -136,7 +137,7 @@ impl Stream {
     pub(super) const fn advance(&mut self, bytes: u64, lost: u64) {
         self.next = self.next.saturating_add(bytes);
         self.lost = lost;
-        self.hole_since = None;
+        self.hole_since = Maybe::NONE;
         self.waited = 0;
     }
 
@@ -150,13 +151,13 @@ impl Stream {
     /// Whether a hole is to be given up now.
     pub(super) fn is_hopeless(&self, hole: Hole, now: Timestamp) -> bool {
         let waited = self.waited >= REORDER_SEGMENTS
-            || self.hole_since.is_some_and(|since| now.since(since) >= REORDER_TIME);
+            || self.hole_since.time().is_some_and(|since| now.since(since) >= REORDER_TIME);
         hole.certain || hole.acknowledged && waited
     }
 
     /// Until when the first hole is waited for, if there is one.
     pub(super) fn hole_deadline(&self) -> Option<Timestamp> {
-        let since = self.hole_since?;
+        let since = self.hole_since.time()?;
         let acknowledged = self.hole().is_some_and(|hole| hole.acknowledged);
         let timeout = if acknowledged { REORDER_TIME } else { HOLE_TIMEOUT };
         Some(Timestamp(since.0.saturating_add(timeout)))
@@ -206,7 +207,7 @@ impl Stream {
                 uncaptured_to = fragment.end;
             }
         }
-        let (end, lost) = behind.or_else(|| self.fin.map(|fin| (fin, self.latest_lost)))?;
+        let (end, lost) = behind.or_else(|| self.fin.get().map(|fin| (fin, self.latest_lost)))?;
         if end <= self.next {
             return None;
         }
@@ -258,6 +259,6 @@ impl Stream {
     /// other side keeps its FIN waiting, unless that is `hopeless`.
     pub(super) fn at_end(&self, hopeless: bool) -> bool {
         let waits = self.blocked && !self.buffer.is_empty() && !hopeless;
-        self.fin == Some(self.next) && !self.closed && !waits
+        self.fin.get() == Some(self.next) && !self.closed && !waits
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use hashbrown::HashMap;
-
 use super::{
     Settings,
     connection::{Flow, Verdict},
     ending::Ending,
+    index::Index,
     key::{self, Key},
-    slots::{Entry, Line, Slot, Slots},
+    maybe::Maybe,
+    slots::{Entry, Line, Place, Slot, Slots},
 };
 use crate::{
     capture::{Segment, TcpFlags},
@@ -27,14 +27,19 @@ const LINGER: u64 = 5_000_000_000;
 /// segment (RFC 9293 section 3.4.2).
 const ROWS_LINGER: u64 = 240_000_000_000;
 
-/// Bytes of a flow in the table: its place, and its entry in the index, which
-/// is about half empty after it has grown.
-const FLOW: usize = size_of::<Entry>() + 2 * size_of::<(Key, Slot)>();
+/// Nanoseconds after which a flow with new segments goes to the end of its
+/// line again. Not sooner, because that touches its neighbours, who are as good
+/// as never in the cache where there are many.
+const REQUEUE: u64 = 1_000_000_000;
+
+/// Bytes of a flow in the table: its place, its entry, and what the index has
+/// of it.
+const FLOW: usize = size_of::<Place>() + size_of::<Entry>() + Index::FLOW;
 
 /// All flows of one shard.
 pub struct Table {
     settings: Settings,
-    index: HashMap<Key, Slot>,
+    index: Index,
     slots: Slots,
     /// When to look at flows that miss bytes: time, place, its generation.
     holes: BinaryHeap<Reverse<(Timestamp, Slot, u32)>>,
@@ -48,7 +53,7 @@ impl Table {
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,
-            index: HashMap::default(),
+            index: Index::default(),
             slots: Slots::new(),
             holes: BinaryHeap::new(),
             counters: FlowCounters::default(),
@@ -58,9 +63,9 @@ impl Table {
 
     /// Takes the next segment and pushes what became known by it.
     pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut dyn Sink) {
-        let key = Key::new(segment);
-        let (known, reused) = self.find(&key, segment, sink);
-        let Some(slot) = known.or_else(|| self.create(key, segment, reused, sink)) else { return };
+        let hash = self.index.hash(&Key::new(segment));
+        let (known, reused) = self.find(hash, segment, sink);
+        let Some(slot) = known.or_else(|| self.create(hash, segment, reused, sink)) else { return };
         let mut verdict = Verdict::Duplicate;
         self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
         if verdict == Verdict::Duplicate {
@@ -83,7 +88,7 @@ impl Table {
     pub fn expire(&mut self, now: Timestamp, sink: &mut dyn Sink) {
         let linger = if self.settings.rows { ROWS_LINGER } else { LINGER };
         while let Some(slot) = self.slots.first(Line::Ended) {
-            let ended = self.slots.get(slot).and_then(|entry| entry.flow.ended);
+            let ended = self.slots.get(slot).and_then(|entry| entry.flow.ended.time());
             if ended.is_some_and(|ended| now.since(ended) < linger) {
                 break;
             }
@@ -104,9 +109,9 @@ impl Table {
             if self.slots.generation(slot) == generation {
                 self.account(slot, |flow, settings| flow.expire_holes(now, settings, sink));
                 if let Some(entry) = self.slots.get(slot)
-                    && entry.scheduled == Some(deadline)
+                    && entry.scheduled == Maybe::at(deadline)
                 {
-                    entry.scheduled = None;
+                    entry.scheduled = Maybe::NONE;
                 }
                 self.schedule(slot);
                 self.linger(slot);
@@ -133,11 +138,13 @@ impl Table {
     /// whose ports another connection has taken.
     fn find(
         &mut self,
-        key: &Key,
+        hash: u32,
         segment: &Segment<'_>,
         sink: &mut dyn Sink,
     ) -> (Option<Slot>, bool) {
-        let Some(slot) = self.index.get(key).copied() else { return (None, false) };
+        let slots = &mut self.slots;
+        let is_its = |slot| slots.get(slot).is_some_and(|entry| entry.flow.has_ends_of(segment));
+        let Some(slot) = self.index.find(hash, is_its) else { return (None, false) };
         if !self.slots.get(slot).is_some_and(|entry| entry.flow.is_another(segment)) {
             return (Some(slot), false);
         }
@@ -150,7 +157,7 @@ impl Table {
     /// anything.
     fn create(
         &mut self,
-        key: Key,
+        hash: u32,
         segment: &Segment<'_>,
         reused: bool,
         sink: &mut dyn Sink,
@@ -176,8 +183,9 @@ impl Table {
         let held = FLOW + flow.held();
         self.make_room(held, segment.time, sink);
         self.held += held;
-        let slot = self.slots.insert(Entry { key, flow, held, scheduled: None, lingers: false });
-        self.index.insert(key, slot);
+        let (scheduled, queued) = (Maybe::NONE, segment.time);
+        let slot = self.slots.insert(Entry { flow, held, scheduled, queued, lingers: false });
+        self.index.insert(hash, slot);
         Some(slot)
     }
 
@@ -196,7 +204,7 @@ impl Table {
         self.account(slot, |flow, settings| flow.end(ending, now, settings, sink));
         if let Some(entry) = self.slots.remove(slot) {
             self.held = self.held.saturating_sub(entry.held);
-            self.index.remove(&entry.key);
+            self.index.remove(self.index.hash(&entry.flow.key()), slot);
         }
     }
 
@@ -223,7 +231,11 @@ impl Table {
         if entry.flow.is_over() {
             self.linger(slot);
         } else {
-            self.slots.requeue(slot, Line::Live);
+            let seen = entry.flow.seen;
+            if seen.since(entry.queued) >= REQUEUE {
+                entry.queued = seen;
+                self.slots.requeue(slot, Line::Live);
+            }
             self.schedule(slot);
         }
     }
@@ -239,13 +251,12 @@ impl Table {
     /// Sets a timer for a flow's holes, if there are any and none is set for
     /// so early.
     fn schedule(&mut self, slot: Slot) {
-        let generation = self.slots.generation(slot);
         let Some(entry) = self.slots.get(slot) else { return };
         if let Some(deadline) = entry.flow.hole_deadline()
-            && entry.scheduled.is_none_or(|scheduled| deadline < scheduled)
+            && entry.scheduled.time().is_none_or(|scheduled| deadline < scheduled)
         {
-            entry.scheduled = Some(deadline);
-            self.holes.push(Reverse((deadline, slot, generation)));
+            entry.scheduled = Maybe::at(deadline);
+            self.holes.push(Reverse((deadline, slot, self.slots.generation(slot))));
         }
     }
 }
