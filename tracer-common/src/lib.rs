@@ -12,14 +12,20 @@
 mod flow;
 mod outcome;
 mod record;
+pub mod scan;
 mod settings;
 pub mod shedding;
+pub mod slot;
+pub mod window;
 
 pub use flow::{Address, FlowHash};
 pub use outcome::{OUTCOMES, Outcome};
-pub use record::{CONTINUED, EGRESS, NO_VLAN, RECORD_LEN, Record, TRUNCATED};
-pub use settings::{COPY_PURE_ACKS, MAX_SHARDS, PORT_TABLE_LEN, PortTable, Settings};
+pub use record::{CONTINUED, EGRESS, NO_VLAN, RECORD_LEN, Record, SHUNTED, TRUNCATED};
+pub use settings::{
+    ANY, COPY_PURE_ACKS, LOOK, MAX_PORTS, MAX_SHARDS, NO_SKIP, PORT_TABLE_LEN, PortTable, SCAN,
+    Settings, Switches,
+};
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 4;
+pub const ABI: u32 = 5;

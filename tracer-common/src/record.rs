@@ -40,7 +40,7 @@ pub struct Record {
     /// IP and TCP header bytes that follow this header, in units of four bytes:
     /// both protocols, and the extensions of IPv6, count in such.
     pub headers_words: u8,
-    /// [`TRUNCATED`], [`CONTINUED`], [`EGRESS`].
+    /// [`TRUNCATED`], [`CONTINUED`], [`EGRESS`], [`SHUNTED`].
     pub flags: u8,
 }
 
@@ -92,6 +92,9 @@ pub const TRUNCATED: u8 = 1;
 pub const CONTINUED: u8 = 2;
 /// The packet goes out through the interface; else it came in.
 pub const EGRESS: u8 = 4;
+/// Bytes right before the first that is copied stayed uncopied because nobody
+/// asked for them, in this packet or in those before it.
+pub const SHUNTED: u8 = 8;
 
 const _: () = assert!(size_of::<Record>() == 32);
 const _: () = assert!(offset_of!(Record, interface) == 8);

@@ -8,9 +8,10 @@ use aya_ebpf::helpers::{
 use tracer_common::{CONTINUED, Outcome, RECORD_LEN, Record, TRUNCATED};
 
 use crate::{
-    headers::{MAX_HEADERS, Segment},
+    headers::{MAX_HEADERS, Segment, opaque},
     maps::{self, Ring},
     packet::Packet,
+    skip,
 };
 
 /// The largest ring slot. An IP packet whose length fits its header fits one
@@ -62,28 +63,39 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
         return Outcome::Malformed;
     }
     let available = (held - segment.headers_len).min(segment.payload_len);
-    let fits = CAPACITY - segment.headers_len;
+    let Some(part) = skip::part(packet, segment, settings, direction, shard, available) else {
+        return Outcome::Shunted;
+    };
+    // The verifier is not to walk all that follows again for each way to them.
+    let (from, to) = (opaque(part.from.min(available)), opaque(part.to.min(available)));
+    let wanted = to.saturating_sub(from);
+    let fits = if from == 0 { CAPACITY - segment.headers_len } else { CONTINUATION };
     let mut record = Record {
         // SAFETY: the helper has no preconditions.
         time: unsafe { bpf_ktime_get_ns() },
         interface: packet.interface(),
         payload_len: segment.payload_len,
-        copied_offset: 0,
+        copied_offset: from,
         lost: maps::lost(shard) as u32,
-        copied_len: available.min(fits) as u16,
+        copied_len: wanted.min(fits) as u16,
         vlan_outer: segment.vlan_outer,
         vlan_inner: segment.vlan_inner,
         headers_words: (segment.headers_len / 4) as u8,
-        flags: direction,
+        flags: direction | part.flags,
     };
-    if available < segment.payload_len {
+    if available < part.to {
         record.flags |= TRUNCATED;
     }
-    if available > fits {
+    if wanted > fits {
         record.flags |= CONTINUED;
     }
 
-    match sized(packet, ring, segment.network, &record) {
+    let written = if from == 0 || wanted == 0 {
+        sized(packet, ring, segment.network, &record)
+    } else {
+        parted(packet, ring, segment.network, &record)
+    };
+    match written {
         Written::Yes => {}
         Written::Full => {
             maps::count_lost(shard);
@@ -91,7 +103,7 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
         }
         Written::Unreadable => return Outcome::LostCopy,
     }
-    if record.flags & CONTINUED != 0 && !go_on(packet, ring, segment, record, available) {
+    if record.flags & CONTINUED != 0 && !go_on(packet, ring, segment, record, to) {
         maps::count_lost(shard);
         return Outcome::Truncated;
     }
@@ -113,6 +125,46 @@ fn sized<P: Packet>(packet: &P, ring: &Ring, network: u32, record: &Record) -> W
     // 25 lines take a full Ethernet frame.
     first_that_fits! { 2 3 4 5 6 7 8 12 16 25 32 48 64 96 128 192 256 384 512 768 }
     write::<P, LARGEST>(packet, ring, network, len, record)
+}
+
+/// As [`sized`], for payload that does not begin right behind the headers.
+#[inline(always)]
+fn parted<P: Packet>(packet: &P, ring: &Ring, network: u32, record: &Record) -> Written {
+    let len = MAX_HEADERS + u32::from(record.copied_len);
+    if len <= (lines(16) - RECORD_LEN) as u32 {
+        return write_parted::<P, { lines(16) }>(packet, ring, network, record);
+    }
+    if len <= (lines(64) - RECORD_LEN) as u32 {
+        return write_parted::<P, { lines(64) }>(packet, ring, network, record);
+    }
+    write_parted::<P, LARGEST>(packet, ring, network, record)
+}
+
+/// Reserves a slot of `SIZE` bytes, fills it with headers and, behind them, a
+/// part of the payload, and hands it over.
+#[inline(always)]
+fn write_parted<P: Packet, const SIZE: usize>(
+    packet: &P,
+    ring: &Ring,
+    network: u32,
+    record: &Record,
+) -> Written {
+    let Some(slot) = reserve::<SIZE>(ring) else { return Written::Full };
+    let headers_len = bounded(u32::from(record.headers_len()), MAX_HEADERS);
+    let room = (SIZE - RECORD_LEN) as u32 - MAX_HEADERS;
+    // SAFETY: the slot has SIZE bytes, is eight-byte aligned, and is ours until
+    // it is submitted; `bounded` keeps both copies within it.
+    unsafe {
+        slot.cast::<Record>().write(*record);
+        let headers = slot.add(RECORD_LEN);
+        let copied = packet.copy(network, headers, headers_len)
+            && packet.copy(
+                network + headers_len + record.copied_offset,
+                headers.add(headers_len as usize),
+                bounded(u32::from(record.copied_len), room),
+            );
+        finish(slot, copied)
+    }
 }
 
 /// Reserves a slot of `SIZE` bytes, fills it and hands it over.
@@ -243,7 +295,7 @@ unsafe fn finish(slot: *mut c_void, copied: bool) -> Written {
 /// `len` as a number from 1 to `max`, in a way that the verifier can follow
 /// and the optimiser cannot undo.
 #[inline(always)]
-fn bounded(len: u32, max: u32) -> u32 {
+pub(crate) fn bounded(len: u32, max: u32) -> u32 {
     let mut less = black_box(len.wrapping_sub(1));
     if less >= max {
         less = max - 1;

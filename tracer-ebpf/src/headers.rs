@@ -2,7 +2,10 @@
 
 use core::arch::asm;
 
-use tracer_common::{Address, COPY_PURE_ACKS, FlowHash, NO_VLAN, Outcome};
+use tracer_common::{
+    Address, COPY_PURE_ACKS, FlowHash, NO_VLAN, Outcome,
+    window::{FIN, RST, SYN},
+};
 
 use crate::{maps, packet::Packet};
 
@@ -25,9 +28,6 @@ const MOBILITY: u8 = 135;
 /// ordinary traffic, and the verifier wants a bound.
 const MAX_EXTENSIONS: u32 = 8;
 
-const FIN: u8 = 0x01;
-const SYN: u8 = 0x02;
-const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
 /// IP and TCP header bytes that a record carries at most. With all options
@@ -53,8 +53,12 @@ pub(crate) struct Segment {
     pub(crate) payload_len: u32,
     /// Sequence number.
     pub(crate) sequence: u32,
-    /// FIN, SYN, RST, PSH, ACK, URG, and two more.
-    flags: u8,
+    /// Offset of the TCP header.
+    pub(crate) transport: u32,
+    /// Flags of the TCP header.
+    pub(crate) flags: u8,
+    /// Numbers of source and destination port ([`tracer_common::PortTable`]).
+    pub(crate) ports: [u8; 2],
     /// Outer VLAN id.
     pub(crate) vlan_outer: u16,
     /// Inner VLAN id.
@@ -105,7 +109,8 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
     let tcp: [u8; 14] = packet.read(transport.offset).ok_or(Outcome::Malformed)?;
     let source = u16::from_be_bytes([tcp[0], tcp[1]]);
     let destination = u16::from_be_bytes([tcp[2], tcp[3]]);
-    if !maps::traced(source, destination) {
+    let ports = maps::numbers(source, destination);
+    if ports == [0; 2] {
         return Err(Outcome::NotSelected);
     }
     let tcp_len = u32::from(tcp[12] >> 4) * 4;
@@ -125,7 +130,9 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         headers_len: opaque(headers_len),
         payload_len: opaque(payload_len),
         sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        transport: opaque(transport.offset),
         flags: tcp[13],
+        ports,
         vlan_outer: network.outer,
         vlan_inner: network.inner,
         flow: FlowHash::new(
@@ -262,11 +269,16 @@ fn total_len<P: Packet>(packet: &P, offset: u32, total: u32) -> u32 {
 /// (tags, IP versions, extension headers): 780,000 instructions in place of
 /// 68,000 for the worst of the programs on Linux 6.1, with a limit of a million.
 #[inline(always)]
-fn opaque(value: u32) -> u32 {
-    let mut value = u64::from(value);
+pub(crate) fn opaque(value: u32) -> u32 {
+    opaque_word(u64::from(value)) as u32
+}
+
+/// As [`opaque`], of a whole register.
+#[inline(always)]
+pub(crate) fn opaque_word(mut value: u64) -> u64 {
     // SAFETY: swaps the bytes of a register twice.
     unsafe { asm!("{value} = be64 {value}", "{value} = be64 {value}", value = inout(reg) value) };
-    value as u32
+    value
 }
 
 /// Half of an address.

@@ -1,8 +1,8 @@
 //! The kernel side of tracer: entry points, one per hook and kind of device.
 //!
 //! The way of a packet: [`headers`] finds the TCP segment and decides whether
-//! anybody wants it, [`shed`] whether its flow is followed, [`emit`] copies it
-//! into the ring of its flow's shard.
+//! anybody wants it, [`shed`] whether its flow is followed, [`skip`] which part
+//! of it is wanted, [`emit`] copies that into the ring of its flow's shard.
 //! Whatever happens, TC programs answer "next" and XDP programs "pass": nothing
 //! here can drop, delay or change a packet. Every packet is counted under
 //! exactly one [`Outcome`].
@@ -28,7 +28,9 @@ mod emit;
 mod headers;
 mod maps;
 mod packet;
+mod scan;
 mod shed;
+mod skip;
 
 use aya_ebpf::{
     bindings::{tcx_action_base::TCX_NEXT, xdp_action::XDP_PASS},

@@ -3,11 +3,17 @@
 use core::arch::asm;
 
 use aya_ebpf::{
+    bindings::BPF_F_MMAPABLE,
     btf_maps::{Array, ArrayOfMaps, PerCpuArray, RingBuf},
     helpers::bpf_ktime_get_ns,
     macros::btf_map,
 };
-use tracer_common::{ABI, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings};
+use tracer_common::{
+    ABI, MAX_PORTS, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings, Switches,
+    slot::{SLOTS as SLOT_COUNT, Slot},
+};
+
+use crate::scan::Desk;
 
 /// Shape of the rings in [`RINGS`]; the loader makes them, at the size that
 /// the operator chose, which need not be this one.
@@ -28,6 +34,18 @@ static SETTINGS: Array<Settings, 1> = Array::new();
 /// One element: which ports are traced.
 #[btf_map]
 static PORTS: Array<PortTable, 1> = Array::new();
+
+/// What need not be copied. Index: [`tracer_common::slot::Tag::index`].
+#[btf_map]
+static SLOTS: Array<Slot, SLOT_COUNT, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// One element: where it is worth to look at slots.
+#[btf_map]
+static SWITCHES: Array<Switches, 1, { BPF_F_MMAPABLE as usize }> = Array::new();
+
+/// One element: where the scanner works.
+#[btf_map]
+static DESK: PerCpuArray<Desk, 1> = PerCpuArray::new();
 
 /// Packets by [`Outcome`].
 #[btf_map]
@@ -59,15 +77,13 @@ pub(crate) fn loader_is_gone() -> bool {
     settings().is_none_or(|settings| settings.alive_until < now)
 }
 
-/// Whether either port is one that the operator traces.
+/// The numbers of both ports, of which that is 0 which is not traced.
 #[inline(always)]
-pub(crate) fn traced(source: u16, destination: u16) -> bool {
-    let Some(ports) = PORTS.get_ptr(0) else { return false };
+pub(crate) fn numbers(source: u16, destination: u16) -> [u8; 2] {
+    let Some(ports) = PORTS.get_ptr(0) else { return [0; 2] };
     let ports = ports.cast::<u8>();
     // SAFETY: the table has an element for every value of a u16.
-    let (source, destination) =
-        unsafe { (*ports.add(index(source)), *ports.add(index(destination))) };
-    source | destination != 0
+    unsafe { [*ports.add(index(source)), *ports.add(index(destination))] }
 }
 
 /// The number as an index, with a mask that the compiler would leave out: the
@@ -78,6 +94,32 @@ fn index(port: u16) -> usize {
     // SAFETY: changes a register, not its value.
     unsafe { asm!("{index} &= 0xffff", index = inout(reg) index) };
     index as usize
+}
+
+/// The switches of a port, by its number in the port table.
+#[inline(always)]
+pub(crate) fn switches(shard: u32, port: u8) -> u8 {
+    let Some(switches) = SWITCHES.get_ptr(0) else { return 0 };
+    let mut index = u64::from(shard) * MAX_PORTS as u64 + u64::from(port);
+    // SAFETY: the mask, which the compiler would leave out, keeps the index
+    // within the rows of all shards; volatile, because the user side changes
+    // the value.
+    unsafe {
+        asm!("{index} &= {mask}", index = inout(reg) index, mask = const MAX_PORTS * MAX_SHARDS - 1);
+        switches.cast::<u8>().add(index as usize).read_volatile()
+    }
+}
+
+/// A slot.
+#[inline(always)]
+pub(crate) fn slot(index: u32) -> Option<*mut Slot> {
+    SLOTS.get_ptr_mut(index)
+}
+
+/// This CPU's place to scan.
+#[inline(always)]
+pub(crate) fn desk() -> Option<*mut Desk> {
+    DESK.get_ptr_mut(0)
 }
 
 /// Counts a packet.

@@ -67,6 +67,10 @@ pub struct LiveArgs {
     /// Bytes of the ring between kernel and tracer, a power of two [default: 16M]
     #[arg(long, value_name = "BYTES", value_parser = ring_size)]
     pub ring_size: Option<u32>,
+    /// Bytes from which on a body that nobody asked for is not copied out of the kernel; none
+    /// for all of them to be copied [default: 64K]
+    #[arg(long, value_name = "BYTES|none", value_parser = skip_from)]
+    pub skip_from: Option<SkipFrom>,
 }
 
 impl LiveArgs {
@@ -78,6 +82,7 @@ impl LiveArgs {
             interfaces: self.interfaces,
             hook: later.hook.or(self.hook),
             ring_size: later.ring_size.or(self.ring_size),
+            skip_from: later.skip_from.or(self.skip_from),
         }
     }
 }
@@ -259,6 +264,29 @@ fn ring_size(text: &str) -> Result<u32, String> {
         .ok()
         .filter(|size| (SMALLEST..=LARGEST).contains(size) && size.is_power_of_two())
         .ok_or_else(|| "the ring is a power of two from 256K to 1G, as 16M".to_owned())
+}
+
+/// From which size on bodies are skipped in the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipFrom {
+    /// From so many bytes on.
+    Bytes(u32),
+    /// They are not.
+    None,
+}
+
+fn skip_from(text: &str) -> Result<SkipFrom, String> {
+    // Less would leave nothing to skip behind what is copied with each head.
+    const SMALLEST: u32 = 1024;
+    const LARGEST: u32 = 1 << 30;
+    if text == "none" {
+        return Ok(SkipFrom::None);
+    }
+    u32::try_from(bytes(text)?)
+        .ok()
+        .filter(|size| (SMALLEST..=LARGEST).contains(size))
+        .map(SkipFrom::Bytes)
+        .ok_or_else(|| "bodies are skipped from 1K to 1G on, as 64K, or none are".to_owned())
 }
 
 fn seconds(text: &str) -> Result<u64, String> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::{
-    cli::{CommonArgs, Hook, LiveArgs, PortList},
+    cli::{CommonArgs, Hook, LiveArgs, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
     output::{Color, Format, View},
@@ -12,6 +12,9 @@ use crate::{
 /// Bytes of the ring between kernel and worker: about 50 ms of full-size
 /// segments at 2.5 Gbit/s.
 const RING_SIZE: u32 = 16 * 1024 * 1024;
+
+/// Bytes from which on bodies that nobody asked for stay in the kernel.
+const SKIP_FROM: u32 = 64 * 1024;
 
 /// Seconds: a client in IMAP's IDLE speaks at least every 29 minutes
 /// (RFC 2177), which leaves it two.
@@ -48,6 +51,9 @@ pub struct Live {
     pub hook: Hook,
     /// Bytes of each ring, a power of two.
     pub ring_size: u32,
+    /// Bytes from which on a body that nobody asked for is not copied, if the
+    /// operator lets it.
+    pub skip_from: Option<u32>,
 }
 
 /// Choices that do not go together.
@@ -135,6 +141,11 @@ impl Config {
                 interfaces: live.interfaces.clone(),
                 hook: live.hook.unwrap_or_default(),
                 ring_size: live.ring_size.unwrap_or(RING_SIZE),
+                skip_from: match live.skip_from {
+                    None => Some(SKIP_FROM),
+                    Some(SkipFrom::Bytes(bytes)) => Some(bytes),
+                    Some(SkipFrom::None) => None,
+                },
             },
             flows,
             format: common.format.unwrap_or_default(),
@@ -148,6 +159,17 @@ impl Config {
                 (false, _) => log::LevelFilter::Trace,
             },
         })
+    }
+
+    /// Bytes from which on a body stays in the kernel; `None` where all of them
+    /// are wanted: to be shown, to be written down, as rows of their own, or to
+    /// explain what could not be decoded.
+    pub fn skip_from(&self) -> Option<u32> {
+        let all = self.flows.decode.body > 0
+            || self.packets.is_some()
+            || self.flows.rows
+            || self.flows.explain;
+        self.live.skip_from.filter(|_| !all)
     }
 
     /// Whether bare acknowledgements are wanted: as rows, or so that others can
@@ -214,7 +236,12 @@ mod tests {
     fn defaults() {
         let config = config("tracer").unwrap();
         assert_eq!(ports("tracer"), [(80, "http"), (25, "smtp"), (143, "imap")]);
-        let live = Live { interfaces: Vec::new(), hook: Hook::Tc, ring_size: RING_SIZE };
+        let live = Live {
+            interfaces: Vec::new(),
+            hook: Hook::Tc,
+            ring_size: RING_SIZE,
+            skip_from: Some(SKIP_FROM),
+        };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));
         assert_eq!(config.flows.stream_limit, flow::STREAM_LIMIT);
@@ -297,6 +324,23 @@ mod tests {
         let config = config("tracer --view segments --show-secrets").unwrap();
         assert!(config.flows.rows && config.flows.decode.pieces);
         assert!(config.flows.decode.show_secrets);
+    }
+
+    #[test]
+    fn bodies_stay_in_the_kernel_unless_somebody_wants_them() {
+        let skip_from = |line: &str| config(line).unwrap().skip_from();
+        assert_eq!(skip_from("tracer"), Some(SKIP_FROM));
+        assert_eq!(skip_from("tracer --view exchanges"), Some(SKIP_FROM));
+        assert_eq!(skip_from("tracer --skip-from 1M"), Some(1 << 20));
+        for wants in [
+            "--skip-from none",
+            "--body 100",
+            "--view segments",
+            "--explain",
+            "-w a.pcapng --show-secrets",
+        ] {
+            assert_eq!(skip_from(&format!("tracer {wants}")), None, "{wants}");
+        }
     }
 
     #[test]

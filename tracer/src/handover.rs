@@ -38,6 +38,8 @@ pub(crate) enum ToWorker {
     Hello {
         /// Names of the maps, as the object has them.
         maps: Vec<String>,
+        /// [`tracer_common::Settings::seed`].
+        seed: u64,
     },
     /// An interface that is going to be attached, or that changed its name.
     /// Sent before its first packet can be in a ring.
@@ -240,7 +242,7 @@ mod tests {
         let interface =
             Interface { index: 7, name: "eth0.5".into(), loopback: false, vlans: vec![5] };
         let messages = [
-            ToWorker::Hello { maps: vec!["OUTCOMES".to_owned()] },
+            ToWorker::Hello { maps: vec!["OUTCOMES".to_owned()], seed: u64::MAX },
             ToWorker::Interface(interface),
             ToWorker::Start,
             ToWorker::Gone { index: 7 },

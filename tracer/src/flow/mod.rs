@@ -73,6 +73,12 @@ impl Settings {
         self.ports.iter().find(|(traced, _)| *traced == port).map(|(_, protocol)| *protocol)
     }
 
+    /// All ports that are traced, each with its number from 1 on; those beyond
+    /// 255 share the last.
+    pub fn numbered(&self) -> impl Iterator<Item = (u16, u8)> {
+        self.traced().zip((1..u8::MAX).chain(std::iter::repeat(u8::MAX)))
+    }
+
     /// All ports that are traced.
     pub fn traced(&self) -> impl Iterator<Item = u16> {
         self.ports.iter().map(|(port, _)| *port).chain(self.detect.iter().copied())

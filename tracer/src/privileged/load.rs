@@ -16,7 +16,7 @@ use aya::{
 use aya_log::EbpfLogger;
 use log::Log;
 use nix::sys::resource::{RLIM_INFINITY, Resource, setrlimit};
-use tracer_common::{ABI, COPY_PURE_ACKS, PORT_TABLE_LEN, PortTable, Settings};
+use tracer_common::{ABI, COPY_PURE_ACKS, NO_SKIP, PORT_TABLE_LEN, PortTable, Settings};
 
 use super::{
     capabilities::{self, Missing},
@@ -128,6 +128,9 @@ pub(super) struct Object {
     settings: Array<MapData, Settings>,
     chosen: Settings,
     outcomes: MapData,
+    /// What the worker writes while it runs: which bytes need not be copied.
+    slots: MapData,
+    switches: MapData,
     rings: Vec<MapData>,
     /// What the programs log; `None` when the object has no log.
     pub(super) logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -160,11 +163,19 @@ impl Object {
             return Err(Error::Object("map OUTCOMES with a value for each CPU".to_owned()));
         };
 
+        let [slots, switches] = ["SLOTS", "SWITCHES"].map(|name| match take(&mut ebpf, name) {
+            Ok(Map::Array(map)) => Ok(map),
+            Ok(_) => Err(Error::Object(format!("array {name}"))),
+            Err(error) => Err(error),
+        });
+        let (slots, switches) = (slots?, switches?);
+
         let flags = if config.pure_acks() { COPY_PURE_ACKS } else { 0 };
+        let skip_from = config.skip_from().unwrap_or(NO_SKIP);
         let chosen =
-            Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards: SHARDS, reserved: 0 };
+            Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards: SHARDS, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
-        let mut object = Self { ebpf, settings, chosen, outcomes, rings, logger };
+        let mut object = Self { ebpf, settings, chosen, outcomes, slots, switches, rings, logger };
         object.refresh()?;
         // The programs refer to these maps by descriptors, which must be open
         // until the kernel has loaded the programs.
@@ -216,10 +227,16 @@ impl Object {
     /// What the worker needs: the names of maps, and their descriptors with
     /// those of the rings behind them.
     pub(super) fn handed_over(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
-        let maps = [("OUTCOMES", &self.outcomes)];
+        let maps =
+            [("OUTCOMES", &self.outcomes), ("SLOTS", &self.slots), ("SWITCHES", &self.switches)];
         let names = maps.iter().map(|(name, _)| (*name).to_owned()).collect();
         let maps = maps.into_iter().map(|(_, map)| map).chain(&self.rings);
         (names, maps.map(|map| map.fd().as_fd()).collect())
+    }
+
+    /// The number that flows are numbered with.
+    pub(super) const fn seed(&self) -> u64 {
+        self.chosen.seed
     }
 
     /// Ids of the loaded programs.
@@ -243,9 +260,9 @@ fn ring(size: u32) -> Result<MapData, MapError> {
 /// The ports that the operator chose.
 fn port_table(config: &Config) -> Result<Box<PortTable>, Error> {
     let mut table = vec![0; PORT_TABLE_LEN];
-    for port in config.flows.traced() {
+    for (port, number) in config.flows.numbered() {
         if let Some(entry) = table.get_mut(usize::from(port)) {
-            *entry = 1;
+            *entry = number;
         }
     }
     table.try_into().map_err(|_| Error::Object("map PORTS of that size".to_owned()))

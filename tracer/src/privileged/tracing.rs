@@ -74,7 +74,7 @@ impl Tracing {
                 _ => system("handing the rings over")(error),
             })
         };
-        send(&ToWorker::Hello { maps }, &descriptors)?;
+        send(&ToWorker::Hello { maps, seed: object.seed() }, &descriptors)?;
         for link in self.known.values().filter(|link| self.selection.takes(link)) {
             send(&ToWorker::Interface(described(link, &self.known)), &[])?;
         }

@@ -89,7 +89,7 @@ pub(crate) fn run(
         // It has said why.
         return Ok(ExitCode::FAILURE);
     };
-    let ToWorker::Hello { maps } = hello else { return Err(Error::Handover) };
+    let ToWorker::Hello { maps, seed: _ } = hello else { return Err(Error::Handover) };
     let maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
     let mut source = source(maps)?;
     loop {
