@@ -106,6 +106,11 @@ impl Programs {
         infos(&self.ids).iter().map(ProgramInfo::run_count).sum()
     }
 
+    /// How long they ran, all together, since runs are counted.
+    pub fn time(&self) -> Duration {
+        infos(&self.ids).iter().map(ProgramInfo::run_time).sum()
+    }
+
     /// Packets that they counted, all outcomes together.
     pub fn counted(&self) -> Result<u64> {
         let mut sum = 0;

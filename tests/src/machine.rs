@@ -131,12 +131,21 @@ impl Machine {
     /// Waits until something in the machine listens on a TCP port, on IPv4 and
     /// on IPv6.
     pub fn wait_for_port(&self, port: u16, limit: Duration) -> Result<()> {
+        self.wait_for_ports(port, limit, &["tcp", "tcp6"])
+    }
+
+    /// The same for a server that listens on IPv4 alone.
+    pub fn wait_for_port_v4(&self, port: u16, limit: Duration) -> Result<()> {
+        self.wait_for_ports(port, limit, &["tcp"])
+    }
+
+    fn wait_for_ports(&self, port: u16, limit: Duration, tables: &[&str]) -> Result<()> {
         wait::until(&format!("a server on port {port}"), limit, || {
-            let listens = |table: &str| {
+            let listens = |table: &&str| {
                 let text = fs::read_to_string(format!("/proc/{}/net/{table}", self.pid));
                 text.unwrap_or_default().lines().any(|line| is_listener(line, port))
             };
-            Ok((listens("tcp") && listens("tcp6")).then_some(()))
+            Ok(tables.iter().all(listens).then_some(()))
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs::File,
+    fs::{self, File},
     path::Path,
     process::{self, Command},
     sync::atomic::{AtomicU32, Ordering},
@@ -101,6 +101,23 @@ impl Namespace {
         self.ip(&format!("link set {here} up"))?;
         other.ip(&format!("link set {there} up"))?;
         Ok(())
+    }
+
+    /// Bytes that a link here has taken and given so far, headers of the link
+    /// included.
+    pub fn bytes(&self, link: &str) -> Result<u64> {
+        let name = format!("{link}:");
+        self.within(move || {
+            let table = fs::read_to_string("/proc/thread-self/net/dev")?;
+            let mut lines = table.lines().map(str::trim_start);
+            let row = lines.find_map(|row| row.strip_prefix(name.as_str()));
+            let row = row.with_context(|| format!("no {name} in\n{table}"))?;
+            // Eight numbers of what it took, then those of what it gave.
+            let numbers: Vec<&str> = row.split_whitespace().collect();
+            let number =
+                |at: usize| Ok::<u64, anyhow::Error>(numbers.get(at).context("short")?.parse()?);
+            Ok(number(0)? + number(8)?)
+        })
     }
 
     /// Gives a link addresses, usable at once.

@@ -1,5 +1,6 @@
 //! What is measured, a case each.
 
+mod live;
 mod read;
 
 use anyhow::Result;
@@ -24,5 +25,5 @@ pub struct Case {
 
 /// All cases, in the order in which they run.
 pub const fn all() -> &'static [Case] {
-    &[read::CASE]
+    &[live::SMALL, live::PACED, live::LARGE, live::MAIL, read::CASE]
 }

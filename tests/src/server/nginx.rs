@@ -1,7 +1,12 @@
 //! nginx, with a log that says of each request what a test can hold events
 //! against.
 
-use std::{process::Child, time::Duration};
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+    process::Child,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -44,7 +49,7 @@ http {
 #[derive(Debug)]
 pub struct Nginx<'a> {
     machine: &'a Machine,
-    _process: Child,
+    process: Child,
 }
 
 /// One request as nginx logged it.
@@ -67,15 +72,44 @@ pub struct Access {
 }
 
 impl<'a> Nginx<'a> {
+    /// Where a configuration of [`Self::start_with`] serves `stub_status`, if
+    /// [`Self::served`] is asked.
+    pub const STATUS: &'static str = "127.0.0.1:8081";
+
     /// Starts it with an empty document root.
     pub fn start(machine: &'a Machine) -> Result<Self> {
-        machine.write("/etc/nginx/nginx.conf", CONFIGURATION)?;
+        Self::start_with(machine, CONFIGURATION)
+    }
+
+    /// The same with a configuration of one's own, which stays in the
+    /// foreground, listens on port 80 of IPv4 and IPv6, and has its documents
+    /// where this one has them.
+    pub fn start_with(machine: &'a Machine, configuration: &str) -> Result<Self> {
+        machine.write("/etc/nginx/nginx.conf", configuration)?;
         machine.write(&format!("{DOCUMENTS}/index.html"), "<p>It works.</p>\n")?;
         let process = machine.start("nginx", &[], ERROR_LOG)?;
         machine
             .wait_for_port(80, START)
             .or_else(|error| machine::failed(machine, ERROR_LOG, &error))?;
-        Ok(Self { machine, _process: process })
+        Ok(Self { machine, process })
+    }
+
+    /// Number of the process that was started, whose descendants are nginx.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Requests that it has served so far by its own count, this question
+    /// included.
+    pub fn served(&self) -> Result<u64> {
+        self.machine.namespace().within(|| {
+            let mut stream = TcpStream::connect(Self::STATUS)?;
+            stream.set_read_timeout(Some(START))?;
+            stream.write_all(b"GET / HTTP/1.0\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            served(&answer).with_context(|| format!("no count in {answer}"))
+        })
     }
 
     /// Lays a document down.
@@ -111,6 +145,12 @@ impl<'a> Nginx<'a> {
     }
 }
 
+/// The third number below `server accepts handled requests`.
+fn served(answer: &str) -> Option<u64> {
+    let mut lines = answer.lines().skip_while(|line| !line.starts_with("server accepts"));
+    lines.nth(1)?.split_whitespace().nth(2)?.parse().ok()
+}
+
 fn access(line: &str) -> Result<Access> {
     let value: Value = serde_json::from_str(line).with_context(|| format!("in {line}"))?;
     let number = |name: &str| value.get(name).and_then(Value::as_u64).context("a number");
@@ -124,4 +164,17 @@ fn access(line: &str) -> Result<Access> {
         length: text("length").parse().ok(),
         agent: text("agent"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_of_requests_is_read_from_the_status_page() {
+        let page = "HTTP/1.1 200 OK\r\n\r\nActive connections: 1 \nserver accepts handled requests\n \
+                    19 18 170312 \nReading: 0 Writing: 1 Waiting: 0 \n";
+        assert_eq!(served(page), Some(170_312));
+        assert_eq!(served("HTTP/1.1 404 Not Found\r\n\r\n"), None);
+    }
 }
