@@ -220,8 +220,9 @@ impl Through {
 
 /// What a tool says at its end that it did not see: packets, and gaps.
 fn lost(said: &str) -> Option<u64> {
-    const SIGNS: [&str; 6] = [
+    const SIGNS: [&str; 7] = [
         // tracer
+        " shed",
         " ring full",
         " unreadable",
         " gaps of",
@@ -248,7 +249,13 @@ mod tests_of_what_is_said {
 
     #[test]
     fn what_was_lost_is_read_from_what_tools_say_at_their_end() {
-        assert_eq!(lost("lost: 3 ring full, 2 unreadable; 1 gaps of 90 bytes\n9 flows"), Some(6));
+        assert_eq!(
+            lost(
+                "9 packets seen = 2 copied + 0 shunted + 1 shed + 5 lost\n\
+                 lost: 3 ring full, 2 unreadable; 1 gaps of 90 bytes\n9 flows"
+            ),
+            Some(7)
+        );
         let tcpdump = "118658 packets captured\n121446 packets received by filter\n\
                        2788 packets dropped by kernel\n";
         assert_eq!(lost(tcpdump), Some(2788));
