@@ -10,6 +10,7 @@
 #![no_std]
 
 mod flow;
+mod hosts;
 mod outcome;
 mod record;
 pub mod scan;
@@ -19,6 +20,7 @@ pub mod slot;
 pub mod window;
 
 pub use flow::{Address, FlowHash};
+pub use hosts::{Bits, Hosts, MAX_NETWORKS, Network, Version};
 pub use outcome::{OUTCOMES, Outcome};
 pub use record::{CONTINUED, EGRESS, NO_VLAN, RECORD_LEN, Record, SHUNTED, TRUNCATED};
 pub use settings::{

@@ -3,11 +3,11 @@
 use core::arch::asm;
 
 use tracer_common::{
-    Address, COPY_PURE_ACKS, FlowHash, NO_VLAN, Outcome,
+    Address, COPY_PURE_ACKS, FlowHash, NO_VLAN, Outcome, Version,
     window::{FIN, RST, SYN},
 };
 
-use crate::{maps, packet::Packet};
+use crate::{hosts, maps, packet::Packet};
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
@@ -99,9 +99,9 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         Link::Ethernet => ethernet(packet)?,
         Link::Ip => bare(packet)?,
     };
-    let transport = match network.ethertype {
-        ETHERTYPE_IPV4 => ipv4(packet, network.offset)?,
-        ETHERTYPE_IPV6 => ipv6(packet, network.offset)?,
+    let (version, transport) = match network.ethertype {
+        ETHERTYPE_IPV4 => (Version::V4, ipv4(packet, network.offset)?),
+        ETHERTYPE_IPV6 => (Version::V6, ipv6(packet, network.offset)?),
         _ => return Err(Outcome::NotSelected),
     };
 
@@ -119,6 +119,9 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
         return Err(Outcome::Malformed);
     }
     let payload_len = transport.len - tcp_len;
+    if !hosts::wanted(packet, version, network.offset) {
+        return Err(Outcome::NotSelected);
+    }
     // Without settings nothing can be copied.
     let settings = maps::settings().ok_or(Outcome::LostCopy)?;
     let bare = payload_len == 0 && tcp[13] & (SYN | FIN | RST) == 0;

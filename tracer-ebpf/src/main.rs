@@ -26,6 +26,7 @@
 
 mod emit;
 mod headers;
+mod hosts;
 mod maps;
 mod packet;
 mod scan;

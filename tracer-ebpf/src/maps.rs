@@ -1,6 +1,6 @@
 //! What is shared with the user side while the programs run.
 
-use core::arch::asm;
+use core::{arch::asm, hint::black_box};
 
 use aya_ebpf::{
     bindings::BPF_F_MMAPABLE,
@@ -9,7 +9,7 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use tracer_common::{
-    ABI, MAX_PORTS, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings, Switches,
+    ABI, Hosts, MAX_PORTS, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings, Switches,
     slot::{SLOTS as SLOT_COUNT, Slot},
 };
 
@@ -55,6 +55,11 @@ static OUTCOMES: PerCpuArray<u64, { OUTCOME_COUNT as usize }> = PerCpuArray::new
 /// so that elsewhere the verifier cuts the check out.
 #[unsafe(no_mangle)]
 static CHECK_LIVENESS: u32 = 0;
+
+/// Which hosts are traced. Set before loading, so that the verifier knows how
+/// many networks there are, and cuts the search out where there are none.
+#[unsafe(no_mangle)]
+static HOSTS: Hosts = Hosts::ALL;
 
 /// The settings, if a loader wrote them that means by them what this side
 /// means.
@@ -120,6 +125,15 @@ pub(crate) fn slot(index: u32) -> Option<*mut Slot> {
 #[inline(always)]
 pub(crate) fn desk() -> Option<*mut Desk> {
     DESK.get_ptr_mut(0)
+}
+
+/// Which hosts are traced; `None` for all.
+#[inline(always)]
+pub(crate) fn hosts() -> Option<&'static Hosts> {
+    // The compiler must not know which one this is: the loader writes into the
+    // object after the compiler has seen the zeros.
+    let hosts = black_box(&HOSTS);
+    (!hosts.are_all()).then_some(hosts)
 }
 
 /// Counts a packet.

@@ -27,6 +27,9 @@ pub(crate) unsafe trait Plain: Copy {}
 // SAFETY: arrays of bytes.
 unsafe impl<const N: usize> Plain for [u8; N] {}
 
+// SAFETY: arrays of those.
+unsafe impl<const N: usize, const M: usize> Plain for [[u8; N]; M] {}
+
 /// What the programs ask of a packet.
 pub(crate) trait Packet {
     /// Bytes in the packet, paged ones included.

@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use crate::{
     decode::{PROTOCOLS, Protocol},
     output::{Color, Format, View},
+    selection::{Directions, HostRule},
 };
 
 const EXAMPLES: &str = "\
@@ -15,6 +16,7 @@ Examples:
   tracer                                   all interfaces that are up, as text
   tracer -i lo --format json               the loopback only, one JSON object a line
   tracer -i 'veth*' --port http=80,8080    several interfaces, HTTP on two ports
+  tracer --host 10.0.0.0/8 --host '!10.0.0.7'  what one network says, but for one host
   tracer --port auto=8080,2525 --explain   ports whose protocol the first bytes show
   tracer read mail.pcapng                  a capture file through the same decoders
   tracer read --view segments - <web.pcap  one row per TCP segment, from a pipe
@@ -105,6 +107,13 @@ pub struct CommonArgs {
     /// auto stands for whatever the first bytes show
     #[arg(long = "port", value_name = "PROTO=N[,N]…", global = true)]
     pub ports: Vec<PortList>,
+    /// Networks or addresses one end of which is traced, or with ! in front is not
+    /// [default: all]
+    #[arg(long = "host", value_name = "[!]CIDR", value_delimiter = ',', global = true)]
+    pub hosts: Vec<HostRule>,
+    /// Which way traced packets go, as this host's interfaces see them [default: both]
+    #[arg(long, value_enum, global = true)]
+    pub direction: Option<Directions>,
     /// Show the first bytes of bodies (HTTP), without gzip and deflate (512, 4K)
     #[arg(long, value_name = "BYTES", value_parser = body, global = true)]
     pub body: Option<usize>,
@@ -329,6 +338,17 @@ mod tests {
             ("tracer --stream-limit 1K", "give 4K or more"),
             ("tracer --memory-limit 99999999999G", "is not a size"),
             ("tracer --ring-size 3M", "a power of two from 256K to 1G"),
+            (
+                "tracer --host localhost",
+                "'localhost' is not an IP address (names are not looked up)",
+            ),
+            ("tracer --host !", "'' is not an IP address"),
+            ("tracer --host 10.0.0.0/33", "'/33' is no prefix of IPv4, which has 0 to 32 bits"),
+            ("tracer --host ::1/129", "'/129' is no prefix of IPv6, which has 0 to 128 bits"),
+            ("tracer --host 10.0.0.1/", "'/' is no prefix of IPv4"),
+            ("tracer --host 10.0.0.1,", "'' is not an IP address"),
+            ("tracer --host fe80::1%eth0", "'fe80::1%eth0' is not an IP address"),
+            ("tracer --direction up", "possible values: in, out, both"),
             ("tracer --idle-timeout 0", "not a number of seconds from 1 on"),
             ("tracer -i a/b", "no spaces and no slashes"),
             ("tracer -i an-interface-name", "at most 15 bytes"),

@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use tracer_common::Hosts;
+
 use crate::{
     cli::{CommonArgs, Hook, LiveArgs, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
     output::{Color, Format, View},
+    selection::{self, Directions, MAX_HOSTS},
 };
 
 /// Bytes of the ring between kernel and worker: about 50 ms of full-size
@@ -28,6 +31,10 @@ const SECOND: u64 = 1_000_000_000;
 pub struct Config {
     /// For `live`: where to look.
     pub live: Live,
+    /// Hosts whose packets are wanted.
+    pub hosts: Hosts,
+    /// Directions that are wanted.
+    pub directions: Directions,
     /// For the flow table and, in it, the decoders.
     pub flows: flow::Settings,
     /// How events are written.
@@ -89,6 +96,11 @@ pub enum Error {
          give --show-secrets as well if that is what you want"
     )]
     PacketsShowSecrets,
+    /// More networks than the kernel side looks through.
+    #[error(
+        "--host names more than {MAX_HOSTS} networks; put neighbours together under one prefix"
+    )]
+    Hosts,
     /// One output, two formats.
     #[error("the standard output has the events; give -w a file")]
     PacketsOnStdout,
@@ -147,6 +159,8 @@ impl Config {
                     Some(SkipFrom::None) => None,
                 },
             },
+            hosts: selection::hosts(&common.hosts).ok_or(Error::Hosts)?,
+            directions: common.direction.unwrap_or_default(),
             flows,
             format: common.format.unwrap_or_default(),
             view,

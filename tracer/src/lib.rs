@@ -21,6 +21,7 @@ pub mod privileged;
 #[cfg(test)]
 mod random;
 pub mod read;
+pub mod selection;
 mod signals;
 pub mod stats;
 mod worker;

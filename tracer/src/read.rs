@@ -46,8 +46,9 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
         log::warn!("reading with all privileges: {error}");
     }
 
-    let selection = Selection::new(config.flows.traced(), config.pure_acks());
-    let mut source = FileSource::new(inputs, selection);
+    let selection =
+        Selection::new(config.flows.traced(), config.pure_acks()).with_hosts(&config.hosts);
+    let mut source = FileSource::new(inputs, selection).with_directions(config.directions);
     let begin = source.begin();
     let look = Look::new(&output, config.color).context("the terminal")?;
     let writer = Writer::new(File::from(output), config.format, config.view).with_look(look);

@@ -6,12 +6,13 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use tracer_common::Outcome;
 
 use super::{
+    Direction,
     fragments::Fragments,
     link::{Frame, LinkType},
     packet::{Headers, Selection},
     tunnel::{self, Inside},
 };
-use crate::event::Timestamp;
+use crate::{event::Timestamp, selection::Directions};
 
 /// Packets in packets that are looked into. Reassembled ones have new headers
 /// to count, so their nesting has a limit of its own.
@@ -38,6 +39,11 @@ pub(super) struct Unwrapped<'a> {
 pub(super) struct Unwrapper {
     selection: Selection,
     fragments: Fragments,
+    /// Directions that are wanted.
+    pub(super) directions: Directions,
+    /// Packets so far that were left out because nothing says which way they
+    /// went.
+    pub(super) undirected: u64,
 }
 
 /// What is known of a packet's surroundings.
@@ -52,20 +58,34 @@ struct Around<'a> {
 
 impl Unwrapper {
     pub(super) fn new(selection: Selection) -> Self {
-        Self { selection, fragments: Fragments::default() }
+        let fragments = Fragments::default();
+        Self { selection, fragments, directions: Directions::Both, undirected: 0 }
     }
 
     /// Looks into a frame that had `wire_len` bytes on the wire, hands over the
     /// segment if there is a wanted one, and says what the packet counts as.
+    /// What the frame says of its direction holds over what was `told` of it.
     pub(super) fn frame(
         &mut self,
         link_type: LinkType,
         bytes: &[u8],
         wire_len: u32,
-        time: Timestamp,
+        (time, told): (Timestamp, Direction),
         each: &mut dyn FnMut(&Unwrapped<'_>),
     ) -> Outcome {
-        let Some(frame) = link_type.parse(bytes) else { return Outcome::NotSelected };
+        let Some(mut frame) = link_type.parse(bytes) else { return Outcome::NotSelected };
+        if frame.direction == Direction::Unknown {
+            frame.direction = told;
+        }
+        // What is looped goes out and comes in.
+        match self.directions.has(frame.direction) {
+            Some(false) if !frame.loopback => return Outcome::NotSelected,
+            None if !frame.loopback => {
+                self.undirected += 1;
+                return Outcome::NotSelected;
+            }
+            _ => {}
+        }
         let wire_len = wire_len.saturating_sub(len(bytes) - len(frame.packet));
         let around = Around { time, rebuilt: None, wire_len, tunnel: 0, depth: MAX_DEPTH };
         self.packet(frame, around, each)

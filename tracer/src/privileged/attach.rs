@@ -19,7 +19,7 @@ use super::{
     netlink::{Direction, Framing, Link, Requests},
     xdp,
 };
-use crate::cli::Hook;
+use crate::{cli::Hook, selection::Directions};
 
 /// How a program is attached.
 enum Way {
@@ -89,6 +89,7 @@ pub(super) struct Attachments {
     /// For requests about interfaces.
     pub(super) requests: Requests,
     hook: Hook,
+    directions: Directions,
     /// For filters; `None` where TCX does without.
     owner: Option<Owner>,
     interfaces: HashMap<u32, Attached>,
@@ -103,7 +104,7 @@ impl Attachments {
     pub(super) fn new(
         object: Object,
         requests: Requests,
-        hook: Hook,
+        (hook, directions): (Hook, Directions),
         tcx: bool,
     ) -> io::Result<Self> {
         let owner = if tcx { None } else { Some(Owner::new()?) };
@@ -112,6 +113,7 @@ impl Attachments {
             object,
             requests,
             hook,
+            directions,
             owner,
             interfaces: HashMap::new(),
             ours,
@@ -141,7 +143,8 @@ impl Attachments {
         self.interfaces.keys().copied().collect()
     }
 
-    /// Attaches the programs to an interface. `carries_vlans` says whether
+    /// Attaches the programs of the wanted directions to an interface: those of
+    /// the other need not even run. `carries_vlans` says whether
     /// there are VLAN devices above it.
     ///
     /// # Errors
@@ -150,15 +153,18 @@ impl Attachments {
     pub(super) fn attach(&mut self, link: &Link, carries_vlans: bool) -> Result<(), Error> {
         let framing = link.framing().ok_or(Error::Hardware(link.hardware))?;
         let mut ways = Vec::new();
-        // A packet on the loopback goes out and comes in; once is enough.
-        if !link.loopback {
+        // A packet on the loopback goes out and comes in; once is enough,
+        // whatever is wanted of the two.
+        if !link.loopback && self.directions != Directions::Out {
             ways.push((Direction::Ingress, self.attach_ingress(link, framing, carries_vlans)?));
         }
-        match self.attach_tc(link, Direction::Egress, framing) {
-            Ok(way) => ways.push((Direction::Egress, way)),
+        let egress = link.loopback || self.directions != Directions::In;
+        match egress.then(|| self.attach_tc(link, Direction::Egress, framing)) {
+            None => {}
+            Some(Ok(way)) => ways.push((Direction::Egress, way)),
             // One direction is better than none, and is said below.
-            Err(Error::Clsact(clsact::Error::IngressQdisc)) if !ways.is_empty() => {}
-            Err(error) => {
+            Some(Err(Error::Clsact(clsact::Error::IngressQdisc))) if !ways.is_empty() => {}
+            Some(Err(error)) => {
                 self.interfaces.insert(link.index, Attached { name: link.name.clone(), ways });
                 self.detach(link.index);
                 return Err(error);

@@ -18,7 +18,7 @@ use super::{
     netlink::{Direction, Link, Requests},
     tcx,
 };
-use crate::{cli::Hook, config::Config};
+use crate::{cli::Hook, config::Config, selection::Directions};
 
 /// Drivers known to have XDP of their own; others get the kernel's generic
 /// one. The list only serves this page: attaching tries.
@@ -200,7 +200,7 @@ fn interfaces(page: &mut Page, object: Option<Object>) -> bool {
     };
     let mut attachments = object.and_then(|object| {
         let hook = if tcx { Hook::Tc } else { Hook::Clsact };
-        Attachments::new(object, requests, hook, tcx).ok()
+        Attachments::new(object, requests, (hook, Directions::Both), tcx).ok()
     });
     let mut any = false;
     for link in &links {

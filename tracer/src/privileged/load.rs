@@ -145,6 +145,7 @@ impl Object {
         let check_liveness = u32::from(outliving);
         let mut ebpf = EbpfLoader::new()
             .override_global("CHECK_LIVENESS", &check_liveness, true)
+            .override_global("HOSTS", &config.hosts, true)
             .load(OBJECT)
             .map_err(refused)?;
 

@@ -56,8 +56,9 @@ impl Tracing {
             log::warn!("looking for filters of a killed tracer: {error}");
         }
         let object = Object::load(config, !tcx, config.live.hook == Hook::Xdp)?;
-        let attachments = Attachments::new(object, requests, config.live.hook, tcx)
-            .map_err(system("taking a name for filters"))?;
+        let attachments =
+            Attachments::new(object, requests, (config.live.hook, config.directions), tcx)
+                .map_err(system("taking a name for filters"))?;
         let known = links.into_iter().map(|link| (link.index, link)).collect();
         let tracing = Self { worker, attachments, selection, known };
         tracing.hand_over()?;

@@ -68,6 +68,12 @@ pub enum Damage {
         /// Packets of this and other such interfaces.
         packets: u64,
     },
+    /// One direction was asked for, and some packets do not say theirs.
+    #[error(
+        "does not say of {0} packets whether they came in or went out, and they were left out; \
+         read it without --direction"
+    )]
+    Undirected(u64),
     /// The file ends within something.
     #[error("the file is cut short: {wanted} bytes should follow, {had} do")]
     Cut {

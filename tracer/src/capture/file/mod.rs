@@ -9,7 +9,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::VecDeque, io::Read, num::NonZeroU64, ops::Range};
+use std::{collections::VecDeque, io::Read, mem, num::NonZeroU64, ops::Range};
 
 use tracer_common::Outcome;
 
@@ -21,10 +21,11 @@ use self::{
 };
 use super::{
     Captured, Direction, Point, Segment, Source, Status,
+    link::Frame,
     packet::Selection,
     unwrap::{Unwrapped, Unwrapper},
 };
-use crate::{event::Timestamp, stats::Outcomes};
+use crate::{event::Timestamp, selection::Directions, stats::Outcomes};
 
 pub use error::{Damage, Error};
 
@@ -115,6 +116,14 @@ impl FileSource {
         }
     }
 
+    /// Packets of these directions only. A file with packets that do not say
+    /// theirs fails at its end.
+    #[must_use]
+    pub fn with_directions(mut self, directions: Directions) -> Self {
+        self.unwrapper.directions = directions;
+        self
+    }
+
     /// Reads up to the first packet, wanted or not, and returns its time.
     /// `None` if there is none; [`read`](Source::read) says why.
     pub fn begin(&mut self) -> Option<Timestamp> {
@@ -138,11 +147,11 @@ impl FileSource {
             let Some(current) = &mut self.current else { return Ok(None) };
             let ended = match current.next(&mut self.interfaces) {
                 Ok(Some(packet)) => return Ok(Some(packet)),
-                Ok(None) => current.left_out.map_or(Ok(()), |(interface, number, packets)| {
-                    Err(Damage::LeftOut { interface, number, packets })
-                }),
+                Ok(None) => Ok(()),
                 Err(damage) => Err(damage),
             };
+            let undirected = mem::take(&mut self.unwrapper.undirected);
+            let ended = ended.and_then(|()| current.complete(undirected));
             let error = ended.err().map(|damage| current.error(damage));
             self.current = None;
             if let Some(error) = error {
@@ -168,44 +177,37 @@ impl FileSource {
         };
         let bytes = current.reader.bytes(packet.bytes.clone());
         let frame_number = NonZeroU64::new(*frames);
-        let outcome =
-            unwrapper.frame(link_type, bytes, packet.wire_len, packet.time, &mut |unwrapped| {
-                let Unwrapped { frame, headers, payload, rebuilt, tunnel } = unwrapped;
-                each(&Segment {
-                    time: packet.time,
-                    point: point(packet, frame.interface, frame.direction, *tunnel),
-                    interface: interface(known, frame.loopback),
-                    vlan: frame.vlan,
-                    source: headers.source,
-                    destination: headers.destination,
-                    tcp: headers.tcp,
-                    len: headers.payload_len,
-                    offset: 0,
-                    bytes: payload,
-                    more: false,
-                    lost: 0,
-                    captured: captured(packet, known, bytes, *rebuilt),
-                    frame: frame_number,
-                });
+        let told = (packet.time, packet.direction);
+        let outcome = unwrapper.frame(link_type, bytes, packet.wire_len, told, &mut |unwrapped| {
+            let Unwrapped { frame, headers, payload, rebuilt, tunnel } = unwrapped;
+            each(&Segment {
+                time: packet.time,
+                point: point(packet, frame, *tunnel),
+                interface: interface(known, frame.loopback),
+                vlan: frame.vlan,
+                source: headers.source,
+                destination: headers.destination,
+                tcp: headers.tcp,
+                len: headers.payload_len,
+                offset: 0,
+                bytes: payload,
+                more: false,
+                lost: 0,
+                captured: captured(packet, known, bytes, *rebuilt),
+                frame: frame_number,
             });
+        });
         outcomes.count(outcome, 1);
     }
 }
 
-/// Where a packet was seen. What the frame says holds over what the file says;
-/// each tunnel is a point of its own.
-fn point(packet: &Packet, host_index: Option<u32>, direction: Direction, tunnel: u32) -> Point {
-    let interface = match host_index {
+/// Where a packet was seen; each tunnel is a point of its own.
+fn point(packet: &Packet, frame: &Frame<'_>, tunnel: u32) -> Point {
+    let interface = match frame.interface {
         Some(index) => index | HOST_INDEX,
         None => u32::try_from(packet.interface).unwrap_or(HOST_INDEX - 1),
     };
-    Point {
-        interface: interface ^ tunnel,
-        direction: match direction {
-            Direction::Unknown => packet.direction,
-            known => known,
-        },
-    }
+    Point { interface: interface ^ tunnel, direction: frame.direction }
 }
 
 /// What there is to write down of a packet: its frame, or what its fragments
@@ -238,6 +240,18 @@ const fn interface(known: &Known, loopback: bool) -> &super::Interface {
 }
 
 impl Current {
+    /// Whether all packets could be looked at, of which so many did not say
+    /// their direction although that was asked for.
+    fn complete(&self, undirected: u64) -> Result<(), Damage> {
+        match self.left_out {
+            Some((interface, number, packets)) => {
+                Err(Damage::LeftOut { interface, number, packets })
+            }
+            None if undirected > 0 => Err(Damage::Undirected(undirected)),
+            None => Ok(()),
+        }
+    }
+
     fn next(&mut self, interfaces: &mut Interfaces) -> Result<Option<Packet>, Damage> {
         let Self { reader, format, .. } = self;
         reader.mark();
@@ -265,7 +279,7 @@ impl Current {
 
     fn error(&self, damage: Damage) -> Error {
         let offset = match damage {
-            Damage::LeftOut { .. } => 0,
+            Damage::LeftOut { .. } | Damage::Undirected(_) => 0,
             _ => self.reader.marked(),
         };
         Error { file: self.name.clone(), offset, damage }

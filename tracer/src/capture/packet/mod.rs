@@ -6,10 +6,10 @@
 pub(crate) mod tests;
 
 use etherparse::{LaxIpSlice, ip_number};
-use tracer_common::{Outcome, PORT_TABLE_LEN};
+use tracer_common::{Hosts, Outcome, PORT_TABLE_LEN};
 
 use super::{TcpFlags, TcpHeader, TcpOptions};
-use crate::event::Endpoint;
+use crate::{event::Endpoint, selection};
 
 /// Length of the TCP header without options (RFC 9293 section 3.1).
 const MIN_TCP_HEADER: usize = 20;
@@ -25,12 +25,15 @@ pub struct Selection {
     ports: Box<[u64; PORT_TABLE_LEN / 64]>,
     /// Segments that carry nothing but an acknowledgement, too.
     pure_acks: bool,
+    /// Hosts; `None` for all.
+    hosts: Option<Box<Hosts>>,
 }
 
 impl Selection {
     /// Segments to or from one of `ports`.
     pub fn new(ports: impl IntoIterator<Item = u16>, pure_acks: bool) -> Self {
-        let mut selection = Self { ports: Box::new([0; PORT_TABLE_LEN / 64]), pure_acks };
+        let mut selection =
+            Self { ports: Box::new([0; PORT_TABLE_LEN / 64]), pure_acks, hosts: None };
         for port in ports {
             if let Some(word) = selection.ports.get_mut(usize::from(port) / 64) {
                 *word |= 1 << (port % 64);
@@ -41,7 +44,14 @@ impl Selection {
 
     /// Every segment: for records of a kernel side that has selected already.
     pub fn all() -> Self {
-        Self { ports: Box::new([u64::MAX; PORT_TABLE_LEN / 64]), pure_acks: true }
+        Self { ports: Box::new([u64::MAX; PORT_TABLE_LEN / 64]), pure_acks: true, hosts: None }
+    }
+
+    /// Of those, segments between certain hosts only.
+    #[must_use]
+    pub fn with_hosts(mut self, hosts: &Hosts) -> Self {
+        self.hosts = (!hosts.are_all()).then(|| Box::new(*hosts));
+        self
     }
 
     fn has(&self, port: u16) -> bool {
@@ -126,13 +136,19 @@ impl Headers {
             .and_then(|tcp_len| transport_len.checked_sub(tcp_len))
             .ok_or(Outcome::Malformed)?;
         let flags = TcpFlags(u16::from_be_bytes([offset & 1, flags]));
+        let (source_ip, destination_ip) = (ip.source_addr(), ip.destination_addr());
+        if let Some(hosts) = &selection.hosts
+            && !selection::select(hosts, source_ip, destination_ip)
+        {
+            return Err(Outcome::NotSelected);
+        }
         if payload_len == 0 && !flags.has(NEVER_PURE_ACK) && !selection.pure_acks {
             return Err(Outcome::PureAck);
         }
         let list = transport.get(MIN_TCP_HEADER..tcp_len.min(transport.len()));
         Ok(Self {
-            source: Endpoint { ip: ip.source_addr(), port: source_port },
-            destination: Endpoint { ip: ip.destination_addr(), port: destination_port },
+            source: Endpoint { ip: source_ip, port: source_port },
+            destination: Endpoint { ip: destination_ip, port: destination_port },
             tcp: TcpHeader {
                 sequence: u32::from_be_bytes([q0, q1, q2, q3]),
                 acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),

@@ -3,6 +3,7 @@ use tracer_common::Outcome;
 
 use crate::{
     capture::{
+        Direction,
         link::LinkType,
         packet::{
             Selection,
@@ -21,7 +22,8 @@ fn unwrap(packet: &[u8]) -> (Option<Vec<u8>>, Outcome) {
     let mut found = None;
     let len = u32::try_from(packet.len()).unwrap();
     let mut unwrapper = Unwrapper::new(Selection::new([80], false));
-    let outcome = unwrapper.frame(LinkType::Raw, packet, len, Timestamp(0), &mut |unwrapped| {
+    let told = (Timestamp(0), Direction::Unknown);
+    let outcome = unwrapper.frame(LinkType::Raw, packet, len, told, &mut |unwrapped| {
         assert!(found.is_none());
         found = Some(unwrapped.payload.to_vec());
     });
