@@ -34,17 +34,20 @@ const _: () = assert!(CAPACITY - 40 <= u16::MAX as u32);
 // And its headers in words.
 const _: () = assert!(MAX_HEADERS / 4 <= u8::MAX as u32);
 
-/// Payload bytes in a record that goes on with a segment: what is left when
-/// the headers, which every record carries, are as long as they may be.
-const CONTINUATION: u32 = CAPACITY - MAX_HEADERS;
+/// Payload bytes in one of several records of a segment: what is left when the
+/// headers, which every record carries, are as long as they may be.
+const PART: u32 = CAPACITY - MAX_HEADERS;
 
 /// Records of one packet: enough for the kernel's `GSO_MAX_SIZE`, 512 KiB.
-const MAX_CONTINUATIONS: u32 = 9;
+const MAX_PARTS: u32 = 9;
 
-/// What became of one record.
+/// What became of a segment's records.
 enum Written {
-    /// It is in the ring.
+    /// They are in the ring.
     Yes,
+    /// The first of them are; the ring had no room for more, or the rest could
+    /// not be read.
+    Part,
     /// The ring had no room.
     Full,
     /// The packet's bytes could not be read.
@@ -69,7 +72,7 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
     // The verifier is not to walk all that follows again for each way to them.
     let (from, to) = (opaque(part.from.min(available)), opaque(part.to.min(available)));
     let wanted = to.saturating_sub(from);
-    let fits = if from == 0 { CAPACITY - segment.headers_len } else { CONTINUATION };
+    let fits = if from == 0 { CAPACITY - segment.headers_len } else { PART };
     let mut record = Record {
         // SAFETY: the helper has no preconditions.
         time: unsafe { bpf_ktime_get_ns() },
@@ -86,28 +89,27 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
     if available < part.to {
         record.flags |= TRUNCATED;
     }
-    if wanted > fits {
-        record.flags |= CONTINUED;
-    }
 
-    let written = if from == 0 || wanted == 0 {
+    let written = if wanted > fits {
+        in_parts(packet, ring, segment.network, &record, to)
+    } else if from == 0 || wanted == 0 {
         sized(packet, ring, segment.network, &record)
     } else {
         parted(packet, ring, segment.network, &record)
     };
     match written {
-        Written::Yes => {}
+        Written::Yes if record.flags & TRUNCATED == 0 => Outcome::Copied,
+        Written::Yes => Outcome::Truncated,
+        Written::Part => {
+            maps::count_lost(shard);
+            Outcome::Truncated
+        }
         Written::Full => {
             maps::count_lost(shard);
-            return Outcome::LostRing;
+            Outcome::LostRing
         }
-        Written::Unreadable => return Outcome::LostCopy,
+        Written::Unreadable => Outcome::LostCopy,
     }
-    if record.flags & CONTINUED != 0 && !go_on(packet, ring, segment, record, to) {
-        maps::count_lost(shard);
-        return Outcome::Truncated;
-    }
-    if record.flags & TRUNCATED != 0 { Outcome::Truncated } else { Outcome::Copied }
 }
 
 /// Writes the record into the smallest size class that takes it: the ring wants
@@ -187,64 +189,69 @@ fn write<P: Packet, const SIZE: usize>(
     }
 }
 
-/// What a packet's further records are made of.
+/// What the records of a segment in several are made of.
 struct Rest<'a, P> {
     packet: &'a P,
     ring: &'a Ring,
     /// Offset of the IP header.
     network: u32,
-    /// Payload bytes that the packet holds.
-    available: u32,
-    /// The record that was written last.
+    /// Where the payload that is wanted ends.
+    to: u32,
+    /// The record that was written last; before the first, it holds nothing.
     record: Record,
+    /// Whether the last failed because the packet could not be read.
+    unreadable: bool,
 }
 
-/// Writes the rest of a segment that is larger than the largest slot; false
-/// when a part of it found no room or could not be read.
+/// Writes a segment that is larger than the largest slot. A way of its own: the
+/// verifier would walk the loop anew behind each size class.
 #[inline(always)]
-fn go_on<P: Packet>(
-    packet: &P,
-    ring: &Ring,
-    segment: &Segment,
-    record: Record,
-    available: u32,
-) -> bool {
-    let mut rest = Rest { packet, ring, network: segment.network, available, record };
+fn in_parts<P: Packet>(packet: &P, ring: &Ring, network: u32, record: &Record, to: u32) -> Written {
+    let from = record.copied_offset;
+    let flags = opaque(u32::from(record.flags | CONTINUED)) as u8;
+    let record = Record { copied_len: 0, flags, ..*record };
+    let mut rest = Rest { packet, ring, network, to, record, unreadable: false };
     // A loop by helper, whose body the verifier walks once: of a loop in the
     // program it walks all rounds in all their branches, beyond its limit.
     // SAFETY: the callback takes what is passed, which lives until the return.
     unsafe {
-        bpf_loop(
-            MAX_CONTINUATIONS,
-            one_more::<P> as *const () as *mut c_void,
-            (&raw mut rest).cast(),
-            0,
-        );
+        bpf_loop(MAX_PARTS, one_more::<P> as *const () as *mut c_void, (&raw mut rest).cast(), 0);
     }
-    rest.record.copied_offset + u32::from(rest.record.copied_len) == available
+    let end = rest.record.copied_offset + u32::from(rest.record.copied_len);
+    if end == to {
+        Written::Yes
+    } else if end != from {
+        Written::Part
+    } else if rest.unreadable {
+        Written::Unreadable
+    } else {
+        Written::Full
+    }
 }
 
 /// Writes one more record; nonzero, which ends the loop, when there is nothing
 /// left or it failed, and then the last record stays the last that was written.
 extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
-    // SAFETY: `go_on` passes a valid pointer that nothing else uses meanwhile.
+    // SAFETY: `in_parts` passes a valid pointer that nothing else uses meanwhile.
     let rest = unsafe { &mut *rest };
     let mut record = rest.record;
-    record.copied_offset += u32::from(record.copied_len);
-    let left = rest.available.saturating_sub(record.copied_offset);
+    // Of what changes from round to round the verifier must not know the
+    // bounds: newer kernels walk one more round for each new one.
+    record.copied_offset = opaque(record.copied_offset + u32::from(record.copied_len));
+    let left = rest.to.saturating_sub(record.copied_offset);
     if left == 0 {
         return 1;
     }
-    let copied_len = left.min(CONTINUATION);
-    record.copied_len = copied_len as u16;
-    if left <= CONTINUATION {
+    let copied_len = left.min(PART);
+    record.copied_len = opaque(copied_len) as u16;
+    if left <= PART {
         record.flags &= !CONTINUED;
     }
     let Some(slot) = reserve::<LARGEST>(rest.ring) else { return 1 };
     let headers_len = bounded(u32::from(record.headers_len()), MAX_HEADERS);
     // SAFETY: the slot has LARGEST bytes, is eight-byte aligned, and is ours
     // until it is submitted; headers and payload together are bounded by
-    // MAX_HEADERS + CONTINUATION, which is its CAPACITY.
+    // MAX_HEADERS + PART, which is its CAPACITY.
     let written = unsafe {
         slot.cast::<Record>().write(record);
         let headers = slot.add(RECORD_LEN);
@@ -252,7 +259,7 @@ extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
             && rest.packet.copy(
                 rest.network + headers_len + record.copied_offset,
                 headers.add(headers_len as usize),
-                bounded(copied_len, CONTINUATION),
+                bounded(copied_len, PART),
             );
         finish(slot, copied)
     };
@@ -261,7 +268,10 @@ extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
             rest.record = record;
             0
         }
-        Written::Full | Written::Unreadable => 1,
+        _ => {
+            rest.unreadable = true;
+            1
+        }
     }
 }
 

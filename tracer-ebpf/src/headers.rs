@@ -128,21 +128,22 @@ pub(crate) fn parse<P: Packet>(packet: &P, link: Link) -> Result<Segment, Outcom
     if bare && settings.flags & COPY_PURE_ACKS == 0 {
         return Err(Outcome::PureAck);
     }
+    let FlowHash(flow) = FlowHash::new(
+        (transport.source, source),
+        (transport.destination, destination),
+        settings.seed,
+    );
     Ok(Segment {
         network: opaque(network.offset),
         headers_len: opaque(headers_len),
         payload_len: opaque(payload_len),
-        sequence: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+        sequence: opaque(u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]])),
         transport: opaque(transport.offset),
-        flags: tcp[13],
+        flags: opaque(tcp[13].into()) as u8,
         ports,
-        vlan_outer: network.outer,
-        vlan_inner: network.inner,
-        flow: FlowHash::new(
-            (transport.source, source),
-            (transport.destination, destination),
-            settings.seed,
-        ),
+        vlan_outer: opaque(network.outer.into()) as u16,
+        vlan_inner: opaque(network.inner.into()) as u16,
+        flow: FlowHash(opaque_word(flow)),
     })
 }
 

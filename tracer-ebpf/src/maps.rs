@@ -9,7 +9,8 @@ use aya_ebpf::{
     macros::btf_map,
 };
 use tracer_common::{
-    ABI, Hosts, MAX_PORTS, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings, Switches,
+    ABI, Hosts, MAX_PORTS, MAX_SHARDS, OUTCOMES as OUTCOME_COUNT, Outcome, PortTable, Settings,
+    Switches,
     slot::{SLOTS as SLOT_COUNT, Slot},
 };
 
