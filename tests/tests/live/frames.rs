@@ -67,7 +67,7 @@ struct Case {
 
 /// A request that stands in one segment; the case's number tells the flows
 /// apart.
-fn request(name: &str, number: u16, ip: [&str; 2]) -> Result<Packet> {
+pub(crate) fn request(name: &str, number: u16, ip: [&str; 2]) -> Result<Packet> {
     let address = |ip: &str, port: u16| {
         Ok::<_, anyhow::Error>((ip.parse::<std::net::IpAddr>()?, port).into())
     };
@@ -231,7 +231,7 @@ fn without_ethernet_header() -> Result<()> {
 }
 
 /// Keeps the namespace from sending anything by itself.
-fn quiet(namespace: &Namespace) -> Result<()> {
+pub(crate) fn quiet(namespace: &Namespace) -> Result<()> {
     for interfaces in ["all", "default"] {
         let set = format!("echo 1 > /proc/sys/net/ipv6/conf/{interfaces}/disable_ipv6");
         wait::success(namespace.command("sh").args(["-c", &set]), LIMIT)?;

@@ -15,6 +15,7 @@ mod packets;
 mod privileges;
 mod processes;
 mod readers;
+mod selection;
 mod smtp;
 mod traffic;
 
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         privileges::tests(),
         readers::tests(),
         outcomes::tests(),
+        selection::tests(),
         packets::tests(),
         neighbours::tests(),
     ];

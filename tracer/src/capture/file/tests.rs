@@ -384,6 +384,34 @@ fn interfaces_with_names_directions_and_link_types_of_their_own() {
 }
 
 #[test]
+fn one_direction_of_packets_that_say_theirs() {
+    let bytes = packet(1, b"x");
+    let looped = [&[0; 12][..], &[8, 0], &bytes].concat();
+    let file = Builder::section(false)
+        .interface(101, |options| options)
+        .interface(1, |options| options)
+        .enhanced(0, 1000, &bytes, |options| options.option(2, &[1, 0, 0, 0]).u32(0))
+        .enhanced(0, 2000, &bytes, |options| options.option(2, &[2, 0, 0, 0]).u32(0))
+        .enhanced(1, 3000, &looped, |options| options.option(2, &[2, 0, 0, 0]).u32(0));
+    let silent = Builder::section(false).interface(101, |options| options);
+    let silent = silent.enhanced(0, 4000, &bytes, |options| options);
+    let files = || vec![file.bytes.clone(), silent.bytes.clone()];
+    for (directions, expected, left_out) in [
+        (Directions::In, &[1, 3][..], 1),
+        (Directions::Out, &[2, 3], 1),
+        (Directions::Both, &[1, 2, 3, 4], 0),
+    ] {
+        let read = drain(source(files()).with_directions(directions));
+        let numbers: Vec<_> = read.seen.iter().map(|seen| seen.time / 1_000_000).collect();
+        assert_eq!(numbers, expected, "{directions:?}");
+        assert_eq!(read.outcomes.not_selected, 4 - expected.len() as u64);
+        assert_eq!(read.errors.len(), left_out, "{:?}", read.errors);
+        let told = read.errors.iter().all(|error| error.starts_with("file1: does not say of 1"));
+        assert!(told, "{:?}", read.errors);
+    }
+}
+
+#[test]
 fn sections_begin_anew_in_their_own_byte_order() {
     let bytes = packet(1, b"x");
     let part = |big, name: &[u8]| {

@@ -149,6 +149,25 @@ fn other_protocols_and_ports_are_not_selected() {
 }
 
 #[test]
+fn hosts_that_are_left_out_are_not_selected_whatever_they_send() {
+    let selection = |rules: &[&str]| {
+        let rules: Vec<_> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        Selection::new([80], false).with_hosts(&selection::hosts(&rules).unwrap())
+    };
+    let (data, bare, six) = (packet(1, b"x"), packet(1, b""), packet6(1, b"x"));
+    for (rules, expected) in [
+        (&["10.0.0.2"][..], [None, Some(Outcome::PureAck), Some(Outcome::NotSelected)]),
+        (&["!10.0.0.2"], [Some(Outcome::NotSelected), Some(Outcome::NotSelected), None]),
+        (&["::1", "10.0.0.0/30"], [None, Some(Outcome::PureAck), None]),
+    ] {
+        let outcomes = [&data, &bare, &six].map(|packet| {
+            Headers::parse(packet, u32::try_from(packet.len()).unwrap(), &selection(rules)).err()
+        });
+        assert_eq!(outcomes, expected, "{rules:?}");
+    }
+}
+
+#[test]
 fn bare_acknowledgements_only_for_who_wants_them() {
     let packet = packet(1, b"");
     assert_eq!(parse(&packet), Err(Outcome::PureAck));
