@@ -271,7 +271,7 @@ fn total_len<P: Packet>(packet: &P, offset: u32, total: u32) -> u32 {
 /// The same number, of which the verifier forgets how it came about. Else it
 /// would walk through all of [`crate::emit`] again for every way to get there
 /// (tags, IP versions, extension headers): 780,000 instructions in place of
-/// 73,000 for the worst of the programs, with a limit of a million.
+/// 143,000 for the worst of the programs, with a limit of a million.
 #[inline(always)]
 pub(crate) fn opaque(value: u32) -> u32 {
     opaque_word(u64::from(value)) as u32
