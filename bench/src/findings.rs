@@ -150,6 +150,11 @@ impl Findings {
         self.notes.push((self.case.clone(), what.to_owned()));
     }
 
+    /// Has a tool stand in the table from here on, before it is measured.
+    pub fn tool(&mut self, tool: &str) {
+        let _ = self.row(tool);
+    }
+
     fn row(&mut self, tool: &str) -> Option<&mut Row> {
         let rows = &mut self.tables.last_mut()?.rows;
         if !rows.iter().any(|row| row.tool == tool) {

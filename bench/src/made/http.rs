@@ -1,13 +1,12 @@
 //! HTTP as browsers and nginx speak it.
 
-use std::net::{Ipv4Addr, SocketAddr};
-
 use anyhow::Result;
 use tests::{conversation::Conversation, packet::Packet};
 use tracer::event::Side;
 
 use super::{
     Pcap,
+    client::{self, close},
     mixer::{Script, mix},
 };
 use crate::figures::Random;
@@ -21,8 +20,6 @@ const KEPT: u64 = 100;
 
 /// One in so many connections is for a single exchange.
 const SINGLE: usize = 8;
-
-const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 80);
 
 const AGENTS: [&str; 3] = [
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
@@ -86,31 +83,10 @@ impl Script for Small {
     }
 }
 
-/// Both sides end it, the server first.
-pub(super) fn close(conversation: &mut Conversation, clock: u32) -> Vec<Packet> {
-    vec![
-        conversation.fin(Side::Server, clock),
-        conversation.fin(Side::Client, clock),
-        conversation.ack(Side::Server, clock),
-    ]
-}
-
-/// The client's end of a connection: another address for each client, another
-/// port for each of its connections.
-pub(super) fn client(number: u64, connection: u64) -> SocketAddr {
-    let last = u8::try_from(number % 250 + 1).unwrap_or(1);
-    let third = u8::try_from(number / 250 % 250).unwrap_or_default();
-    let port = u16::try_from(32_768 + connection % 28_000).unwrap_or(32_768);
-    (Ipv4Addr::new(198, 51, third, last), port).into()
-}
-
 impl Small {
     fn connect(&mut self) -> Conversation {
         self.connections += 1;
-        let client = client(self.number, self.connections);
-        let start = |random: &mut Random| u32::try_from(random.below(1 << 32)).unwrap_or_default();
-        let (ours, theirs) = (start(&mut self.random), start(&mut self.random));
-        Conversation::new(client, (SERVER, 80).into()).starting_at(ours, theirs)
+        client::connect(self.number, self.connections, 80, &mut self.random)
     }
 
     /// A request and its answer.

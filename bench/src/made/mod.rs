@@ -1,7 +1,11 @@
 //! Captures that are made here: the same bytes in each run, with a number of
 //! messages that is known.
 
+mod client;
 mod http;
+mod imap;
+mod large;
+mod mail;
 mod mixer;
 mod pcap;
 
@@ -30,7 +34,7 @@ pub struct Truth {
     /// Packets.
     pub packets: u64,
     /// Exchanges: requests with their answers, mails, commands with their
-    /// completions.
+    /// completions. What a kind is told to write is what it writes.
     pub exchanges: u64,
 }
 
@@ -47,6 +51,13 @@ pub struct Kind {
 
 /// Small HTTP exchanges.
 pub const SMALL: Kind = Kind { name: "small", exchanges: [200_000, 2_000], write: http::small };
+
+/// HTTP answers of 1 MiB.
+pub const LARGE: Kind = Kind { name: "large", exchanges: [500, 20], write: large::write };
+/// Mails of about 4 KiB.
+pub const MAILS: Kind = Kind { name: "mails", exchanges: [20_000, 400], write: mail::write };
+/// IMAP commands of webmails.
+pub const IMAP: Kind = Kind { name: "imap", exchanges: [100_000, 1_000], write: imap::write };
 
 /// Goes into the names of files: one that is older than what makes it is made
 /// again. Increased with each change to the bytes.

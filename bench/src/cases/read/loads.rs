@@ -1,0 +1,201 @@
+//! What is read, and how each tool is called for it.
+
+use crate::made::{self, Kind};
+
+/// The floor: tcpdump, which reads and copies and decodes nothing.
+pub(super) const FLOOR: &str = "tcpdump";
+pub(super) const TEXT: &str = "tracer text";
+pub(super) const JSON: &str = "tracer json";
+pub(super) const EXCHANGES: &str = "tracer exchanges";
+
+/// A kind of capture, and who reads it.
+pub(super) struct Load {
+    pub(super) kind: &'static Kind,
+    /// What it is, in words.
+    pub(super) about: &'static str,
+    pub(super) readers: &'static [Call],
+}
+
+/// A tool, and how one sees what it finds.
+pub(super) struct Call {
+    pub(super) tool: &'static str,
+    pub(super) arguments: &'static [&'static str],
+    /// What a line has in it that tells of a message; none where nothing is
+    /// decoded.
+    pub(super) tells: Option<&'static str>,
+    /// How many such lines an exchange has.
+    pub(super) each: u64,
+}
+
+impl Call {
+    const fn new(
+        tool: &'static str,
+        arguments: &'static [&'static str],
+        tells: &'static str,
+        each: u64,
+    ) -> Self {
+        Self { tool, arguments, tells: Some(tells), each }
+    }
+
+    const FLOOR: Self = Self {
+        tool: FLOOR,
+        arguments: &["-n", "-Z", "root", "-r", "-", "-w", "/dev/null"],
+        tells: None,
+        each: 1,
+    };
+
+    const fn text(tells: &'static str, each: u64) -> Self {
+        Self::new(TEXT, &["read"], tells, each)
+    }
+
+    const fn json(tells: &'static str, each: u64) -> Self {
+        Self::new(JSON, &["read", "--format", "json"], tells, each)
+    }
+
+    const fn exchanges(tells: &'static str) -> Self {
+        Self::new(EXCHANGES, &["read", "--format", "json", "--view", "exchanges"], tells, 1)
+    }
+
+    const fn tcpflow(tells: &'static str, each: u64) -> Self {
+        Self::new("tcpflow", &["-r", "-", "-c"], tells, each)
+    }
+}
+
+/// Both HTTP loads are read by the same.
+const HTTP: &[Call] = &[
+    Call::FLOOR,
+    Call::new("httpry", &["-r", "-"], "HTTP/1.1", 2),
+    Call::tcpflow("HTTP/1.1", 2),
+    Call::new(
+        "ngrep",
+        &["-q", "-I", "-", "-W", "byline", "^(GET|POST|HTTP/1)", "tcp"],
+        "HTTP/1.1",
+        2,
+    ),
+    Call::new(
+        "tshark",
+        &[
+            "-n",
+            "-r",
+            "-",
+            "-Y",
+            "http",
+            "-T",
+            "fields",
+            "-e",
+            "frame.time_epoch",
+            "-e",
+            "ip.src",
+            "-e",
+            "ip.dst",
+            "-e",
+            "http.request.method",
+            "-e",
+            "http.request.uri",
+            "-e",
+            "http.response.code",
+        ],
+        "192.0.2.80",
+        2,
+    ),
+    Call::text("  HTTP  ", 2),
+    Call::json(r#""action":"http-re"#, 2),
+    Call::exchanges(r#""action":"http-exchange""#),
+];
+
+pub(super) const LOADS: &[Load] = &[
+    Load {
+        kind: &made::SMALL,
+        about: "HTTP exchanges of browsers and nginx with bodies of at most 300 bytes, most on \
+                connections that are kept",
+        readers: HTTP,
+    },
+    Load {
+        kind: &made::LARGE,
+        about: "HTTP answers with bodies of 1 MiB in packets of 1,500 bytes",
+        readers: HTTP,
+    },
+    Load {
+        kind: &made::MAILS,
+        about: "mails of 4 KiB, text alone, with HTML or with an attachment, half of them pipelined",
+        readers: &[
+            Call::FLOOR,
+            Call::tcpflow("MAIL FROM:", 1),
+            Call::new(
+                "ngrep",
+                &["-q", "-I", "-", "-W", "byline", "^(MAIL FROM|RCPT TO)", "tcp"],
+                "MAIL FROM:",
+                1,
+            ),
+            Call::new(
+                "tshark",
+                &[
+                    "-n",
+                    "-r",
+                    "-",
+                    "-Y",
+                    "imf",
+                    "-T",
+                    "fields",
+                    "-e",
+                    "frame.time_epoch",
+                    "-e",
+                    "ip.src",
+                    "-e",
+                    "imf.from",
+                    "-e",
+                    "imf.to",
+                    "-e",
+                    "imf.subject",
+                ],
+                "198.51.",
+                1,
+            ),
+            Call::text("  SMTP  subject: ", 1),
+            Call::json(r#""action":"smtp-message""#, 1),
+            Call::exchanges(r#""action":"smtp-message""#),
+        ],
+    },
+    Load {
+        kind: &made::IMAP,
+        about: "commands of webmails at dovecot: LOGIN, SELECT, FETCH and APPEND with literals",
+        readers: &[
+            Call::FLOOR,
+            Call::tcpflow(" completed.", 1),
+            Call::new(
+                "ngrep",
+                &["-q", "-I", "-", "-W", "byline", "A[0-9]+ (OK|LOGIN|SELECT|UID)", "tcp"],
+                " completed.",
+                1,
+            ),
+            Call::new(
+                "tshark",
+                &[
+                    "-n",
+                    "-r",
+                    "-",
+                    "-Y",
+                    "imap",
+                    "-T",
+                    "fields",
+                    "-e",
+                    "frame.time_epoch",
+                    "-e",
+                    "ip.src",
+                    "-e",
+                    "imap.request.command",
+                    "-e",
+                    "imap.response_tag",
+                    "-e",
+                    "imap.response.status",
+                ],
+                // The tag of a completion.
+                "A0",
+                1,
+            ),
+            Call::text("  IMAP  Request: A", 1),
+            Call::json(r#""action":"imap-command""#, 1),
+            Call::exchanges(r#""command":{"tag""#),
+        ],
+    },
+];

@@ -1,0 +1,163 @@
+//! `read`: capture files, on one processor, against each rival on the same
+//! file.
+
+mod loads;
+
+use std::{process::Command, thread, time::Duration};
+
+use anyhow::Result;
+
+use self::loads::{Call, EXCHANGES, FLOOR, JSON, LOADS, TEXT};
+use super::Case;
+use crate::{
+    figures::{Figure, number},
+    findings::Findings,
+    made::Made,
+    marks::{Bound, Mark, Measure},
+    options::Options,
+    process::{Cost, Output, Program},
+    rivals::{self, Found, Rival},
+    rounds, say,
+};
+
+/// The case.
+pub(super) const CASE: Case = Case {
+    name: "read",
+    about: "capture files, one processor, against each rival on the same file",
+    run,
+    marks: &[
+        Mark {
+            load: "small",
+            what: "text, packets/s against the read floor",
+            measure: Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
+            bound: Bound::AtLeast(0.43),
+        },
+        Mark {
+            load: "small",
+            what: "JSON, packets/s against the read floor",
+            measure: Measure::Ratio((JSON, PACKETS.name), (FLOOR, PACKETS.name)),
+            bound: Bound::AtLeast(0.25),
+        },
+        Mark {
+            load: "large",
+            what: "text, packets/s against the read floor",
+            measure: Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
+            bound: Bound::AtLeast(1.0),
+        },
+        Mark {
+            load: "mails",
+            what: "mails a second, one JSON line each",
+            measure: Measure::Value((EXCHANGES, MESSAGES.name)),
+            bound: Bound::AtLeast(90_000.0),
+        },
+        Mark {
+            load: "imap",
+            what: "commands a second, one JSON line each",
+            measure: Measure::Value((EXCHANGES, MESSAGES.name)),
+            bound: Bound::AtLeast(400_000.0),
+        },
+    ],
+};
+
+/// Limit of one run of one tool.
+const LIMIT: Duration = Duration::from_mins(5);
+
+const PACKETS: Figure = Figure::new("packets/s", "");
+const MESSAGES: Figure = Figure::new("exchanges/s", "");
+const BYTES: Figure = Figure::new("MB/s", "");
+const CPU: Figure = Figure::new("CPU", "s");
+const WALL: Figure = Figure::new("wall", "s");
+const MEMORY: Figure = Figure::new("memory", "MB");
+const FOUND: Figure = Figure::new("found", "%");
+
+/// Somebody who reads a capture.
+struct Reader {
+    call: &'static Call,
+    /// Where it is; `None` for tracer.
+    rival: Option<Found>,
+}
+
+fn run(options: &Options, findings: &mut Findings) -> Result<()> {
+    for load in LOADS {
+        let made = load.kind.make(options.quick)?;
+        let about = format!(
+            "{}; {} exchanges in {} packets, {:.0} MB",
+            load.about,
+            made.truth.exchanges,
+            made.truth.packets,
+            number(made.bytes) / 1e6
+        );
+        findings.table(load.kind.name, &about, Some((FLOOR, PACKETS)));
+        let mut readers = Vec::new();
+        for call in load.readers.iter().filter(|call| options.wants(call.tool)) {
+            findings.tool(call.tool);
+            match Rival::of(call.tool).map(Rival::find) {
+                None => readers.push(Reader { call, rival: None }),
+                Some(Some(found)) => readers.push(Reader { call, rival: Some(found) }),
+                Some(None) => findings.absent(call.tool, "not installed"),
+            }
+        }
+        for reader in &readers {
+            reader.hold(&made, findings)?;
+        }
+        rounds::interleave(options.rounds(), &readers, |reader, round| {
+            let cost = reader.program(&made, Output::Nowhere)?.run(LIMIT)?.success()?;
+            let (tool, seconds) = (reader.call.tool, cost.wall.as_secs_f64());
+            say(&format!("round {}: {tool}: {seconds:.2} s", round + 1));
+            record(findings, tool, &made, &cost);
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+fn record(findings: &mut Findings, tool: &str, made: &Made, cost: &Cost) {
+    // Time on the processor, which is the one that it has: what others do to
+    // the machine meanwhile is not in it.
+    let cpu = cost.cpu().as_secs_f64();
+    for (figure, value) in [
+        (PACKETS, number(made.truth.packets) / cpu),
+        (MESSAGES, number(made.truth.exchanges) / cpu),
+        (BYTES, number(made.bytes) / 1e6 / cpu),
+        (CPU, cpu),
+        (WALL, cost.wall.as_secs_f64()),
+        (MEMORY, number(cost.peak) / 1e6),
+    ] {
+        findings.add(tool, figure, value);
+    }
+}
+
+impl Reader {
+    /// Counts once what it finds, which has the file in the page cache, too.
+    /// tracer must find everything; of the others the share is a figure.
+    fn hold(&self, made: &Made, findings: &mut Findings) -> Result<()> {
+        let Some(tells) = self.call.tells else { return Ok(()) };
+        let output = Output::Counted(vec![tells.to_owned()]);
+        let counts = self.program(made, output)?.run(LIMIT)?.success()?.counts;
+        let found = counts.with.first().copied().unwrap_or_default();
+        let known = self.call.each * made.truth.exchanges;
+        if self.rival.is_none() {
+            findings.truth(&format!("{}: {}", made.path.display(), self.call.tool), found, known);
+        }
+        findings.add(self.call.tool, FOUND, 100.0 * number(found) / number(known));
+        Ok(())
+    }
+
+    /// The tool on the last processor; a rival has the capture on its standard
+    /// input, because it need not see the file from below its root.
+    fn program(&self, made: &Made, output: Output) -> Result<Program> {
+        let processor = thread::available_parallelism().map_or(1, usize::from) - 1;
+        let Some(rival) = &self.rival else {
+            let mut command = Command::new(rivals::tracer()?);
+            command.args(self.call.arguments).arg(&made.path);
+            return Ok(Program::new(command, output).on(&[processor]));
+        };
+        let mut command = rival.command();
+        command.args(self.call.arguments);
+        let program = Program::new(command, output).read(&made.path)?.on(&[processor]);
+        Ok(match &rival.root {
+            Some(root) => program.below(root),
+            None => program,
+        })
+    }
+}
