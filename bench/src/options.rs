@@ -10,6 +10,9 @@ use crate::cases::{self, Case};
 /// Rounds of a run whose numbers are kept.
 const ROUNDS: usize = 5;
 
+/// Minutes for which memory is watched.
+const MINUTES: u64 = 10;
+
 /// Measures tracer beside what users would pick instead.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "cargo xtask bench", max_term_width = 100)]
@@ -26,8 +29,8 @@ pub struct Options {
     /// Only these tools (tracer, tcpdump, …), by the beginning of their names
     #[arg(long, value_name = "TOOL", value_delimiter = ',')]
     pub tools: Vec<String>,
-    /// Minutes of cases that look whether something grows
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Minutes of packet time in which it is seen whether memory grows
+    #[arg(long, value_name = "N", default_value_t = MINUTES)]
     pub minutes: u64,
     /// Write all that was measured to a file, as JSON
     #[arg(long, value_name = "FILE")]
@@ -35,6 +38,9 @@ pub struct Options {
     /// Write the tables into docs/PERFORMANCE.md
     #[arg(long, conflicts_with = "quick")]
     pub write: bool,
+    /// Passes of one contender of the case `core`, for callgrind
+    #[arg(long, num_args = 3, hide = true)]
+    pub pass: Vec<String>,
     /// List the cases
     #[arg(long)]
     pub list: bool,
@@ -87,7 +93,7 @@ impl Options {
         if !self.tools.is_empty() {
             let _ = write!(command, " --tools {}", self.tools.join(","));
         }
-        if self.minutes != 1 {
+        if self.minutes != MINUTES {
             let _ = write!(command, " --minutes {}", self.minutes);
         }
         command

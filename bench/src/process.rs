@@ -21,6 +21,7 @@ use memchr::memmem::Finder;
 use nix::{
     sched::{CpuSet, sched_setaffinity},
     sys::signal::{Signal, kill},
+    time::{ClockId, clock_gettime},
     unistd::Pid,
 };
 
@@ -299,10 +300,51 @@ fn said(mut stream: impl Read) -> String {
 /// Not that of its end (`ru_maxrss`): the kernel counts what this program had
 /// when it made a copy of itself to become the other.
 pub fn peak_memory(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+/// The memory that a process has now, in bytes.
+pub fn memory(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
+/// A size on a process's status page, in bytes.
+fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
+}
+
+/// Bytes of this program's heap that are in use, as its allocator counts them.
+pub fn heap() -> u64 {
+    // SAFETY: it takes nothing and returns plain numbers.
+    let info = unsafe { libc::mallinfo2() };
+    info.uordblks as u64 + info.hblkhd as u64
+}
+
+/// Time on a processor that the calling thread has had.
+pub fn thread_time() -> Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+}
+
+/// The last processor, on which what is measured runs alone where the rest of
+/// the benchmark can be elsewhere.
+pub fn last_processor() -> usize {
+    thread::available_parallelism().map_or(1, usize::from) - 1
+}
+
+/// Does something on the last processor.
+pub fn pinned<T: Send>(act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    let mut set = CpuSet::new();
+    set.set(last_processor())?;
+    thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            sched_setaffinity(Pid::from_raw(0), &set)?;
+            act()
+        });
+        thread.join().unwrap_or_else(|_| bail!("what was measured panicked"))
+    })
 }
 
 /// The end of a child and what it used, if it has ended.

@@ -1,7 +1,9 @@
 //! What is measured, a case each.
 
+mod core;
 mod live;
 mod read;
+mod scale;
 
 use anyhow::Result;
 
@@ -23,7 +25,21 @@ pub struct Case {
     pub marks: &'static [Mark],
 }
 
+/// Passes of a contender of the case `core` and nothing else, for who counts
+/// instructions.
+pub fn pass(load: &str, contender: &str, passes: &str) -> Result<()> {
+    core::pass(load, contender, passes)
+}
+
 /// All cases, in the order in which they run.
 pub const fn all() -> &'static [Case] {
-    &[live::SMALL, live::PACED, live::LARGE, live::MAIL, read::CASE]
+    &[
+        live::SMALL,
+        live::PACED,
+        live::LARGE,
+        live::MAIL,
+        read::CASE,
+        core::CASE,
+        scale::CASE,
+    ]
 }

@@ -3,7 +3,7 @@
 
 mod loads;
 
-use std::{process::Command, thread, time::Duration};
+use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
@@ -15,7 +15,7 @@ use crate::{
     made::Made,
     marks::{Bound, Mark, Measure},
     options::Options,
-    process::{Cost, Output, Program},
+    process::{self, Cost, Output, Program},
     rivals::{self, Found, Rival},
     rounds, say,
 };
@@ -146,7 +146,7 @@ impl Reader {
     /// The tool on the last processor; a rival has the capture on its standard
     /// input, because it need not see the file from below its root.
     fn program(&self, made: &Made, output: Output) -> Result<Program> {
-        let processor = thread::available_parallelism().map_or(1, usize::from) - 1;
+        let processor = process::last_processor();
         let Some(rival) = &self.rival else {
             let mut command = Command::new(rivals::tracer()?);
             command.args(self.call.arguments).arg(&made.path);
