@@ -19,7 +19,7 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use memchr::memmem::Finder;
 use nix::{
-    sched::{CpuSet, sched_setaffinity},
+    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
     sys::signal::{Signal, kill},
     time::{ClockId, clock_gettime},
     unistd::Pid,
@@ -335,16 +335,15 @@ pub fn last_processor() -> usize {
 }
 
 /// Does something on the last processor.
-pub fn pinned<T: Send>(act: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+pub fn pinned<T>(act: impl FnOnce() -> Result<T>) -> Result<T> {
+    let this_thread = Pid::from_raw(0);
+    let before = sched_getaffinity(this_thread)?;
     let mut set = CpuSet::new();
     set.set(last_processor())?;
-    thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            sched_setaffinity(Pid::from_raw(0), &set)?;
-            act()
-        });
-        thread.join().unwrap_or_else(|_| bail!("what was measured panicked"))
-    })
+    sched_setaffinity(this_thread, &set)?;
+    let result = act();
+    sched_setaffinity(this_thread, &before)?;
+    result
 }
 
 /// The end of a child and what it used, if it has ended.

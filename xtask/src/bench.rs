@@ -17,16 +17,21 @@ use crate::{
 /// runs tools below the tests' Debian root.
 pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     setup::for_builds()?;
-    setup::for_benchmarks();
+    setup::for_tests();
+    // A quick run holds truths, for which what is there must do.
+    if !arguments.iter().any(|argument| argument == "--quick") {
+        setup::for_benchmarks();
+    }
     let built = build::tracer(Profile::Release)?;
     if built != ExitCode::SUCCESS {
         return Ok(built);
     }
-    let status = Command::new(workspace::cargo())
-        .current_dir(workspace::root())
-        .args(["build", "--release", "--package", "bench"])
-        .status()
-        .context("starting cargo")?;
+    let mut cargo = Command::new(workspace::cargo());
+    cargo.current_dir(workspace::root()).args(["build", "--release", "--package", "bench"]);
+    if setup::has_libpcap() {
+        cargo.args(["--features", "protolens"]);
+    }
+    let status = cargo.status().context("starting cargo")?;
     if !status.success() {
         return Ok(ExitCode::FAILURE);
     }

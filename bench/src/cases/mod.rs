@@ -33,13 +33,5 @@ pub fn pass(load: &str, contender: &str, passes: &str) -> Result<()> {
 
 /// All cases, in the order in which they run.
 pub const fn all() -> &'static [Case] {
-    &[
-        live::SMALL,
-        live::PACED,
-        live::LARGE,
-        live::MAIL,
-        read::CASE,
-        core::CASE,
-        scale::CASE,
-    ]
+    &[live::SMALL, live::PACED, live::LARGE, live::MAIL, read::CASE, core::CASE, scale::CASE]
 }

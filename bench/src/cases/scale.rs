@@ -144,7 +144,7 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     );
     rounds::interleave(options.rounds(), &FLOWS, |(name, flows), _| {
         let flows = if quick { flows / 10 } else { *flows };
-        let (nanos, events) = process::pinned(move || many(flows, exchanges))?;
+        let (nanos, events) = process::pinned(|| many(flows, exchanges))?;
         let opened = u64::from(flows);
         // An opening and a first exchange of each, then the requests and answers.
         findings.truth(

@@ -24,9 +24,18 @@ const SIZE: usize = 4096;
 
 /// Mails of about 4 KiB: text alone, text and HTML, with an attachment.
 pub(super) fn write(mails: u64, pcap: &mut Pcap) -> Result<()> {
+    send(mails, false, pcap)
+}
+
+/// The same without anything that is not in every client.
+pub(super) fn plain(mails: u64, pcap: &mut Pcap) -> Result<()> {
+    send(mails, true, pcap)
+}
+
+fn send(mails: u64, plain: bool, pcap: &mut Pcap) -> Result<()> {
     let scripts = (0..CONNECTIONS).map(|number| {
         let left = mails / CONNECTIONS + u64::from(number < mails % CONNECTIONS);
-        Sender { number, connections: 0, left, open: None, random: Random(number) }
+        Sender { number, connections: 0, left, plain, open: None, random: Random(number) }
     });
     mix(scripts.collect(), pcap)
 }
@@ -36,6 +45,7 @@ struct Sender {
     number: u64,
     connections: u64,
     left: u64,
+    plain: bool,
     /// The connection, mails that it is still good for, and whether the sender
     /// says all of an envelope at once (RFC 2920).
     open: Option<(Conversation, u64, bool)>,
@@ -57,9 +67,10 @@ impl Script for Sender {
         }
         self.left -= 1;
         let id = self.random.next();
+        let space = if self.plain { " " } else { "" };
         let envelope = [
-            format!("MAIL FROM:<anna.{}@example.test> SIZE={SIZE}\r\n", id % 1000),
-            format!("RCPT TO:<bert.{}@example.net>\r\n", id % 777),
+            format!("MAIL FROM:{space}<anna.{}@example.test> SIZE={SIZE}\r\n", id % 1000),
+            format!("RCPT TO:{space}<bert.{}@example.net>\r\n", id % 777),
             "DATA\r\n".to_owned(),
         ];
         let replies =
@@ -103,8 +114,9 @@ impl Sender {
         ] {
             packets.extend(say(&mut conversation, side, clock, text));
         }
-        let good_for = self.left.min(1 + self.random.below(MAILS) as u64);
-        let pipelining = self.random.below(2) == 0;
+        let most = if self.plain { 1 } else { 1 + self.random.below(MAILS) as u64 };
+        let good_for = self.left.min(most);
+        let pipelining = !self.plain && self.random.below(2) == 0;
         self.open = Some((conversation, good_for, pipelining));
         Some(packets)
     }

@@ -56,6 +56,11 @@ pub const SMALL: Kind = Kind { name: "small", exchanges: [200_000, 2_000], write
 pub const LARGE: Kind = Kind { name: "large", exchanges: [500, 20], write: large::write };
 /// Mails of about 4 KiB.
 pub const MAILS: Kind = Kind { name: "mails", exchanges: [20_000, 400], write: mail::write };
+/// The same as the least of clients would send them: one on each connection,
+/// command by command, with a space behind the colon, which RFC 5321 does not
+/// want and protolens does.
+pub const PLAIN_MAILS: Kind =
+    Kind { name: "plain-mails", exchanges: [2_000, 400], write: mail::plain };
 /// IMAP commands of webmails.
 pub const IMAP: Kind = Kind { name: "imap", exchanges: [100_000, 1_000], write: imap::write };
 

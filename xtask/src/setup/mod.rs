@@ -2,7 +2,8 @@
 //!
 //! It asks nothing, says what it did, and does nothing when all is there. What
 //! it can, it keeps below `target/setup`; of the host it changes at most the
-//! packages of a compiler, debootstrap and `ip`.
+//! packages of a compiler, debootstrap and `ip`, and for the benchmark valgrind
+//! and libpcap.
 
 mod apt;
 mod linker;
@@ -65,11 +66,20 @@ pub(crate) fn for_tests() {
     }
 }
 
+/// Whether protolens can be linked: it wants libpcap.
+pub(crate) fn has_libpcap() -> bool {
+    apt::find("pcap-config")
+}
+
 /// Finds or installs what the benchmark needs beyond what tests need: the tools
 /// that tracer is measured beside. Those that cannot be had are told of; the
 /// benchmark then says that they are not installed.
 pub(crate) fn for_benchmarks() {
-    for_tests();
+    for (program, package) in [("valgrind", "valgrind"), ("pcap-config", "libpcap-dev")] {
+        if let Err(error) = apt::provide(&[(program, package)]) {
+            say(&format!("no {package} for the benchmark: {error:#}"));
+        }
+    }
     match root::find_or_install_rivals() {
         Ok(root::Found::Before) => say("the benchmark's tools in that root: as before"),
         Ok(root::Found::Made) => say("the benchmark's tools in that root: installed"),

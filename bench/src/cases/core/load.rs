@@ -34,7 +34,7 @@ pub(super) struct Load {
 
 /// The loads by their names: the kind of capture, messages of an exchange.
 const KINDS: [(&Kind, &str, u64); 3] =
-    [(&made::SMALL, "http", 2), (&made::MAILS, "smtp", 1), (&made::IMAP, "imap", 1)];
+    [(&made::SMALL, "http", 2), (&made::PLAIN_MAILS, "smtp", 1), (&made::IMAP, "imap", 1)];
 
 /// Names of all loads.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {

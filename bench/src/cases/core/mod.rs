@@ -118,7 +118,7 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
 /// Nanoseconds of one pass, on one processor.
 fn measure(contender: &Contender, load: &'static Load, quick: bool) -> Result<f64> {
     let pass = contender.pass;
-    process::pinned(move || {
+    process::pinned(|| {
         // The caches and the allocator as they are when it goes on and on.
         pass(load)?;
         let begun = process::thread_time()?;
