@@ -73,6 +73,21 @@ pub struct LiveArgs {
     /// for all of them to be copied [default: 64K]
     #[arg(long, value_name = "BYTES|none", value_parser = skip_from)]
     pub skip_from: Option<SkipFrom>,
+    /// What becomes of new connections when tracer cannot keep up: shed leaves some of them
+    /// out whole, lose tears holes into all [default: shed]
+    #[arg(long, value_enum)]
+    pub overload: Option<Overload>,
+}
+
+/// What becomes of new connections when tracer cannot keep up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Overload {
+    /// Some of them are not followed at all, so that the others are followed
+    /// completely.
+    #[default]
+    Shed,
+    /// All are followed, and what finds no room in the ring is missing.
+    Lose,
 }
 
 impl LiveArgs {
@@ -85,6 +100,7 @@ impl LiveArgs {
             hook: later.hook.or(self.hook),
             ring_size: later.ring_size.or(self.ring_size),
             skip_from: later.skip_from.or(self.skip_from),
+            overload: later.overload.or(self.overload),
         }
     }
 }

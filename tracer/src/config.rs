@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tracer_common::Hosts;
 
 use crate::{
-    cli::{CommonArgs, Hook, LiveArgs, PortList, SkipFrom},
+    cli::{CommonArgs, Hook, LiveArgs, Overload, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
     output::{Color, Format, View},
@@ -61,6 +61,8 @@ pub struct Live {
     /// Bytes from which on a body that nobody asked for is not copied, if the
     /// operator lets it.
     pub skip_from: Option<u32>,
+    /// What becomes of new flows when the worker cannot keep up.
+    pub overload: Overload,
 }
 
 /// Choices that do not go together.
@@ -158,6 +160,7 @@ impl Config {
                     Some(SkipFrom::Bytes(bytes)) => Some(bytes),
                     Some(SkipFrom::None) => None,
                 },
+                overload: live.overload.unwrap_or_default(),
             },
             hosts: selection::hosts(&common.hosts).ok_or(Error::Hosts)?,
             directions: common.direction.unwrap_or_default(),
@@ -255,6 +258,7 @@ mod tests {
             hook: Hook::Tc,
             ring_size: RING_SIZE,
             skip_from: Some(SKIP_FROM),
+            overload: Overload::Shed,
         };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));

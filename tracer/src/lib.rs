@@ -16,6 +16,7 @@ pub mod flow;
 mod handover;
 pub mod logger;
 pub mod output;
+mod overload;
 pub mod pipeline;
 pub mod privileged;
 #[cfg(test)]

@@ -9,8 +9,9 @@ use std::io;
 use crate::{
     capture::{Source, Status},
     event::{Event, Message, Timestamp, tracer},
-    flow::Table,
+    flow::{Gate, Table},
     output::{Output, pcapng::Recorder},
+    overload::{Load, Overload},
     stats::Stats,
 };
 
@@ -118,6 +119,17 @@ impl<S: Source, O: Output> Pipeline<S, O> {
             side: None,
             message: Message::Stats(tracer::Stats { tracer }),
         });
+    }
+
+    /// Keeps flows out of the table that are not to be followed.
+    pub fn set_gate(&mut self, gate: Box<dyn Gate>) {
+        self.table.set_gate(gate);
+    }
+
+    /// Lets an overload's watch see how the reading stands at `now`, in
+    /// nanoseconds of `CLOCK_MONOTONIC`.
+    pub(crate) fn watch(&mut self, overload: &mut Overload, now: u64, load: &Load) {
+        overload.observe(now, load, self.now, &mut self.table, &mut self.output);
     }
 
     /// Ends all flows, pushes the last `stats` event and flushes the output.

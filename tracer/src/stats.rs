@@ -91,6 +91,14 @@ pub struct FlowCounters {
     pub gap_bytes: u64,
     /// Bytes held for streams, decoders and flows.
     pub memory: u64,
+    /// New flows that were not followed, because the tracer could not keep up.
+    pub shed: u64,
+    /// Flows that were given up for the same reason.
+    pub given_up: u64,
+    /// Packets of flows that are not followed, by what the source counted them
+    /// as.
+    #[serde(skip)]
+    pub unfollowed: u64,
 }
 
 /// The counters of the whole way: the object `tracer` of a `stats` event.
@@ -109,11 +117,14 @@ pub struct Stats {
 
 impl Stats {
     /// Puts the counters of the parts together: what the flow table took for
-    /// duplicates, the source had counted as copied.
+    /// duplicates or did not follow, the source had counted as copied.
     pub fn new(mut outcomes: Outcomes, flows: FlowCounters, events: u64) -> Self {
         let duplicate = flows.duplicate.min(outcomes.copied);
         outcomes.copied -= duplicate;
         outcomes.duplicate += duplicate;
+        let unfollowed = flows.unfollowed.min(outcomes.copied);
+        outcomes.copied -= unfollowed;
+        outcomes.shed += unfollowed;
         Self { seen: outcomes.seen(), outcomes, flows, events }
     }
 }
@@ -145,6 +156,14 @@ impl fmt::Display for Stats {
             "lost: {} ring full, {} unreadable; {} gaps of {} bytes",
             lost.ring_full, lost.unreadable, flows.gaps, flows.gap_bytes
         )?;
-        write!(formatter, "{} flows, {} still open; {events} events", flows.total, flows.open)
+        write!(formatter, "{} flows, {} still open; {events} events", flows.total, flows.open)?;
+        if flows.shed > 0 || flows.given_up > 0 {
+            write!(
+                formatter,
+                "\noverload: {} flows not followed, {} given up",
+                flows.shed, flows.given_up
+            )?;
+        }
+        Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod large;
 mod machines;
 mod neighbours;
 mod outcomes;
+mod overload;
 mod packets;
 mod privileges;
 mod processes;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         readers::tests(),
         outcomes::tests(),
         selection::tests(),
+        overload::tests(),
         packets::tests(),
         neighbours::tests(),
     ];

@@ -89,7 +89,7 @@ fn gone_quietly() -> Result<()> {
 fn stalled() -> Result<()> {
     let topology = Topology::new(Link::Veth)?;
     let nginx = Nginx::start(topology.server())?;
-    let mut tracer = unread(&topology, &["--ring-size", "256K"])?;
+    let mut tracer = unread(&topology, &["--ring-size", "256K", "--overload", "lose"])?;
     let load = Load::start(&topology)?;
     thread::sleep(STALL);
     tracer.read_on();

@@ -203,6 +203,7 @@ messages! {
         "anomaly" => Anomaly(tracer::Anomaly<'a>),
         "upgrade" => Upgrade(tracer::Upgrade),
         "undecoded" => Undecoded(tracer::Undecoded),
+        "overload" => Overload(tracer::Overload),
         "stats" => Stats(tracer::Stats),
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Describe, Place, Side, Text};
+use super::{Describe, Place, Side, Span, Text};
 
 /// `gap`: bytes that no decoder got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -49,17 +49,20 @@ pub enum GapCause {
     Midstream,
     /// The protocol was to be found by the first bytes, and was not.
     UnknownProtocol,
+    /// The tracer could not keep up, and gave the connection up.
+    Overload,
 }
 
 impl GapCause {
     /// All causes.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::RingFull,
         Self::NotCaptured,
         Self::StreamLimit,
         Self::FlowLimit,
         Self::Midstream,
         Self::UnknownProtocol,
+        Self::Overload,
     ];
 
     /// The name as in the event.
@@ -71,6 +74,7 @@ impl GapCause {
             Self::FlowLimit => "flow-limit",
             Self::Midstream => "midstream",
             Self::UnknownProtocol => "unknown-protocol",
+            Self::Overload => "overload",
         }
     }
 }
@@ -180,6 +184,88 @@ impl Reason {
             Self::OneSided => "one side said nothing",
             Self::Incomplete => "no message is complete",
         }
+    }
+}
+
+/// `overload`: the tracer cannot keep up and does not follow all connections,
+/// or does so again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Overload {
+    /// The object `tracer`.
+    pub tracer: OverloadObject,
+}
+
+/// The object `tracer` of `overload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OverloadObject {
+    /// The object `tracer.overload`.
+    pub overload: OverloadFields,
+}
+
+/// The object `tracer.overload`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OverloadFields {
+    /// What is done about it.
+    pub state: OverloadState,
+    /// Percent of the new connections that are not followed.
+    pub share: u32,
+    /// Percent of the ring that waits to be read.
+    pub ring: u32,
+    /// How old the oldest record in it is, nanoseconds.
+    pub delay: u64,
+    /// New connections that were not followed, since the tracer began.
+    pub shed: u64,
+    /// Followed connections that were given up, since the tracer began.
+    pub given_up: u64,
+}
+
+/// What is done about an overload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OverloadState {
+    /// A share of the new connections is not followed.
+    Shedding,
+    /// No new one is, and some of those that were followed are given up.
+    GivingUp,
+    /// All new connections are followed again.
+    Over,
+}
+
+impl Overload {
+    /// That state, with nothing counted.
+    pub const fn new(state: OverloadState) -> Self {
+        let overload = OverloadFields { state, share: 0, ring: 0, delay: 0, shed: 0, given_up: 0 };
+        Self { tracer: OverloadObject { overload } }
+    }
+}
+
+impl fmt::Display for Overload {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OverloadFields { state, share, ring, delay, shed, given_up } = self.tracer.overload;
+        match state {
+            OverloadState::Over => formatter.write_str("[overload is over: ")?,
+            OverloadState::Shedding | OverloadState::GivingUp => write!(
+                formatter,
+                "[overload: {share} % of new connections are not followed; \
+                 the ring is {ring} % full, {} behind; ",
+                Span(delay)
+            )?,
+        }
+        write!(formatter, "{shed} not followed")?;
+        if given_up > 0 {
+            write!(formatter, ", {given_up} given up")?;
+        }
+        formatter.write_str(" so far]")
+    }
+}
+
+impl Describe for Overload {
+    fn place(&self) -> Place {
+        Place::Note
+    }
+
+    fn is_failure(&self) -> bool {
+        self.tracer.overload.state != OverloadState::Over
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
     capture::{Direction, Segment, TcpFlags},
     decode::Protocol,
     event::{
-        CommunityId, Connection, Message, Side, Sink, Timestamp,
+        CommunityId, Connection, Endpoint, Message, Side, Sink, Timestamp,
         tcp::{Open, OpenFields},
         tracer::GapCause,
     },
@@ -117,6 +117,12 @@ impl Flow {
     pub(super) fn key(&self) -> Key {
         let Connection { client, server, vlan, .. } = &self.connection;
         Key::between(*client, *server, *vlan)
+    }
+
+    /// Its ends, the client first, and the sequence number of the client's SYN,
+    /// if that was seen.
+    pub(super) const fn ends(&self) -> (&Endpoint, &Endpoint, Option<u32>) {
+        (&self.connection.client, &self.connection.server, self.halves.client.syn)
     }
 
     /// Who sent a segment of this flow.
@@ -260,8 +266,10 @@ impl Flow {
         sink: &mut dyn Sink,
     ) {
         let Some((dialogue, mut context)) = self.parts(now, settings, sink) else { return };
-        if ending == Ending::Evicted {
-            dialogue.blame(GapCause::FlowLimit);
+        match ending {
+            Ending::Evicted => dialogue.blame(GapCause::FlowLimit),
+            Ending::Shed => dialogue.blame(GapCause::Overload),
+            _ => {}
         }
         dialogue.finish(&mut context);
         let Some(dialogue) = self.dialogue.take() else { return };

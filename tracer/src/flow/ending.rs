@@ -19,6 +19,8 @@ pub(super) enum Ending {
     Reused,
     /// Memory was needed.
     Evicted,
+    /// It was given up, because the tracer cannot keep up.
+    Shed,
     /// The source ended.
     End,
 }
@@ -32,6 +34,7 @@ impl Ending {
             Self::Idle => "idle",
             Self::Reused => "reused",
             Self::Evicted => "evicted",
+            Self::Shed => "shed",
             Self::End => "end",
         }
     }

@@ -13,6 +13,7 @@ mod dialogue;
 mod ending;
 mod explain;
 mod first;
+mod gate;
 mod half;
 mod index;
 mod intake;
@@ -28,6 +29,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use gate::Gate;
 pub use table::Table;
 
 use crate::decode;

@@ -1,5 +1,7 @@
 //! Where flows stand: numbered places, in the order of their latest segment.
 
+use std::ops::Range;
+
 use super::{connection::Flow, maybe::Maybe};
 use crate::event::Timestamp;
 
@@ -76,6 +78,11 @@ impl Slots {
         self.place(slot).entry = Some(Box::new(entry));
         self.join(slot, Line::Live);
         slot
+    }
+
+    /// The numbers of all places, taken or not.
+    pub(super) fn numbers(&self) -> Range<Slot> {
+        0..Slot::try_from(self.places.len()).unwrap_or(Slot::MAX)
     }
 
     /// The flow at a place.

@@ -6,6 +6,7 @@ use super::{
     Settings,
     connection::{Flow, Verdict},
     ending::Ending,
+    gate::Gate,
     index::Index,
     key::{self, Key},
     maybe::Maybe,
@@ -13,7 +14,7 @@ use super::{
 };
 use crate::{
     capture::{Segment, TcpFlags},
-    event::{Side, Sink, Timestamp},
+    event::{Endpoint, Side, Sink, Timestamp},
     stats::FlowCounters,
 };
 
@@ -46,7 +47,13 @@ pub struct Table {
     counters: FlowCounters,
     /// Bytes held by all flows.
     held: usize,
+    /// Keeps flows out that are not to be followed.
+    gate: Option<Box<dyn Gate>>,
 }
+
+/// Says of a flow by its ends, the client first, and the sequence number of its
+/// SYN, if that was seen, whether it is meant.
+pub(crate) type Picks<'a> = dyn FnMut(&Endpoint, &Endpoint, Option<u32>) -> bool + 'a;
 
 impl Table {
     /// An empty table.
@@ -58,7 +65,13 @@ impl Table {
             holes: BinaryHeap::new(),
             counters: FlowCounters::default(),
             held: 0,
+            gate: None,
         }
+    }
+
+    /// Asks a gate before a flow is followed that shows first in mid-stream.
+    pub fn set_gate(&mut self, gate: Box<dyn Gate>) {
+        self.gate = Some(gate);
     }
 
     /// Takes the next segment and pushes what became known by it.
@@ -129,9 +142,29 @@ impl Table {
         self.holes.clear();
     }
 
+    /// Gives up the flows that are picked, and says how many those were.
+    pub(crate) fn give_up(
+        &mut self,
+        picks: &mut Picks<'_>,
+        now: Timestamp,
+        sink: &mut dyn Sink,
+    ) -> u64 {
+        let before = self.counters.given_up;
+        for slot in self.slots.numbers() {
+            let Some(entry) = self.slots.get(slot) else { continue };
+            let (client, server, syn) = entry.flow.ends();
+            if entry.flow.is_open() && picks(client, server, syn) {
+                self.remove(slot, Ending::Shed, now, sink);
+                self.counters.given_up += 1;
+            }
+        }
+        self.counters.given_up - before
+    }
+
     /// What happened so far.
     pub fn counters(&self) -> FlowCounters {
-        FlowCounters { memory: self.held as u64, ..self.counters }
+        let shed = self.gate.as_ref().map_or(0, |gate| gate.shed());
+        FlowCounters { memory: self.held as u64, shed, ..self.counters }
     }
 
     /// The flow that a segment belongs to, and whether it had to let go of one
@@ -164,6 +197,11 @@ impl Table {
     ) -> Option<Slot> {
         let shows = segment.tcp.flags.has(TcpFlags::SYN) || segment.len > 0;
         if !shows && !self.settings.rows && !self.settings.explain {
+            return None;
+        }
+        let opens = segment.tcp.flags.has(TcpFlags::SYN) && !segment.tcp.flags.has(TcpFlags::ACK);
+        if !opens && self.gate.as_mut().is_some_and(|gate| !gate.admits(segment)) {
+            self.counters.unfollowed += u64::from(!segment.more);
             return None;
         }
         let side = key::sender(segment, |port| self.settings.traces(port));

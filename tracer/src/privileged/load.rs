@@ -22,7 +22,7 @@ use super::{
     capabilities::{self, Missing},
     netlink::{Direction, Framing},
 };
-use crate::config::Config;
+use crate::{config::Config, overload};
 
 /// The kernel side, as build.rs made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer.bpf.o"));
@@ -128,6 +128,8 @@ pub(super) struct Object {
     settings: Array<MapData, Settings>,
     chosen: Settings,
     outcomes: MapData,
+    /// Those of [`overload::MAPS`], in their order.
+    shedding: Vec<MapData>,
     /// What the worker writes while it runs: which bytes need not be copied.
     slots: MapData,
     switches: MapData,
@@ -171,12 +173,21 @@ impl Object {
         });
         let (slots, switches) = (slots?, switches?);
 
+        let shedding = overload::MAPS
+            .iter()
+            .map(|name| match take(&mut ebpf, name)? {
+                Map::Array(data) => Ok(data),
+                _ => Err(Error::Object(format!("array {name}"))),
+            })
+            .collect::<Result<_, _>>()?;
+
         let flags = if config.pure_acks() { COPY_PURE_ACKS } else { 0 };
         let skip_from = config.skip_from().unwrap_or(NO_SKIP);
         let chosen =
             Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards: SHARDS, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
-        let mut object = Self { ebpf, settings, chosen, outcomes, slots, switches, rings, logger };
+        let mut object =
+            Self { ebpf, settings, chosen, outcomes, shedding, slots, switches, rings, logger };
         object.refresh()?;
         // The programs refer to these maps by descriptors, which must be open
         // until the kernel has loaded the programs.
@@ -230,8 +241,9 @@ impl Object {
     pub(super) fn handed_over(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
         let maps =
             [("OUTCOMES", &self.outcomes), ("SLOTS", &self.slots), ("SWITCHES", &self.switches)];
-        let names = maps.iter().map(|(name, _)| (*name).to_owned()).collect();
-        let maps = maps.into_iter().map(|(_, map)| map).chain(&self.rings);
+        let maps = maps.into_iter().chain(overload::MAPS.into_iter().zip(&self.shedding));
+        let names = maps.clone().map(|(name, _)| name.to_owned()).collect();
+        let maps = maps.map(|(_, map)| map).chain(&self.rings);
         (names, maps.map(|map| map.fd().as_fd()).collect())
     }
 

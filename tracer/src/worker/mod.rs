@@ -26,6 +26,7 @@ use self::{
 };
 use crate::{
     capture::live::{self, Counters, LiveSource},
+    cli,
     config::Config,
     confine,
     event::Timestamp,
@@ -35,6 +36,7 @@ use crate::{
         Look, Writer,
         pcapng::{PacketFile, Recorder},
     },
+    overload,
     pipeline::{self, Pipeline},
     signals,
 };
@@ -54,6 +56,9 @@ pub(crate) enum Error {
     /// The rings cannot be read.
     #[error(transparent)]
     Rings(#[from] live::Error),
+    /// New flows cannot be shed.
+    #[error(transparent)]
+    Overload(#[from] overload::Error),
     /// The events cannot be written.
     #[error(transparent)]
     Pipeline(#[from] pipeline::Error<live::Error>),
@@ -89,8 +94,9 @@ pub(crate) fn run(
         // It has said why.
         return Ok(ExitCode::FAILURE);
     };
-    let ToWorker::Hello { maps, seed: _ } = hello else { return Err(Error::Handover) };
-    let maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
+    let ToWorker::Hello { maps, seed } = hello else { return Err(Error::Handover) };
+    let mut maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
+    let overload = overload(&mut maps, seed, config.live.overload)?;
     let mut source = source(maps)?;
     loop {
         match channel.receive()? {
@@ -111,7 +117,7 @@ pub(crate) fn run(
         Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));
     let clock = Clock::new()?;
     pipeline.begin(Timestamp(clock.now()));
-    let common = Shared { control: &control, clock: &clock };
+    let common = Shared { control: &control, clock: &clock, overload };
     let mut shard = Shard::new(0, pipeline, &common);
     let traced = trace(&mut shard, &control, config);
     let status =
@@ -121,6 +127,21 @@ pub(crate) fn run(
         Ok(()) if control.is_orphaned() => Err(Error::Orphaned),
         other => other.map(|()| status),
     }
+}
+
+/// Opens what new flows are shed by, if the operator wants that.
+fn overload(
+    maps: &mut Maps,
+    seed: u64,
+    wanted: cli::Overload,
+) -> Result<Option<Arc<overload::Maps>>, Error> {
+    if wanted == cli::Overload::Lose {
+        return Ok(None);
+    }
+    let [state, stopped, admitted] = overload::MAPS.map(|name| maps.take(name));
+    let maps = state.zip(stopped).zip(admitted);
+    let ((state, stopped), admitted) = maps.ok_or(Error::Handover)?;
+    Ok(Some(Arc::new(overload::Maps::new([state, stopped, admitted], seed)?)))
 }
 
 /// Opens what was handed over.

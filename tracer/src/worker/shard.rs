@@ -1,6 +1,6 @@
 //! The loop of a shard: reads its ring, decodes, hands the events on.
 
-use std::{os::fd::AsFd as _, thread};
+use std::{os::fd::AsFd as _, sync::Arc, thread};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -15,6 +15,7 @@ use crate::{
     event::Timestamp,
     handover::ToWorker,
     output::Output,
+    overload::{self, Load, Overload},
     pipeline::Pipeline,
 };
 
@@ -22,6 +23,8 @@ use crate::{
 pub(super) struct Shared<'a> {
     pub(super) control: &'a Control,
     pub(super) clock: &'a Clock,
+    /// How new flows are shed, if they are to be.
+    pub(super) overload: Option<Arc<overload::Maps>>,
 }
 
 /// A shard: a ring, its flows, and where their events go.
@@ -31,6 +34,7 @@ pub(super) struct Shard<'a, O> {
     shared: &'a Shared<'a>,
     fill: Fill,
     pace: Pace,
+    overload: Option<Overload>,
     /// When silent flows were last looked for, by `CLOCK_MONOTONIC`.
     ticked: u64,
 }
@@ -39,12 +43,17 @@ impl<'a, O: Output> Shard<'a, O> {
     /// Before its first batch.
     pub(super) fn new(
         number: usize,
-        pipeline: Pipeline<LiveSource, O>,
+        mut pipeline: Pipeline<LiveSource, O>,
         shared: &'a Shared<'a>,
     ) -> Self {
         let fill = pipeline.source().fill();
         let pace = Pace::new(fill.size(), fill.read());
-        Self { number, pipeline, shared, fill, pace, ticked: clock::monotonic() }
+        let maps = shared.overload.as_ref();
+        let overload = maps.map(|maps| Overload::new(maps, number, fill.size() as u64));
+        if let Some(overload) = &overload {
+            pipeline.set_gate(overload.gate());
+        }
+        Self { number, pipeline, shared, fill, pace, overload, ticked: clock::monotonic() }
     }
 
     /// Reads and decodes until it is told to stop and the ring is empty.
@@ -57,7 +66,7 @@ impl<'a, O: Output> Shard<'a, O> {
         &mut self,
         mut each_second: impl FnMut(&mut Pipeline<LiveSource, O>),
     ) -> Result<(), Error> {
-        let Self { number, shared: Shared { control, clock }, .. } = *self;
+        let Self { number, shared: Shared { control, clock, .. }, .. } = *self;
         control.enter();
         loop {
             for change in control.changes(number) {
@@ -72,7 +81,14 @@ impl<'a, O: Output> Shard<'a, O> {
                 each_second(&mut self.pipeline);
                 self.pipeline.tick(Timestamp(now.wrapping_add(offset)))?;
             }
+            let waiting = self.fill.waiting() as u64;
             let status = self.pipeline.step()?;
+            if let Some(overload) = &mut self.overload {
+                let oldest = self.pipeline.source().oldest();
+                let age = oldest.map_or(0, |oldest| now.saturating_sub(oldest));
+                let load = Load { waiting, size: self.fill.size() as u64, age };
+                self.pipeline.watch(overload, now, &load);
+            }
             control.progress();
             match status {
                 Status::End => return Ok(()),
@@ -97,7 +113,7 @@ impl<'a, O: Output> Shard<'a, O> {
     /// Sleeps until there is something to read or to do, a second at most.
     fn sleep(&mut self) {
         const SECOND: u16 = 1000;
-        let Shared { control, clock } = *self.shared;
+        let Shared { control, clock, .. } = *self.shared;
         self.pipeline.source_mut().rest();
         let source = self.pipeline.source();
         let clock_fd = (self.number == 0).then(|| clock.as_fd());

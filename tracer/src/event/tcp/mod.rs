@@ -41,8 +41,9 @@ pub struct Close {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct CloseFields {
     /// How it ended: `closed` (FIN of both sides), `reset`, `idle`, `reused`
-    /// (a new connection took its ports), `evicted` (a limit), `end` (the
-    /// tracer stopped first).
+    /// (a new connection took its ports), `evicted` (a limit), `shed` (the
+    /// tracer could not keep up and gave it up), `end` (the tracer stopped
+    /// first).
     pub state: &'static str,
     /// Segments that carried only bytes seen before.
     pub retransmissions: u64,

@@ -3,6 +3,7 @@
 mod detection;
 mod dialogues;
 mod explain;
+mod gate;
 mod hostile;
 mod limits;
 mod points;

@@ -14,7 +14,7 @@ use super::json::{ConnectionObjects, Envelope};
 use crate::event::{Message, tcp::RowFields};
 
 /// What the tracer says of itself, so on no connection.
-const WITHOUT_CONNECTION: &str = "stats";
+const WITHOUT_CONNECTION: [&str; 2] = ["overload", "stats"];
 
 /// The groups of what all events have, and of the rows of segments.
 const ALL: &str = "";
@@ -34,7 +34,7 @@ pub fn schema() -> Value {
     for ((action, _), message) in actions.iter().zip(messages) {
         let mut object = Object::default();
         object.add(names.rename(ALL, envelope.clone()));
-        if *action != WITHOUT_CONNECTION {
+        if !WITHOUT_CONNECTION.contains(action) {
             object.add(names.rename(ALL, connection.clone()));
         }
         object.add(names.rename(group(action), message));
