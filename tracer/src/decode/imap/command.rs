@@ -102,8 +102,36 @@ const COMMANDS: &[(&str, Kind, MailboxAt)] = &[
     ("GETJMAPACCESS", Kind::Other, None),
 ];
 
+/// Names of the commands, packed, in the same order.
+const PACKED: [u128; COMMANDS.len()] = {
+    let mut packed = [0; COMMANDS.len()];
+    let mut at = 0;
+    while at < packed.len() {
+        packed[at] = pack(COMMANDS[at].0.as_bytes());
+        at += 1;
+    }
+    packed
+};
+
+/// A name of up to 16 bytes in one number, letters in upper case; 0 for any
+/// other.
+const fn pack(name: &[u8]) -> u128 {
+    if name.len() > 16 {
+        return 0;
+    }
+    let mut packed = 0;
+    let mut rest = name;
+    while let [first, behind @ ..] = rest {
+        packed = packed << 8 | first.to_ascii_uppercase() as u128;
+        rest = behind;
+    }
+    packed
+}
+
 fn known(name: &[u8]) -> Option<&'static (&'static str, Kind, MailboxAt)> {
-    COMMANDS.iter().find(|(known, ..)| name.eq_ignore_ascii_case(known.as_bytes()))
+    let packed = pack(name);
+    let at = PACKED.iter().position(|known| *known == packed && packed != 0)?;
+    COMMANDS.get(at)
 }
 
 /// Whether a line begins with the name of a command.

@@ -1,5 +1,7 @@
 //! Address lists (RFC 5322 section 3.4), as they are and as they should be.
 
+use std::borrow::Cow;
+
 /// A piece of a structured field's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
@@ -12,6 +14,18 @@ enum Token<'a> {
     /// Anything else.
     Atom(&'a [u8]),
 }
+
+/// Bytes that end an atom.
+const SPECIAL: [bool; 256] = {
+    let ends = b" \t\r\n(,;:<>\"[";
+    let mut special = [false; 256];
+    let mut at = 0;
+    while at < ends.len() {
+        special[ends[at] as usize] = true;
+        at += 1;
+    }
+    special
+};
 
 /// The token at the front of a value, and its length.
 fn token(value: &[u8]) -> Option<(Token<'_>, usize)> {
@@ -26,7 +40,7 @@ fn token(value: &[u8]) -> Option<(Token<'_>, usize)> {
             (Token::Enclosed(value.get(..len)?), len)
         }
         _ => {
-            let special = |byte: &u8| b" \t\r\n(,;:<>\"[".contains(byte);
+            let special = |byte: &u8| SPECIAL.get(usize::from(*byte)) == Some(&true);
             let len = value.iter().position(special).unwrap_or(value.len()).max(1);
             (Token::Atom(value.get(..len)?), len)
         }
@@ -69,29 +83,37 @@ pub(super) fn enclosed_len(value: &[u8], close: u8) -> usize {
 
 /// What stands between two commas.
 #[derive(Default)]
-struct Mailbox {
+struct Mailbox<'a> {
     /// Words outside of angle brackets.
-    words: Vec<Vec<u8>>,
+    words: Vec<Cow<'a, [u8]>>,
     /// Blanks stand behind the last word.
     apart: bool,
     /// What stands in angle brackets.
-    angle: Option<Vec<u8>>,
+    angle: Option<Cow<'a, [u8]>>,
     in_angle: bool,
 }
 
-impl Mailbox {
-    fn push(&mut self, piece: &[u8]) {
+/// Adds to bytes, which are borrowed as long as they are one piece.
+fn extend<'a>(bytes: &mut Cow<'a, [u8]>, piece: &'a [u8]) {
+    if bytes.is_empty() {
+        *bytes = Cow::Borrowed(piece);
+    } else {
+        bytes.to_mut().extend_from_slice(piece);
+    }
+}
+
+impl<'a> Mailbox<'a> {
+    fn push(&mut self, piece: &'a [u8]) {
         let apart = std::mem::take(&mut self.apart);
         if self.in_angle {
-            self.angle.get_or_insert_default().extend_from_slice(piece);
-            return;
+            return extend(self.angle.get_or_insert_default(), piece);
         }
         let joint = |byte: Option<&u8>| matches!(byte, Some(b'@' | b'.'));
         match self.words.last_mut() {
             Some(word) if !apart || joint(word.last()) || joint(piece.first()) => {
-                word.extend_from_slice(piece);
+                extend(word, piece);
             }
-            _ => self.words.push(piece.to_vec()),
+            _ => self.words.push(Cow::Borrowed(piece)),
         }
     }
 
@@ -103,23 +125,28 @@ impl Mailbox {
 
     /// The address: what stands in the brackets; without them the word with
     /// an `@`, or the only one.
-    fn end(&mut self) -> Option<Vec<u8>> {
-        let Self { mut words, angle, .. } = std::mem::take(self);
-        if let Some(angle) = angle {
-            let route = angle.starts_with(b"@");
-            let colon = memchr::memchr(b':', &angle).filter(|_| route);
-            let address = colon.and_then(|at| angle.get(at + 1..)).unwrap_or(&angle);
-            return (!address.is_empty()).then(|| address.to_vec());
-        }
-        let with_at = words.iter().position(|word| word.contains(&b'@'));
-        let at = with_at.or_else(|| (words.len() == 1).then_some(0))?;
-        Some(words.swap_remove(at))
+    fn end(&mut self) -> Option<Cow<'a, [u8]>> {
+        (self.apart, self.in_angle) = (false, false);
+        let with_at = self.words.iter().position(|word| word.contains(&b'@'));
+        let only = (self.words.len() == 1).then_some(0);
+        let word = with_at.or(only).map(|at| self.words.swap_remove(at));
+        self.words.clear();
+        let Some(angle) = self.angle.take() else { return word };
+        let route = memchr::memchr(b':', &angle).filter(|_| angle.starts_with(b"@"));
+        let address = match (route, angle) {
+            (None, angle) => angle,
+            (Some(colon), Cow::Borrowed(angle)) => {
+                angle.get(colon + 1..).unwrap_or_default().into()
+            }
+            (Some(colon), Cow::Owned(mut angle)) => angle.split_off(colon + 1).into(),
+        };
+        Some(address).filter(|address| !address.is_empty())
     }
 }
 
 /// The addresses of a list, without names, comments, routes and the names of
 /// groups.
-pub(super) fn addresses(value: &[u8]) -> Vec<Vec<u8>> {
+pub(super) fn addresses(value: &[u8]) -> Vec<Cow<'_, [u8]>> {
     let mut found = Vec::new();
     let mut mailbox = Mailbox::default();
     let mut rest = value;
@@ -128,10 +155,12 @@ pub(super) fn addresses(value: &[u8]) -> Vec<Vec<u8>> {
         match token {
             Token::Space => mailbox.apart = true,
             Token::Atom(piece) | Token::Enclosed(piece) => mailbox.push(piece),
-            Token::Mark(mark @ (b',' | b':')) if mailbox.in_route() => mailbox.push(&[mark]),
+            Token::Mark(mark @ (b',' | b':')) if mailbox.in_route() => {
+                mailbox.push(if mark == b',' { b"," } else { b":" });
+            }
             Token::Mark(b'<') => {
                 mailbox.in_angle = true;
-                mailbox.angle = Some(Vec::new());
+                mailbox.angle = Some(Cow::default());
             }
             Token::Mark(b'>') => mailbox.in_angle = false,
             Token::Mark(b':') if mailbox.in_angle => mailbox.push(b":"),

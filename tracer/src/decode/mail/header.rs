@@ -12,6 +12,10 @@ const MAIL_LIMIT: usize = 64 * 1024;
 const PART_LIMIT: usize = 8 * 1024;
 /// What a field costs beside its value.
 const FIELD_COST: usize = size_of::<Field>();
+/// Bytes of values for which there is room from the first field on.
+const MAIL_ROOM: usize = 512;
+/// The same of a part's header.
+const PART_ROOM: usize = 128;
 /// Longest name of a field; registered ones have 40 characters at most.
 const NAME_LIMIT: usize = 128;
 
@@ -51,9 +55,15 @@ const NAMES: [(&[u8], Name); 14] = [
     (b"Content-Transfer-Encoding", Name::ContentTransferEncoding),
 ];
 
+/// Whether a byte may stand in a field's name (RFC 5322 section 2.2).
+const fn is_name(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && byte != b':'
+}
+
 impl Name {
     fn named(name: &[u8]) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, name)| *name)
+        let same = |known: &[u8]| name.len() == known.len() && name.eq_ignore_ascii_case(known);
+        NAMES.iter().find(|(known, _)| same(known)).map(|(_, name)| *name)
     }
 
     /// Whether the header of a part may have it as well (RFC 2045).
@@ -127,7 +137,10 @@ impl Header {
             at += match self.at {
                 At::Ended => return at,
                 At::Value { kept } => self.value(kept, bytes.get(at..).unwrap_or_default()),
-                At::LineStart => self.line_start(byte),
+                At::LineStart => match self.whole_line(bytes, at) {
+                    Some(taken) => taken,
+                    None => self.line_start(byte),
+                },
                 At::Cr if byte == b'\n' => {
                     self.at = At::Ended;
                     1
@@ -141,6 +154,21 @@ impl Header {
             };
         }
         at
+    }
+
+    /// Takes the line at `from` if all of it is there and it is a field's first,
+    /// as most are; any other goes byte by byte.
+    fn whole_line(&mut self, bytes: &[u8], from: usize) -> Option<usize> {
+        let rest = bytes.get(from..)?;
+        let colon = rest.iter().take(NAME_LIMIT).position(|byte| !is_name(*byte))?;
+        let (name, value) = rest.split_at_checked(colon)?;
+        let value = value.strip_prefix(b":")?;
+        if name.is_empty() || memchr(b'\n', value).is_none() {
+            return None;
+        }
+        self.line = self.values.len();
+        self.field(Name::named(name));
+        Some(colon + 1 + self.value(self.kept, value))
     }
 
     fn line_start(&mut self, byte: u8) -> usize {
@@ -165,25 +193,29 @@ impl Header {
     /// old senders put blanks (RFC 5322 section 4.5).
     fn name_byte(&mut self, byte: u8) -> usize {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
-        let is_name = match byte {
+        let goes_on = match byte {
             b':' => !self.name.is_empty(),
             b' ' | b'\t' => true,
-            b'!'..=b'~' => !self.name.last().is_some_and(blank),
+            _ if is_name(byte) => !self.name.last().is_some_and(blank),
             _ => false,
         };
-        if !is_name || self.name.len() >= NAME_LIMIT {
+        if !goes_on || self.name.len() >= NAME_LIMIT {
             return self.no_field();
         }
         if byte != b':' {
             self.name.push(byte);
             return 1;
         }
-        let name =
-            Name::named(self.name.trim_ascii_end()).filter(|name| !self.part || name.is_of_parts());
+        self.field(Name::named(self.name.trim_ascii_end()));
+        1
+    }
+
+    /// The value of a field begins.
+    fn field(&mut self, name: Option<Name>) {
+        let name = name.filter(|name| !self.part || name.is_of_parts());
         self.kept = name.is_some_and(|name| self.begin(name));
         self.begun = true;
         self.at = At::Value { kept: self.kept };
-        1
     }
 
     /// The line at hand is no field's: the line that a mailbox begins with is
@@ -211,6 +243,11 @@ impl Header {
         if self.room() <= FIELD_COST {
             self.truncated = true;
             return false;
+        }
+        if self.fields.is_empty() {
+            // Of most mails all is kept that matters, without moving it.
+            self.values.reserve(if self.part { PART_ROOM } else { MAIL_ROOM });
+            self.fields.reserve(if self.part { 3 } else { 8 });
         }
         let at = self.values.len();
         self.fields.push(Field { name, start: at, end: at });

@@ -66,7 +66,7 @@ impl Header {
     /// The addresses of all fields of a name.
     fn addresses(&self, name: Name) -> Addresses<'_> {
         let addresses = self.all(name).flat_map(address::addresses);
-        Addresses { address: addresses.map(Text::from).collect() }
+        Addresses { address: addresses.map(Text).collect() }
     }
 }
 

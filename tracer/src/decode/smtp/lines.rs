@@ -88,6 +88,10 @@ impl Lines {
         self.eight_bit |= !bytes.is_ascii();
         let mut rest = bytes;
         while let Some(first) = rest.first() {
+            if let Some(taken) = self.plain_line(rest) {
+                rest = rest.get(taken..).unwrap_or_default();
+                continue;
+            }
             if std::mem::take(&mut self.cr) {
                 if *first == b'\n' {
                     self.end_line(Break::CrLf);
@@ -105,6 +109,21 @@ impl Lines {
             }
             rest = rest.get(run + 1..).unwrap_or_default();
         }
+    }
+
+    /// Takes a whole line that is like most: behind one that ended with CR LF,
+    /// ended so itself, and too long for a lookalike. Returns its length.
+    fn plain_line(&mut self, bytes: &[u8]) -> Option<usize> {
+        let fresh = self.before == Break::CrLf && self.text == 0 && self.since_lf == 0;
+        if !fresh || self.cr || self.behind {
+            return None;
+        }
+        let at = memchr2(b'\r', b'\n', bytes)?;
+        if at <= 2 || bytes.get(at..at + 2) != Some(b"\r\n") {
+            return None;
+        }
+        self.long |= at as u64 + 2 > LIMIT;
+        Some(at + 2)
     }
 
     fn text(&mut self, run: &[u8]) {
