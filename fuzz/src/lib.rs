@@ -8,6 +8,8 @@
 //! What holds for all of them: nothing panics, no sum overflows, and nothing
 //! takes more memory than its limit. Each module says what holds beside that.
 
+#[cfg(test)]
+mod crowd;
 mod heap;
 mod input;
 mod ledger;

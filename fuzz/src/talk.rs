@@ -1,6 +1,9 @@
 //! A TCP connection without packets: segments straight into a flow table.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::LazyLock,
+};
 
 use tracer::{
     capture::{
@@ -18,6 +21,10 @@ pub(crate) const NOW: Timestamp = Timestamp(1_000_000_000);
 pub(crate) const CLIENT_PORT: u16 = 40_000;
 /// Sequence numbers of the SYNs, so that one of them wraps soon.
 const FIRST: [u32; 2] = [u32::MAX - 100, 7];
+
+/// Where everything is seen.
+static INTERFACE: LazyLock<Interface> =
+    LazyLock::new(|| Interface { name: "eth0".into(), loopback: false });
 
 /// What flows are told when an operator chooses nothing.
 pub(crate) fn settings() -> flow::Settings {
@@ -58,12 +65,11 @@ impl Piece<'_> {
             Side::Server => (server, client),
         };
         let [sequence, acknowledgement] = self.numbers;
-        let interface = Interface { name: "eth0".into(), loopback: false };
         table.segment(
             &Segment {
                 time: self.time,
                 point: Point { interface: self.interface, direction: Direction::Unknown },
-                interface: &interface,
+                interface: &INTERFACE,
                 vlan: Vlan::default(),
                 source,
                 destination,

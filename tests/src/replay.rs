@@ -59,7 +59,8 @@ const BODY: usize = 4096;
 ///
 /// When the capture cannot be read.
 pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
-    let decode = decode::Settings { show_secrets, pieces: true, exchanges: true, body: BODY };
+    let decode =
+        decode::Settings { show_secrets, pieces: true, exchanges: true, body: BODY, brief: false };
     output::everything(|sink| replay(capture, stream_limit, true, decode, sink))
 }
 

@@ -132,6 +132,7 @@ impl Config {
                 pieces: segments,
                 exchanges: view == View::Exchanges,
                 body: common.body.unwrap_or(0),
+                brief: common.format.unwrap_or_default() == Format::Text,
             },
         };
         if flows.stream_limit > flows.flow_limit {

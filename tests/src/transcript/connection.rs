@@ -123,7 +123,7 @@ impl Transcript {
     /// What decoders are told.
     const fn decode(&self, exchanges: bool, pieces: bool) -> decode::Settings {
         let super::Settings { show_secrets, body, .. } = self.settings;
-        decode::Settings { show_secrets, pieces, exchanges, body }
+        decode::Settings { show_secrets, pieces, exchanges, body, brief: false }
     }
 
     /// What is spoken on the server's port.

@@ -157,6 +157,7 @@ impl Progress {
 
 /// What the operator chose that decoders must know.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "choices of their own, not one state")]
 pub struct Settings {
     /// Leave passwords and the like in events.
     pub show_secrets: bool,
@@ -167,4 +168,7 @@ pub struct Settings {
     pub exchanges: bool,
     /// Bytes of bodies that are shown; 0 for none.
     pub body: usize,
+    /// Tell of mails only what rows say: nobody will read the fields of their
+    /// headers.
+    pub brief: bool,
 }

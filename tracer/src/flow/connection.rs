@@ -11,7 +11,7 @@ use super::{
     maybe::Maybe,
     pair::Pair,
     row::row,
-    stream::{Opening, Stream},
+    stream::{Lost, Opening, Stream},
 };
 use crate::{
     capture::{Direction, Segment, TcpFlags},
@@ -48,7 +48,7 @@ pub(super) struct Flow {
     pub(super) ended: Maybe,
     /// Whose reset ended it.
     reset: Option<Side>,
-    /// What was counted until then.
+    /// What was counted so far.
     tally: Tally,
     /// What rows need to know of the segments before them.
     history: Option<Box<History>>,
@@ -122,7 +122,7 @@ impl Flow {
     /// Its ends, the client first, and the sequence number of the client's SYN,
     /// if that was seen.
     pub(super) const fn ends(&self) -> (&Endpoint, &Endpoint, Option<u32>) {
-        (&self.connection.client, &self.connection.server, self.halves.client.syn)
+        (&self.connection.client, &self.connection.server, self.halves.client.syn())
     }
 
     /// Who sent a segment of this flow.
@@ -153,8 +153,8 @@ impl Flow {
     }
 
     /// What was counted so far.
-    pub(super) fn tally(&self) -> Tally {
-        self.dialogue.as_ref().map_or(self.tally, |dialogue| dialogue.tally)
+    pub(super) const fn tally(&self) -> Tally {
+        self.tally
     }
 
     /// Until when the oldest hole may be waited for.
@@ -216,7 +216,7 @@ impl Flow {
             let mut row = row(segment, side, &self.halves);
             if let Some(history) = &mut self.history {
                 let window = row.tcp.window;
-                let scaled = self.halves.client.syn.is_some() && self.halves.server.syn.is_some();
+                let scaled = self.halves.client.has_syn && self.halves.server.has_syn;
                 let look = Look { segment, side, arrival, window, scaled, unseen };
                 (row.tcp.analysis, row.tcp.duplicate_ack) = history.look(&look);
             }
@@ -274,8 +274,6 @@ impl Flow {
         dialogue.finish(&mut context);
         let Some(dialogue) = self.dialogue.take() else { return };
         self.ended = Maybe::at(now);
-        let tally = dialogue.tally;
-        self.tally = tally;
         for side in [Side::Client, Side::Server] {
             // A FIN numbers the bytes before it, seen or not.
             let half = self.halves.of_mut(side);
@@ -290,7 +288,7 @@ impl Flow {
         let closed = dialogue.closed() && ending != Ending::Reset;
         let ending = if closed { Ending::Closed } else { ending };
         if let Some(opened) = self.opened.time() {
-            let close = ending.close(&self.halves, tally, self.seen.since(opened));
+            let close = ending.close(&self.halves, self.tally, self.seen.since(opened));
             self.context(now, settings, sink).emit(None, Message::TcpClose(close));
         }
     }
@@ -301,7 +299,8 @@ impl Flow {
         settings: &'a Settings,
         sink: &'a mut dyn Sink,
     ) -> Context<'a> {
-        Context { settings, connection: &mut self.connection, now, sink }
+        let Self { connection, tally, .. } = self;
+        Context { settings, connection, now, tally, sink }
     }
 
     fn parts<'a>(
@@ -310,8 +309,8 @@ impl Flow {
         settings: &'a Settings,
         sink: &'a mut dyn Sink,
     ) -> Option<(&'a mut Dialogue, Context<'a>)> {
-        let Self { connection, dialogue, .. } = self;
-        Some((dialogue.as_deref_mut()?, Context { settings, connection, now, sink }))
+        let Self { connection, dialogue, tally, .. } = self;
+        Some((dialogue.as_deref_mut()?, Context { settings, connection, now, tally, sink }))
     }
 
     /// Events name the interface that owns the client's direction.
@@ -391,9 +390,9 @@ impl Flow {
         sink: &mut dyn Sink,
     ) -> (u64, Option<Ending>) {
         let flags = segment.tcp.flags;
-        let Self { connection, halves, dialogue, .. } = self;
+        let Self { connection, halves, dialogue, tally, .. } = self;
         let Some(dialogue) = dialogue.as_deref_mut() else { return (0, None) };
-        let mut context = Context { settings, connection, now: segment.time, sink };
+        let mut context = Context { settings, connection, now: segment.time, tally, sink };
         let start = halves.of(side).start(segment);
         for side in [Side::Client, Side::Server] {
             dialogue.stream(side).note_segment();
@@ -403,9 +402,9 @@ impl Flow {
             if !flags.has(TcpFlags::SYN) {
                 stream.opening = Opening::Midstream;
             }
-            stream.lost = segment.lost;
+            stream.lost = Lost::of(segment.lost);
         }
-        dialogue.stream(side).latest_lost = segment.lost;
+        dialogue.stream(side).latest_lost = Lost::of(segment.lost);
         if flags.has(TcpFlags::ACK) && halves.of(side.other()).is_known() {
             let acknowledged = halves.of(side.other()).acknowledged(segment.tcp.acknowledgement);
             let stream = dialogue.stream(side.other());

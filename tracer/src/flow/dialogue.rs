@@ -6,7 +6,7 @@ use super::{
     maybe::Maybe,
     pair::Pair,
     queue::Piece,
-    stream::{Hole, Opening, Reader, Stream},
+    stream::{Hole, Lost, Opening, Reader, Stream},
 };
 use crate::{
     decode::{Decoder, Discard, Discarded, End, Input, Out, Want},
@@ -24,6 +24,8 @@ pub(super) struct Context<'a> {
     pub(super) connection: &'a mut Connection,
     /// Packet time.
     pub(super) now: Timestamp,
+    /// What is counted of the flow.
+    pub(super) tally: &'a mut Tally,
     /// Takes the events.
     pub(super) sink: &'a mut dyn Sink,
 }
@@ -54,7 +56,6 @@ pub(super) struct Dialogue {
     pub(super) streams: Pair<Stream>,
     /// The side whose bytes the decoder was offered last.
     offered: Side,
-    pub(super) tally: Tally,
     /// Until something was decoded, if the reason may be asked for.
     pub(super) explain: Option<Box<Explain>>,
 }
@@ -62,8 +63,7 @@ pub(super) struct Dialogue {
 impl Dialogue {
     /// A dialogue that has not begun.
     pub(super) fn new(decoder: Option<Box<dyn Decoder>>) -> Self {
-        let (streams, tally) = (Pair::default(), Tally::default());
-        Self { decoder, streams, tally, offered: Side::Server, explain: None }
+        Self { decoder, streams: Pair::default(), offered: Side::Server, explain: None }
     }
 
     /// A side's stream.
@@ -298,7 +298,7 @@ impl Dialogue {
         std::mem::take(&mut stream.buffer).len() as u64
     }
 
-    fn pass(&mut self, context: &mut Context<'_>, side: Side, bytes: u64, lost: u64) -> u64 {
+    fn pass(&mut self, context: &mut Context<'_>, side: Side, bytes: u64, lost: Lost) -> u64 {
         let passed = self.streams.of_mut(side).pass(bytes, lost);
         self.skipped(context, side, passed);
         passed
@@ -312,7 +312,7 @@ impl Dialogue {
             self.streams.of_mut(side).undecoded += passed;
             return;
         }
-        self.tally.skipped_bytes += passed;
+        context.tally.skipped_bytes += passed;
         if self.streams.of(side).reader == Reader::Decoder {
             self.call(context, side, |decoder, out, now| decoder.skipped(side, passed, now, out));
         }
@@ -404,20 +404,20 @@ impl Dialogue {
         if out.told {
             self.explain = None;
         }
-        self.note_discard(Side::Client, &discarded.client);
-        self.note_discard(Side::Server, &discarded.server);
+        self.note_discard(context, Side::Client, &discarded.client);
+        self.note_discard(context, Side::Server, &discarded.server);
         Some(result)
     }
 
     /// Takes down what a call of the decoder threw away and told of.
-    fn note_discard(&mut self, side: Side, discard: &Discard) {
+    fn note_discard(&mut self, context: &mut Context<'_>, side: Side, discard: &Discard) {
         let stream = self.streams.of_mut(side);
         stream.undecoded = discard.bytes;
         if discard.spoke {
             stream.opening = Opening::Known;
         }
-        self.tally.gaps += discard.gaps;
-        self.tally.lost_bytes += discard.gap_bytes;
+        context.tally.gaps += discard.gaps;
+        context.tally.lost_bytes += discard.gap_bytes;
     }
 
     /// Tells of bytes that the decoder could not use, once no message will come
@@ -436,8 +436,8 @@ impl Dialogue {
         if let Some(explain) = self.explain.as_mut().filter(|_| missing > 0) {
             explain.note_gap(cause);
         }
-        self.tally.gaps += 1;
-        self.tally.lost_bytes += bytes;
+        context.tally.gaps += 1;
+        context.tally.lost_bytes += bytes;
         context.emit(Some(side), Message::Gap(Gap::new(bytes, cause, side)));
     }
 }

@@ -112,7 +112,7 @@ impl Explain {
 
 /// What a connection without payload came to.
 const fn bare(halves: &Pair<Half>, refused: bool) -> &'static str {
-    match (halves.client.syn.is_some(), halves.server.syn.is_some()) {
+    match (halves.client.has_syn, halves.server.has_syn) {
         (_, true) => "only the handshake was seen",
         (true, false) if refused => "the server refused the connection",
         (true, false) => "no answer to the SYN was seen",

@@ -29,10 +29,12 @@ pub(super) struct Half {
     owner: Option<Point>,
     /// When the owner last showed a segment.
     seen: Timestamp,
-    /// Number of the SYN.
-    pub(super) syn: Option<u32>,
     /// Sequence number of stream offset 0.
     base: Option<u32>,
+    /// Number of the SYN.
+    syn: u32,
+    /// The SYN was shown.
+    pub(super) has_syn: bool,
     /// Sequence number that a row shows as 0.
     row_base: Option<u32>,
     /// Window scale option of the SYN.
@@ -55,6 +57,11 @@ impl Half {
     /// Whether any segment was seen.
     pub(super) const fn is_known(&self) -> bool {
         self.base.is_some()
+    }
+
+    /// Number of the SYN, if it was shown.
+    pub(super) fn syn(&self) -> Option<u32> {
+        self.has_syn.then_some(self.syn)
     }
 
     /// Stream offset of a sequence number: 0 before any segment was seen.
@@ -92,7 +99,7 @@ impl Half {
     /// Whether a segment with SYN is of the connection that this half knows:
     /// the SYN again, or one that comes after the bytes that it numbers.
     pub(super) fn same_handshake(&self, segment: &Segment<'_>) -> bool {
-        match (self.syn, self.base) {
+        match (self.syn(), self.base) {
             (Some(syn), _) => syn == segment.tcp.sequence,
             (None, Some(base)) => base == first_byte(segment),
             (None, None) => true,
@@ -131,7 +138,7 @@ impl Half {
         let sequence = segment.tcp.sequence;
         let first = self.base.is_none();
         if segment.tcp.flags.has(TcpFlags::SYN) {
-            self.syn = Some(sequence);
+            (self.syn, self.has_syn) = (sequence, true);
             self.scale = segment.tcp.options.window_scale().map(|shift| shift.min(MAX_SHIFT));
             self.row_base = Some(sequence);
         }
@@ -206,7 +213,7 @@ impl Arrival {
             return Self::Forward;
         }
         let bytes = shown(segment).saturating_sub(segment.offset);
-        let known = new < u64::from(bytes) || syn && half.syn.is_some() || fin && half.fin;
+        let known = new < u64::from(bytes) || syn && half.has_syn || fin && half.fin;
         let late = segment.time.since(half.advanced) >= round_trip.max(REORDERING);
         if known || late { Self::Again } else { Self::Late }
     }
@@ -238,13 +245,13 @@ impl Pair<Half> {
     pub(super) fn is_another_handshake(&self, side: Side, segment: &Segment<'_>) -> bool {
         let (half, peer) = (self.of(side), self.of(side.other()));
         if segment.tcp.flags.has(TcpFlags::ACK) {
-            let answers = peer.syn.is_some_and(|syn| {
-                syn.wrapping_add(1) == segment.tcp.acknowledgement && half.syn.is_none()
+            let answers = peer.syn().is_some_and(|syn| {
+                syn.wrapping_add(1) == segment.tcp.acknowledgement && !half.has_syn
             });
             return !answers && half.is_known() && !half.same_handshake(segment);
         }
         // A SYN that comes behind its answer, which acknowledges it.
-        let answered = peer.syn.is_some() && half.answered(segment.tcp.sequence);
+        let answered = peer.has_syn && half.answered(segment.tcp.sequence);
         let again = half.is_known() && half.same_handshake(segment);
         !(answered || again)
     }

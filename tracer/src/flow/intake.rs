@@ -3,6 +3,7 @@
 use super::{
     dialogue::{Context, Dialogue},
     queue::Piece,
+    stream::Lost,
 };
 use crate::{
     capture::Segment,
@@ -31,7 +32,7 @@ pub(super) fn payload(
         let begin = u64::try_from(offset(from)).unwrap_or(0);
         if begin < end {
             let origin = u64::try_from(start).unwrap_or(0);
-            let (lost, time) = (segment.lost, segment.time);
+            let (lost, time) = (Lost::of(segment.lost), segment.time);
             let piece = Piece { start: begin, end, origin, bytes, lost, time };
             new += dialogue.piece(context, side, piece, segment.more);
         }

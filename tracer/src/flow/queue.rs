@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::stream::Lost;
 use crate::event::Timestamp;
 
 /// What one fragment costs beside its bytes, as counted against the limits: a
@@ -17,7 +18,7 @@ pub(super) struct Fragment {
     /// Offset at which the segment began that brought it.
     origin: u64,
     /// The ring's count of lost records when it came.
-    pub(super) lost: u64,
+    pub(super) lost: Lost,
     /// When it came.
     pub(super) time: Timestamp,
     /// Its bytes, which are the last ones in here; `None` when they passed on
@@ -55,7 +56,7 @@ pub(super) struct Piece<'a> {
     /// Its bytes, all of them; `None` when they were not captured.
     pub(super) bytes: Option<&'a [u8]>,
     /// The ring's count of lost records.
-    pub(super) lost: u64,
+    pub(super) lost: Lost,
     /// When it came.
     pub(super) time: Timestamp,
 }
@@ -243,7 +244,7 @@ mod tests {
                 end: start + bytes.len() as u64,
                 origin: *start,
                 bytes: captured.then_some(bytes.as_bytes()),
-                lost: 0,
+                lost: Lost::default(),
                 time: Timestamp(0),
             });
         }
@@ -322,7 +323,7 @@ mod tests {
         for start in [10, 20, 30] {
             let (end, bytes) = (start + 4, Some(&b"abcd"[..]));
             let time = Timestamp(0);
-            queue.insert(&Piece { start, end, origin: start, bytes, lost: 0, time });
+            queue.insert(&Piece { start, end, origin: start, bytes, lost: Lost::default(), time });
         }
         queue.advance(22);
         let (start, fragment) = queue.pop().expect("the second");

@@ -13,11 +13,13 @@ pub(super) struct Entry {
     /// The flow.
     pub(super) flow: Flow,
     /// Bytes that are in the table's account for it.
-    pub(super) held: usize,
+    pub(super) held: u32,
     /// For when the next timer for its holes is set.
     pub(super) scheduled: Maybe,
     /// When it was put at the end of its line.
     pub(super) queued: Timestamp,
+    /// Number of its latest segment among all of the table, as it wraps.
+    pub(super) turn: u32,
     /// It has ended and stands in the line of those.
     pub(super) lingers: bool,
 }
@@ -112,6 +114,12 @@ impl Slots {
     pub(super) fn first(&mut self, line: Line) -> Option<Slot> {
         let slot = self.place(line.anchor()).behind;
         (slot != line.anchor()).then_some(slot)
+    }
+
+    /// The one behind a flow in its line.
+    pub(super) fn next(&mut self, slot: Slot, line: Line) -> Option<Slot> {
+        let next = self.place(slot).behind;
+        (next != line.anchor()).then_some(next)
     }
 
     /// How many flows have had this place before.

@@ -41,6 +41,22 @@ pub(super) struct Hole {
     pub(super) acknowledged: bool,
 }
 
+/// The ring's count of lost records, as far as it takes to see that it grew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lost(u32);
+
+impl Lost {
+    /// A count.
+    #[expect(clippy::cast_possible_truncation, reason = "what came since is far below half of it")]
+    pub(super) const fn of(count: u64) -> Self {
+        Self(count as u32)
+    }
+
+    const fn is_beyond(self, earlier: Self) -> bool {
+        self.0.wrapping_sub(earlier.0).cast_signed() > 0
+    }
+}
+
 /// How a stream begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -92,9 +108,9 @@ pub(super) struct Stream {
     /// Offset that the other side has acknowledged.
     pub(super) acknowledged: u64,
     /// The ring's count of lost records when `next` last moved.
-    pub(super) lost: u64,
+    pub(super) lost: Lost,
     /// The same, when the side's latest segment came.
-    pub(super) latest_lost: u64,
+    pub(super) latest_lost: Lost,
     /// Since when bytes are missing that others wait for.
     pub(super) hole_since: Maybe,
     /// Segments of the flow that came since then.
@@ -134,7 +150,7 @@ impl Stream {
     }
 
     /// Moves on by bytes that are in order.
-    pub(super) const fn advance(&mut self, bytes: u64, lost: u64) {
+    pub(super) const fn advance(&mut self, bytes: u64, lost: Lost) {
         self.next = self.next.saturating_add(bytes);
         self.lost = lost;
         self.hole_since = Maybe::NONE;
@@ -173,7 +189,7 @@ impl Stream {
 
     /// Moves on by those of the next `bytes` bytes that the decoder does not
     /// want; returns how many those are.
-    pub(super) fn pass(&mut self, bytes: u64, lost: u64) -> u64 {
+    pub(super) fn pass(&mut self, bytes: u64, lost: Lost) -> u64 {
         let passed = self.skip.min(bytes);
         if passed > 0 {
             self.skip -= passed;
@@ -229,8 +245,8 @@ impl Stream {
 
     /// Why bytes before a segment are missing that came when the ring had lost
     /// `lost` records.
-    const fn missing(&self, lost: u64, cut: bool) -> GapCause {
-        if !cut && lost > self.lost { GapCause::RingFull } else { GapCause::NotCaptured }
+    const fn missing(&self, lost: Lost, cut: bool) -> GapCause {
+        if !cut && lost.is_beyond(self.lost) { GapCause::RingFull } else { GapCause::NotCaptured }
     }
 
     /// Why bytes that the decoder could not decode were of no use: nothing can

@@ -37,6 +37,11 @@ const REQUEUE: u64 = 1_000_000_000;
 /// of it.
 const FLOW: usize = size_of::<Place>() + size_of::<Entry>() + Index::FLOW;
 
+/// Bytes of a flow as its account takes them: its limits are far below.
+fn counted(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
 /// All flows of one shard.
 pub struct Table {
     settings: Settings,
@@ -49,6 +54,8 @@ pub struct Table {
     held: usize,
     /// Keeps flows out that are not to be followed.
     gate: Option<Box<dyn Gate>>,
+    /// Segments so far, as far as it takes to say which of two came later.
+    turn: u32,
 }
 
 /// Says of a flow by its ends, the client first, and the sequence number of its
@@ -66,6 +73,7 @@ impl Table {
             counters: FlowCounters::default(),
             held: 0,
             gate: None,
+            turn: 0,
         }
     }
 
@@ -107,11 +115,8 @@ impl Table {
             }
             self.remove(slot, Ending::Idle, now, sink);
         }
-        while let Some(slot) = self.slots.first(Line::Live) {
-            let seen = self.slots.get(slot).map(|entry| entry.flow.seen);
-            if seen.is_some_and(|seen| now.since(seen) < self.settings.idle_timeout) {
-                break;
-            }
+        let timeout = self.settings.idle_timeout;
+        for slot in self.longest_silent(|time| now.since(time) >= timeout) {
             self.remove(slot, Ending::Idle, now, sink);
         }
         while let Some(Reverse((deadline, slot, generation))) = self.holes.peek().copied() {
@@ -134,10 +139,11 @@ impl Table {
 
     /// Ends all flows, because the source ended.
     pub fn finish(&mut self, now: Timestamp, sink: &mut dyn Sink) {
-        for line in [Line::Live, Line::Ended] {
-            while let Some(slot) = self.slots.first(line) {
-                self.remove(slot, Ending::End, now, sink);
-            }
+        for slot in self.longest_silent(|_| true) {
+            self.remove(slot, Ending::End, now, sink);
+        }
+        while let Some(slot) = self.slots.first(Line::Ended) {
+            self.remove(slot, Ending::End, now, sink);
         }
         self.holes.clear();
     }
@@ -159,6 +165,26 @@ impl Table {
             }
         }
         self.counters.given_up - before
+    }
+
+    /// The flows of the live line that have been silent since a time that is
+    /// `due`, the longest silent first.
+    fn longest_silent(&mut self, due: impl Fn(Timestamp) -> bool) -> Vec<Slot> {
+        let mut found = Vec::new();
+        let mut next = self.slots.first(Line::Live);
+        while let Some(slot) = next {
+            let Some(entry) = self.slots.get(slot) else { break };
+            // Who stands behind it was queued later, and seen later still.
+            if !due(entry.queued) {
+                break;
+            }
+            if due(entry.flow.seen) {
+                found.push((self.turn.wrapping_sub(entry.turn), slot));
+            }
+            next = self.slots.next(slot, Line::Live);
+        }
+        found.sort_by_key(|(ago, _)| Reverse(*ago));
+        found.into_iter().map(|(_, slot)| slot).collect()
     }
 
     /// What happened so far.
@@ -220,9 +246,11 @@ impl Table {
         }
         let held = FLOW + flow.held();
         self.make_room(held, segment.time, sink);
-        self.held += held;
+        let held = counted(held);
+        self.held += held as usize;
         let (scheduled, queued) = (Maybe::NONE, segment.time);
-        let slot = self.slots.insert(Entry { flow, held, scheduled, queued, lingers: false });
+        let (turn, lingers) = (self.turn, false);
+        let slot = self.slots.insert(Entry { flow, held, scheduled, queued, turn, lingers });
         self.index.insert(hash, slot);
         Some(slot)
     }
@@ -241,7 +269,7 @@ impl Table {
     fn remove(&mut self, slot: Slot, ending: Ending, now: Timestamp, sink: &mut dyn Sink) {
         self.account(slot, |flow, settings| flow.end(ending, now, settings, sink));
         if let Some(entry) = self.slots.remove(slot) {
-            self.held = self.held.saturating_sub(entry.held);
+            self.held = self.held.saturating_sub(entry.held as usize);
             self.index.remove(self.index.hash(&entry.flow.key()), slot);
         }
     }
@@ -259,13 +287,16 @@ impl Table {
         counters.total += u64::from(entry.flow.was_opened() && !opened);
         counters.open += u64::from(entry.flow.is_open());
         counters.open -= u64::from(open);
-        let held = FLOW + entry.flow.held();
-        self.held = (self.held + held).saturating_sub(std::mem::replace(&mut entry.held, held));
+        let held = counted(FLOW + entry.flow.held());
+        let before = std::mem::replace(&mut entry.held, held);
+        self.held = (self.held + held as usize).saturating_sub(before as usize);
     }
 
     /// Puts a flow that has just taken a segment where it belongs.
     fn queue(&mut self, slot: Slot) {
+        self.turn = self.turn.wrapping_add(1);
         let Some(entry) = self.slots.get(slot) else { return };
+        entry.turn = self.turn;
         if entry.flow.is_over() {
             self.linger(slot);
         } else {

@@ -19,19 +19,19 @@ impl Imap {
             idle.unanswered = false;
             return;
         }
-        match self.expect {
-            Expect::Answer(_, Question::Literal(header)) => {
+        match self.expect.asked().map(|(_, question)| question) {
+            Some(Question::Literal(header)) => {
                 self.odd(Side::Client, self.looked > 0, "literal-not-awaited", time, out);
                 self.expect = Expect::Command;
                 self.client_literal(header, time, out);
             }
-            Expect::Answer(_, Question::Sasl) => {
+            Some(Question::Sasl) => {
                 self.expect = Expect::Sasl;
                 if let Some(authentication) = &mut self.authentication {
                     authentication.exchange.challenge(text);
                 }
             }
-            Expect::Answer(_, Question::Upgrade) | Expect::Command | Expect::Sasl => {
+            Some(Question::Upgrade) | None => {
                 let odd = !self.pending.any_of(Command::Unknown);
                 self.doubt(Side::Server, odd, "unexpected-continuation", time);
             }
@@ -50,7 +50,7 @@ impl Imap {
         if self.idle.is_some_and(|idle| idle.tag == tag) {
             self.idle = None;
         }
-        if let Expect::Answer(asked, question) = self.expect
+        if let Some((asked, question)) = self.expect.asked()
             && asked == tag
         {
             self.expect = Expect::Command;
@@ -60,7 +60,7 @@ impl Imap {
             }
         }
         self.doubt(Side::Server, !self.pending.has_begun(tag), "unknown-tag", time);
-        if self.authentication.is_some_and(|authentication| authentication.tag == tag) {
+        if self.authentication.as_ref().is_some_and(|authentication| authentication.tag == tag) {
             self.authentication = None;
             self.expect = Expect::Command;
             self.client.synced &= status == Some("OK");

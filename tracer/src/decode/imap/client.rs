@@ -6,7 +6,7 @@ use super::{
     command::{Head, Kind, Shown, is_command_name},
     exchange::Exchange,
     line::{Ending, Header, LINE_LIMIT, Piece},
-    mail,
+    mail::{self, email},
     message::Parts,
     pending::{Open, Tag},
 };
@@ -16,15 +16,27 @@ use crate::{
 };
 
 /// What the client's next bytes are.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) enum Expect {
     /// A command, or what belongs to one.
     #[default]
     Command,
     /// A SASL response.
     Sasl,
-    /// That depends on how the server answers the command of this tag.
-    Answer(Tag, Question),
+    /// That depends on how the server answers the command of this tag. Never
+    /// for long, so that it is not to make other connections larger.
+    Answer(Box<(Tag, Question)>),
+}
+
+impl Expect {
+    fn answer(tag: Tag, question: Question) -> Self {
+        Self::Answer(Box::new((tag, question)))
+    }
+
+    /// The command whose answer is waited for, and what it asks.
+    pub(super) fn asked(&self) -> Option<(Tag, Question)> {
+        if let Self::Answer(asked) = self { Some(**asked) } else { None }
+    }
 }
 
 /// What the server is asked.
@@ -49,7 +61,7 @@ impl Imap {
                 break;
             }
             let started = if at == 0 || waited { input.started } else { input.time };
-            if let Expect::Answer(_, question) = self.expect {
+            if let Some((_, question)) = self.expect.asked() {
                 if input.end.is_none() {
                     let new = rest.get(self.looked..).unwrap_or_default();
                     self.blocked |= memchr::memchr(b'\n', new).is_some();
@@ -71,15 +83,14 @@ impl Imap {
                     let line = (text, ending, is_sasl);
                     let ending = self.odd_line(Side::Client, line, input.time, out);
                     if self.client.message.begun() {
-                        self.client.message.line(text);
+                        self.client.message.line(text, started, input.time);
                         self.client_line_ended(ending, input.time, out);
                     } else if !self.recognises(text, false) {
                         self.hide_client_line(text, taken, input.time, out);
                     } else if is_sasl || ending == Ending::Plain {
                         self.command(Parts::line(text), [started, input.time], true, out);
                     } else {
-                        self.client.message.line(text);
-                        self.client.message.started = started;
+                        self.client.message.line(text, started, input.time);
                         self.client_line_ended(ending, input.time, out);
                     }
                 }
@@ -88,12 +99,8 @@ impl Imap {
                         out.anomaly(Side::Client, input.time, "line-too-long", None);
                     }
                     if self.client.message.begun() || self.recognises(text, true) {
-                        if !self.client.message.begun() {
-                            self.client.message.started = started;
-                        }
-                        self.client.message.line(text);
+                        self.client.message.line(text, started, input.time);
                         self.client.message.mark_cut();
-                        self.client.message.time = input.time;
                     } else {
                         self.hide_client_line(text, taken, input.time, out);
                         self.client.hiding = true;
@@ -142,13 +149,13 @@ impl Imap {
 
     /// A line of the message at hand ended.
     fn client_line_ended(&mut self, ending: Ending, time: Timestamp, out: &mut Out<'_>) {
-        self.client.message.time = time;
+        self.client.message.set_time(time);
         match ending {
             Ending::Literal(header) if matches!(self.expect, Expect::Command) => {
                 if header.synchronising {
                     let parts = self.client.message.parts();
                     let tag = Head::parse(parts.line, false).map_or(&[][..], |head| head.tag);
-                    self.expect = Expect::Answer(Tag::new(tag), Question::Literal(header));
+                    self.expect = Expect::answer(Tag::new(tag), Question::Literal(header));
                 } else {
                     self.unasked_literal(header, time, out);
                     self.client_literal(header, time, out);
@@ -184,7 +191,8 @@ impl Imap {
         self.unseen = true;
         match question {
             Question::Literal(header) if !is_command => {
-                self.client_literal(header, self.client.message.time, out);
+                let [_, time] = self.client.message.times();
+                self.client_literal(header, time, out);
             }
             Question::Literal(_) => self.gathered_command(false, out),
             Question::Sasl if !is_command => {
@@ -202,9 +210,8 @@ impl Imap {
     pub(super) fn gathered_command(&mut self, complete: bool, out: &mut Out<'_>) {
         if self.client.message.begun() {
             let mut message = std::mem::take(&mut self.client.message);
-            self.command(message.parts(), [message.started, message.time], complete, out);
+            self.command(message.parts(), message.times(), complete, out);
             message.clear();
-            self.client.message = message;
         }
     }
 
@@ -253,7 +260,7 @@ impl Imap {
                 literal: imap::Literals { bytes: parts.sizes },
                 auth,
             },
-            email: mail.as_ref().and_then(|mail| imap::email(mail.email())),
+            email: mail.as_ref().and_then(|mail| email(mail, out)),
             line: shown.line,
         };
         let kind = match head.kind {
@@ -275,12 +282,15 @@ impl Imap {
         match kind {
             Kind::Authenticate => {
                 let responded = !shown.secrets.is_empty();
-                self.authentication =
-                    Some(Authentication { tag, exchange: shown.exchange, heard: responded });
-                self.expect = Expect::Answer(tag, Question::Sasl);
+                self.authentication = Some(Box::new(Authentication {
+                    tag,
+                    exchange: shown.exchange,
+                    heard: responded,
+                }));
+                self.expect = Expect::answer(tag, Question::Sasl);
             }
             Kind::StartTls | Kind::Compress => {
-                self.expect = Expect::Answer(tag, Question::Upgrade);
+                self.expect = Expect::answer(tag, Question::Upgrade);
             }
             Kind::Idle => {
                 self.idle = Some(Idle { tag, unanswered: true, done: false });
@@ -352,7 +362,7 @@ impl Imap {
             line: shown,
         };
         out.emit(Side::Client, time, Message::ImapCommand(command));
-        self.expect = Expect::Answer(tag, Question::Sasl);
+        self.expect = Expect::answer(tag, Question::Sasl);
     }
 
     /// Nothing will be added to the message at hand.

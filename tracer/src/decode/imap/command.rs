@@ -103,6 +103,7 @@ const COMMANDS: &[(&str, Kind, MailboxAt)] = &[
 ];
 
 /// Names of the commands, packed, in the same order.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const PACKED: [u128; COMMANDS.len()] = {
     let mut packed = [0; COMMANDS.len()];
     let mut at = 0;

@@ -59,26 +59,73 @@ const ASKED_BY: &[(&str, &[&str])] = &[
 #[derive(Debug)]
 pub(super) struct Exchange {
     started: Timestamp,
-    command: imap::CommandFields<'static>,
-    literals: Vec<u64>,
-    auth: Option<imap::Auth<'static>>,
-    untagged: Vec<(Cow<'static, str>, u64)>,
     bytes: u64,
+    texts: Texts,
+    uid: bool,
+    truncated: bool,
+    /// It is about authentication.
+    auth: bool,
+    mechanism: Option<&'static str>,
+    /// What a command that waits does not have.
+    more: Option<Box<More>>,
 }
 
-/// Bytes that a command may still keep.
-struct Room {
-    left: usize,
-    cut: bool,
+/// What most exchanges have in the end.
+#[derive(Debug, Default)]
+struct More {
+    literals: Vec<u64>,
+    untagged: Vec<(Cow<'static, str>, u64)>,
 }
 
-impl Room {
-    fn keep(&mut self, text: Option<&Text<'_>>) -> Option<Text<'static>> {
-        let bytes = &*text?.0;
-        let kept = bytes.get(..bytes.len().min(self.left)).unwrap_or_default();
-        self.cut |= kept.len() < bytes.len();
-        self.left -= kept.len();
-        Some(Text::from(kept.to_vec())).filter(|text| !text.0.is_empty())
+/// A text of a command.
+#[derive(Clone, Copy, Debug)]
+enum Kept {
+    Tag,
+    Name,
+    Mailbox,
+    Arguments,
+    User,
+}
+
+/// Texts of a command, one behind the other; one that is empty is none.
+#[derive(Debug)]
+struct Texts {
+    bytes: Box<[u8]>,
+    /// Where each ends.
+    ends: [u16; 5],
+}
+
+impl Texts {
+    /// Keeps of each what has room, in the order of [`Kept`]. Returns whether
+    /// something had none.
+    fn new(texts: [Option<&Text<'_>>; 5], limit: usize) -> (Self, bool) {
+        let texts = texts.map(|text| text.map_or(&[][..], |text| &*text.0));
+        let mut ends = [0; 5];
+        let mut bytes = Vec::with_capacity(texts.iter().map(|text| text.len()).sum());
+        let mut cut = false;
+        for (end, text) in ends.iter_mut().zip(texts) {
+            let kept = text.get(..limit.saturating_sub(bytes.len())).unwrap_or(text);
+            cut |= kept.len() < text.len();
+            bytes.extend_from_slice(kept);
+            *end = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        }
+        (Self { bytes: bytes.into_boxed_slice(), ends }, cut)
+    }
+
+    fn of(&self, kept: Kept) -> Option<Text<'_>> {
+        let at = kept as usize;
+        let start = at.checked_sub(1).and_then(|before| self.ends.get(before)).copied();
+        let range = usize::from(start.unwrap_or(0))..usize::from(*self.ends.get(at)?);
+        self.bytes.get(range).filter(|text| !text.is_empty()).map(Text::from)
+    }
+
+    /// The same texts with another user.
+    fn with_user(&self, user: &Text<'_>) -> Self {
+        let [tag, name, mailbox, arguments] =
+            [Kept::Tag, Kept::Name, Kept::Mailbox, Kept::Arguments].map(|kept| self.of(kept));
+        let texts = [tag.as_ref(), name.as_ref(), mailbox.as_ref(), arguments.as_ref()];
+        let [tag, name, mailbox, arguments] = texts;
+        Self::new([tag, name, mailbox, arguments, Some(user)], usize::from(u16::MAX)).0
     }
 }
 
@@ -106,36 +153,29 @@ impl Exchange {
     /// The exchange of a command, which is as it may be shown. The server has
     /// sent so many `bytes` to let its literals come.
     pub(super) fn new(command: &imap::CommandObject<'_>, started: Timestamp, bytes: u64) -> Self {
-        let mut room = Room { left: KEPT_LIMIT, cut: false };
         let fields = &command.command;
-        let kept = imap::CommandFields {
-            tag: room.keep(fields.tag.as_ref()),
-            name: room.keep(fields.name.as_ref()),
-            uid: fields.uid,
-            mailbox: room.keep(fields.mailbox.as_ref()),
-            arguments: room.keep(fields.arguments.as_ref()),
-            truncated: false,
-        };
-        let auth = command.auth.as_ref().map(|auth| imap::Auth {
-            mechanism: auth.mechanism,
-            user: room.keep(auth.user.as_ref()),
-        });
+        let user = command.auth.as_ref().and_then(|auth| auth.user.as_ref());
+        let (tag, name) = (fields.tag.as_ref(), fields.name.as_ref());
+        let (mailbox, arguments) = (fields.mailbox.as_ref(), fields.arguments.as_ref());
+        let (texts, cut) = Texts::new([tag, name, mailbox, arguments, user], KEPT_LIMIT);
         let sizes = command.literal.bytes;
         let literals = sizes.get(..sizes.len().min(LITERALS_LIMIT)).unwrap_or_default();
-        let truncated = room.cut || literals.len() < sizes.len();
         Self {
             started,
-            command: imap::CommandFields { truncated, ..kept },
-            literals: literals.to_vec(),
-            auth,
-            untagged: Vec::new(),
             bytes,
+            texts,
+            uid: fields.uid,
+            truncated: cut || literals.len() < sizes.len(),
+            auth: command.auth.is_some(),
+            mechanism: command.auth.as_ref().and_then(|auth| auth.mechanism),
+            more: (!literals.is_empty())
+                .then(|| Box::new(More { literals: literals.to_vec(), ..More::default() })),
         }
     }
 
     /// Whether untagged data of this name is what the command asks for.
     pub(super) fn asks_for(&self, data: &[u8]) -> bool {
-        let Some(command) = &self.command.name else { return false };
+        let Some(command) = self.texts.of(Kept::Name) else { return false };
         ASKED_BY.iter().any(|(name, commands)| {
             data.eq_ignore_ascii_case(name.as_bytes())
                 && commands.iter().any(|asked| *command.0 == *asked.as_bytes())
@@ -145,19 +185,19 @@ impl Exchange {
     /// Whether the command names the message that a FETCH response is about;
     /// `None` where that cannot be known.
     pub(super) fn names(&self, fetched: Fetched) -> Option<bool> {
-        let arguments = &*self.command.arguments.as_ref()?.0;
-        let end = memchr::memchr(b' ', arguments);
-        if end.is_none() && self.command.truncated {
+        let arguments = self.texts.of(Kept::Arguments)?.0;
+        let end = memchr::memchr(b' ', &arguments);
+        if end.is_none() && self.truncated {
             return None;
         }
-        let number = if self.command.uid { fetched.uid? } else { fetched.number };
+        let number = if self.uid { fetched.uid? } else { fetched.number };
         sequence::names(arguments.get(..end.unwrap_or(arguments.len()))?, number)
     }
 
     /// A SASL response named the user.
     pub(super) fn authenticates(&mut self, user: &Text<'_>) {
-        if let Some(auth) = &mut self.auth {
-            auth.user = Some(user.clone().into_owned());
+        if self.auth {
+            self.texts = self.texts.with_user(user);
         }
     }
 
@@ -169,20 +209,21 @@ impl Exchange {
     /// Untagged data of this name came.
     pub(super) fn count(&mut self, name: &[u8]) {
         let text = str::from_utf8(name).unwrap_or(OTHER);
-        if let Some((_, count)) = self.untagged.iter_mut().find(|(known, _)| known == text) {
+        let untagged = &mut self.more.get_or_insert_default().untagged;
+        if let Some((_, count)) = untagged.iter_mut().find(|(known, _)| known == text) {
             *count += 1;
             return;
         }
         let key = match known_name(name) {
             Some(known) => Cow::Borrowed(known),
-            None if text.len() <= NAME_LIMIT && self.untagged.len() < NAMES_LIMIT => {
+            None if text.len() <= NAME_LIMIT && untagged.len() < NAMES_LIMIT => {
                 Cow::Owned(text.to_owned())
             }
             None => Cow::Borrowed(OTHER),
         };
-        match self.untagged.iter_mut().find(|(known, _)| *known == key) {
+        match untagged.iter_mut().find(|(known, _)| *known == key) {
             Some((_, count)) => *count += 1,
-            None => self.untagged.push((key, 1)),
+            None => untagged.push((key, 1)),
         }
     }
 
@@ -195,28 +236,26 @@ impl Exchange {
             Some((status, code, time)) => (Some(status), code, Some(time)),
             None => (None, None, None),
         };
-        let kept = &self.command;
         let command = imap::CommandFields {
-            tag: kept.tag.as_ref().map(Text::lend),
-            name: kept.name.as_ref().map(Text::lend),
-            uid: kept.uid,
-            mailbox: kept.mailbox.as_ref().map(Text::lend),
-            arguments: kept.arguments.as_ref().map(Text::lend),
-            truncated: kept.truncated,
+            tag: self.texts.of(Kept::Tag),
+            name: self.texts.of(Kept::Name),
+            uid: self.uid,
+            mailbox: self.texts.of(Kept::Mailbox),
+            arguments: self.texts.of(Kept::Arguments),
+            truncated: self.truncated,
         };
-        let auth = self.auth.as_ref().map(|auth| imap::Auth {
-            mechanism: auth.mechanism,
-            user: auth.user.as_ref().map(Text::lend),
-        });
+        let user = || self.texts.of(Kept::User);
+        let auth = self.auth.then(|| imap::Auth { mechanism: self.mechanism, user: user() });
+        let more = self.more.as_deref();
         Message::ImapExchange(imap::Exchange {
             imap: imap::ExchangeObject {
                 command: Some(command),
-                literal: imap::Literals { bytes: &self.literals },
+                literal: imap::Literals { bytes: more.map_or(&[], |more| &more.literals) },
                 auth,
                 greeting: false,
                 status,
                 code,
-                untagged: imap::Untagged(&self.untagged),
+                untagged: imap::Untagged(more.map_or(&[], |more| &more.untagged)),
                 bytes: self.bytes,
             },
             common: Common {
@@ -229,14 +268,12 @@ impl Exchange {
 
     /// Bytes held, its own included.
     pub(super) fn held(&self) -> usize {
-        let command = &self.command;
-        let user = self.auth.as_ref().and_then(|auth| auth.user.as_ref());
-        let texts = [&command.tag, &command.name, &command.mailbox, &command.arguments];
-        let texts = texts.into_iter().flatten().chain(user).map(|text| text.0.len());
-        size_of::<Self>()
-            + texts.sum::<usize>()
-            + self.literals.capacity() * size_of::<u64>()
-            + self.untagged.capacity() * size_of::<(Cow<'static, str>, u64)>()
-            + self.untagged.len() * NAME_LIMIT
+        let more = self.more.as_deref().map_or(0, |more| {
+            size_of_val(more)
+                + more.literals.capacity() * size_of::<u64>()
+                + more.untagged.capacity() * size_of::<(Cow<'static, str>, u64)>()
+                + more.untagged.len() * NAME_LIMIT
+        });
+        size_of::<Self>() + self.texts.bytes.len() + more
     }
 }

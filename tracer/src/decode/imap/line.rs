@@ -25,7 +25,7 @@ pub(super) struct Header {
     /// header, RFC 7888 section 3).
     pub(super) synchronising: bool,
     /// Bytes of the header, from the brace or tilde to the closing brace.
-    pub(super) length: usize,
+    pub(super) length: u8,
 }
 
 /// What a line ends in.
@@ -57,6 +57,7 @@ impl Ending {
         }
         let octets = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         let length = window.len() - brace + 1 + usize::from(before.ends_with(b"~"));
+        let length = u8::try_from(length).unwrap_or(u8::MAX);
         match octets {
             Some(octets) if octets <= LITERAL_LIMIT => {
                 Self::Literal(Header { octets, synchronising, length })
@@ -125,8 +126,9 @@ pub(super) enum Piece<'a> {
 pub(super) struct Lines {
     within: Within,
     /// Bytes of the line at hand that were searched for its end.
-    scanned: usize,
-    tail: Tail,
+    scanned: u32,
+    /// Of a line that is too long.
+    tail: Option<Box<Tail>>,
     /// The latest line ended in LF alone.
     pub(super) bare: bool,
 }
@@ -154,14 +156,14 @@ impl Lines {
 
     fn line<'a>(&mut self, bytes: &'a [u8], end: Option<End>) -> (Piece<'a>, usize) {
         let reach = bytes.get(..bytes.len().min(LINE_LIMIT)).unwrap_or_default();
-        let scanned = self.scanned.min(reach.len());
+        let scanned = (self.scanned as usize).min(reach.len());
         if let Some(found) = reach.get(scanned..).and_then(|new| memchr::memchr(b'\n', new)) {
             self.scanned = 0;
             let length = scanned + found;
             let text = self.without_cr(reach.get(..length).unwrap_or_default());
             return (Piece::Line(text, Ending::of(text)), length + 1);
         }
-        self.scanned = reach.len();
+        self.scanned = u32::try_from(reach.len()).unwrap_or(0);
         match end {
             None if reach.len() < LINE_LIMIT => return (Piece::More, 0),
             Some(End::Gap | End::Close) if reach.len() < LINE_LIMIT => {
@@ -172,19 +174,20 @@ impl Lines {
         }
         self.scanned = 0;
         self.within = Within::Overlong;
-        self.tail = Tail::default();
-        self.tail.push(reach);
+        self.tail.insert(Box::default()).push(reach);
         (Piece::Head(reach), reach.len())
     }
 
     fn overlong<'a>(&mut self, bytes: &'a [u8]) -> (Piece<'a>, usize) {
+        let mut tail = self.tail.take().unwrap_or_default();
         let Some(found) = memchr::memchr(b'\n', bytes) else {
-            self.tail.push(bytes);
+            tail.push(bytes);
+            self.tail = Some(tail);
             return (Piece::Passed, bytes.len());
         };
-        self.tail.push(bytes.get(..found).unwrap_or_default());
+        tail.push(bytes.get(..found).unwrap_or_default());
         self.within = Within::Line;
-        let tail = self.tail.bytes();
+        let tail = tail.bytes();
         let stripped = tail.strip_suffix(b"\r");
         self.bare = stripped.is_none();
         (Piece::Tail(Ending::of(stripped.unwrap_or(tail))), found + 1)

@@ -9,7 +9,10 @@ use super::{
     response::Line,
     values::{Value, Values},
 };
-use crate::decode::mail::Header;
+use crate::{
+    decode::{Out, mail::Header},
+    event::{email::Email, imap},
+};
 
 /// What a literal holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +48,7 @@ fn begins_with_header(item: &[u8]) -> Option<bool> {
 
 /// What a literal holds that a line of a FETCH response announces at its end.
 pub(super) fn fetched(line: &[u8], header: line::Header) -> Holds {
-    let before = line.get(..line.len().saturating_sub(header.length)).unwrap_or_default();
+    let before = line.get(..line.len().saturating_sub(header.length.into())).unwrap_or_default();
     let before = before.trim_ascii_end();
     // Names of fields in the brackets are apart from each other.
     let open = before.iter().rposition(|byte| *byte == b'[').unwrap_or(before.len());
@@ -68,7 +71,7 @@ pub(super) fn sent(parts: Parts<'_>, header: line::Header) -> Holds {
         b"REPLACE" => 1,
         _ => return Holds::String,
     };
-    let end = parts.bytes.len().saturating_sub(header.length);
+    let end = parts.bytes.len().saturating_sub(header.length.into());
     let before = parts.bytes.get(head.end..end).unwrap_or_default().trim_ascii();
     if parts.sizes.is_empty() && words(before) <= mailbox_at {
         return Holds::String;
@@ -82,6 +85,11 @@ pub(super) fn sent(parts: Parts<'_>, header: line::Header) -> Holds {
 /// How many words there are, up to a few.
 fn words(text: &[u8]) -> usize {
     text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).count()
+}
+
+/// What a header says, if anybody will read it.
+pub(super) fn email<'a>(header: &'a Header, out: &Out<'_>) -> Option<Box<Email<'a>>> {
+    if out.settings.brief { None } else { imap::email(header.email()) }
 }
 
 /// The header that stands in a FETCH response without literals of its own: in

@@ -1,5 +1,7 @@
 //! A message that is gathered piece by piece.
 
+use std::cell::Cell;
+
 use super::line::Header;
 use crate::event::Timestamp;
 
@@ -22,13 +24,22 @@ pub(super) struct Literal {
     pub(super) kept: usize,
 }
 
-/// A message that is gathered, because literals stand in it.
+/// The message at hand. Only one with literals has to be gathered: any other
+/// takes the room of two words.
 #[derive(Debug, Default)]
 pub(super) struct Message {
+    gathered: Option<Box<Gathered>>,
+    /// Bytes of it that went by.
+    pub(super) length: u64,
+}
+
+/// What was gathered of a message so far.
+#[derive(Debug, Default)]
+struct Gathered {
     /// Lines without their ends, and the kept part of the literals between.
     bytes: Vec<u8>,
-    /// Length of the first line, once there is one.
-    first: Option<usize>,
+    /// Length of the first line.
+    first: usize,
     literals: Vec<Literal>,
     sizes: Vec<u64>,
     /// Not all of it is in `bytes`.
@@ -38,11 +49,14 @@ pub(super) struct Message {
     /// Literals beyond the limit were seen.
     too_many: bool,
     /// When its first piece was captured.
-    pub(super) started: Timestamp,
+    started: Timestamp,
     /// When its last piece was captured.
-    pub(super) time: Timestamp,
-    /// Bytes of it that went by.
-    pub(super) length: u64,
+    time: Timestamp,
+}
+
+thread_local! {
+    /// What the last message was gathered in, for the next one of any flow.
+    static SPARE: Cell<Option<Box<Gathered>>> = const { Cell::new(None) };
 }
 
 /// A message that is complete, or as complete as it will ever be.
@@ -75,19 +89,86 @@ impl<'a> Parts<'a> {
 impl Message {
     /// Whether a message is being gathered.
     pub(super) const fn begun(&self) -> bool {
-        self.first.is_some()
+        self.gathered.is_some()
     }
 
-    /// Adds a line: the first is kept whole, of the others what has room.
-    pub(super) fn line(&mut self, line: &[u8]) {
-        if self.begun() {
-            self.rest(line, true);
-        } else {
-            self.bytes.extend_from_slice(line);
-            self.first = Some(line.len());
+    /// Adds a line that was complete at `time`: the first, whose first byte came
+    /// at `started`, is kept whole, of the others what has room.
+    pub(super) fn line(&mut self, line: &[u8], started: Timestamp, time: Timestamp) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.rest(line, true);
+            gathered.time = time;
+            return;
+        }
+        let mut gathered = SPARE.take().unwrap_or_default();
+        gathered.bytes.extend_from_slice(line);
+        gathered.first = line.len();
+        (gathered.started, gathered.time) = (started, time);
+        self.gathered = Some(gathered);
+    }
+
+    /// A line of it ended.
+    pub(super) fn set_time(&mut self, time: Timestamp) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.time = time;
         }
     }
 
+    /// When its first and its last piece were captured.
+    pub(super) fn times(&self) -> [Timestamp; 2] {
+        self.gathered.as_ref().map_or_else(Default::default, |it| [it.started, it.time])
+    }
+
+    /// Whether octets of the literal at hand are kept.
+    pub(super) fn wants_octets(&self) -> bool {
+        self.gathered.as_ref().is_some_and(|it| it.wanted && it.room() > 0)
+    }
+
+    /// Whether literals were seen.
+    pub(super) fn has_literals(&self) -> bool {
+        self.gathered.as_ref().is_some_and(|it| !it.sizes.is_empty())
+    }
+
+    /// A piece of it is missing.
+    pub(super) fn mark_cut(&mut self) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.cut = true;
+        }
+    }
+
+    /// A literal begins, which is kept if `wanted` and small. Returns whether
+    /// this is the first one too many.
+    pub(super) fn literal(&mut self, header: Header, wanted: bool) -> bool {
+        self.gathered.as_mut().is_some_and(|gathered| gathered.literal(header, wanted))
+    }
+
+    /// Keeps octets of the literal at hand, as far as there is room.
+    pub(super) fn octets(&mut self, octets: &[u8]) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.octets(octets);
+        }
+    }
+
+    /// What was gathered.
+    pub(super) fn parts(&self) -> Parts<'_> {
+        self.gathered.as_deref().map_or(Parts::line(&[]), Gathered::parts)
+    }
+
+    /// Makes room for the next message.
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
+        if let Some(gathered) = self.gathered.take() {
+            gathered.spare();
+        }
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        self.gathered.as_deref().map_or(0, Gathered::held)
+    }
+}
+
+impl Gathered {
     fn rest(&mut self, bytes: &[u8], keep: bool) -> usize {
         let room = if keep { self.room() } else { 0 };
         let kept = bytes.get(..bytes.len().min(room)).unwrap_or_default();
@@ -96,41 +177,17 @@ impl Message {
         kept.len()
     }
 
-    /// Whether octets of the literal at hand are kept.
-    pub(super) const fn wants_octets(&self) -> bool {
-        self.wanted && self.room() > 0
-    }
-
-    /// Whether literals were seen.
-    pub(super) const fn has_literals(&self) -> bool {
-        !self.sizes.is_empty()
-    }
-
-    const fn line_length(&self) -> usize {
-        match self.first {
-            Some(length) => length,
-            None => 0,
-        }
-    }
-
     /// Bytes that may still be kept.
     const fn room(&self) -> usize {
-        (self.line_length() + REST_LIMIT).saturating_sub(self.bytes.len())
+        (self.first + REST_LIMIT).saturating_sub(self.bytes.len())
     }
 
-    /// A piece of it is missing.
-    pub(super) const fn mark_cut(&mut self) {
-        self.cut = true;
-    }
-
-    /// A literal begins, which is kept if `wanted` and small. Returns whether
-    /// this is the first one too many.
-    pub(super) fn literal(&mut self, header: Header, wanted: bool) -> bool {
+    fn literal(&mut self, header: Header, wanted: bool) -> bool {
         let start = self.bytes.len();
         self.wanted =
             wanted && header.octets <= REST_LIMIT as u64 && self.sizes.len() < LITERALS_LIMIT;
         if self.sizes.len() < LITERALS_LIMIT {
-            let header_at = start.saturating_sub(header.length);
+            let header_at = start.saturating_sub(header.length.into());
             self.literals.push(Literal { header: header_at, start, kept: 0 });
             self.sizes.push(header.octets);
             return false;
@@ -139,43 +196,40 @@ impl Message {
         !std::mem::replace(&mut self.too_many, true)
     }
 
-    /// Keeps octets of the literal at hand, as far as there is room.
-    pub(super) fn octets(&mut self, octets: &[u8]) {
+    fn octets(&mut self, octets: &[u8]) {
         let kept = self.rest(octets, self.wanted);
         if let Some(literal) = self.literals.last_mut() {
             literal.kept += kept;
         }
     }
 
-    /// What was gathered.
-    pub(super) fn parts(&self) -> Parts<'_> {
+    fn parts(&self) -> Parts<'_> {
         Parts {
             bytes: &self.bytes,
-            line: self.bytes.get(..self.line_length()).unwrap_or_default(),
+            line: self.bytes.get(..self.first).unwrap_or_default(),
             literals: &self.literals,
             sizes: &self.sizes,
             cut: self.cut,
         }
     }
 
-    /// Makes room for the next message.
-    pub(super) fn clear(&mut self) {
+    /// Leaves its memory to the next message, unless it is large.
+    fn spare(mut self: Box<Self>) {
         /// Buffers up to this size are kept for the next message.
         const REUSED: usize = 4096;
-        if self.bytes.capacity() > REUSED {
-            *self = Self::default();
+        if self.bytes.capacity() > REUSED || self.literals.capacity() > LITERALS_LIMIT / 16 {
             return;
         }
         self.bytes.clear();
         self.literals.clear();
         self.sizes.clear();
-        (self.first, self.wanted, self.cut, self.too_many) = (None, false, false, false);
-        self.length = 0;
+        (self.wanted, self.cut, self.too_many) = (false, false, false);
+        SPARE.set(Some(self));
     }
 
-    /// Bytes held on the heap.
-    pub(super) const fn held(&self) -> usize {
-        self.bytes.capacity()
+    const fn held(&self) -> usize {
+        size_of::<Self>()
+            + self.bytes.capacity()
             + self.literals.capacity() * size_of::<Literal>()
             + self.sizes.capacity() * size_of::<u64>()
     }

@@ -197,7 +197,7 @@ struct Imap {
     /// Commands in progress.
     pending: Pending,
     /// The exchange that AUTHENTICATE began.
-    authentication: Option<Authentication>,
+    authentication: Option<Box<Authentication>>,
     /// IDLE in progress.
     idle: Option<Idle>,
     /// Values that were replaced.
@@ -306,5 +306,6 @@ impl Decoder for Imap {
             + self.pending.held()
             + self.doubts.held()
             + self.secrets.held()
+            + self.authentication.as_deref().map_or(0, size_of_val)
     }
 }

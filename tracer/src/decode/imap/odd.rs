@@ -35,12 +35,14 @@ struct Doubt {
 
 /// Anomalies in doubt.
 #[derive(Debug, Default)]
-pub(super) struct Doubts(Vec<Doubt>);
+#[expect(clippy::box_collection, reason = "most connections never have any")]
+pub(super) struct Doubts(Option<Box<Vec<Doubt>>>);
 
 impl Doubts {
     /// Bytes held on the heap.
-    pub(super) const fn held(&self) -> usize {
-        self.0.capacity() * size_of::<Doubt>()
+    pub(super) fn held(&self) -> usize {
+        let all = self.0.as_deref();
+        all.map_or(0, |all| size_of_val(all) + all.capacity() * size_of::<Doubt>())
     }
 }
 
@@ -128,18 +130,25 @@ impl Imap {
     /// The same, of what the peer may have said in bytes whose loss is not known
     /// yet.
     pub(super) fn doubt(&mut self, side: Side, odd: bool, code: &'static str, time: Timestamp) {
-        if odd && !self.unseen && self.doubts.0.len() < DOUBTS_LIMIT {
-            self.doubts.0.push(Doubt { side, code, time });
+        if odd && !self.unseen {
+            let doubts = self.doubts.0.get_or_insert_default();
+            if doubts.len() < DOUBTS_LIMIT {
+                doubts.push(Doubt { side, code, time });
+            }
         }
     }
 
     /// The side goes on where it was: no bytes of it are missing.
     pub(super) fn settle(&mut self, side: Side, out: &mut Out<'_>) {
         if self.unseen {
-            self.doubts.0.clear();
+            self.doubts.0 = None;
         }
-        for doubt in self.doubts.0.extract_if(.., |doubt| doubt.side == side.other()) {
+        let Some(doubts) = &mut self.doubts.0 else { return };
+        for doubt in doubts.extract_if(.., |doubt| doubt.side == side.other()) {
             out.anomaly(doubt.side, doubt.time, doubt.code, None);
+        }
+        if doubts.is_empty() {
+            self.doubts.0 = None;
         }
     }
 

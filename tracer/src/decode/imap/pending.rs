@@ -1,20 +1,18 @@
 //! Commands in progress.
 
-use std::collections::VecDeque;
-
 use super::{command::Kind, exchange::Exchange, response::Fetched};
 
 /// Commands in progress that are remembered, the oldest being forgotten first;
 /// clients rarely pipeline more than a dozen.
 const PENDING_LIMIT: usize = 64;
 /// Bytes of a tag that are compared, beside its length; clients use 4 to 10.
-const TAG_LIMIT: usize = 24;
+const TAG_LIMIT: usize = 22;
 
 /// A tag, as much of it as tells it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tag {
     bytes: [u8; TAG_LIMIT],
-    length: usize,
+    length: u16,
 }
 
 impl Tag {
@@ -24,12 +22,12 @@ impl Tag {
         for (to, from) in bytes.iter_mut().zip(tag) {
             *to = *from;
         }
-        Self { bytes, length: tag.len() }
+        Self { bytes, length: u16::try_from(tag.len()).unwrap_or(u16::MAX) }
     }
 
     /// Its bytes, unless it is too long for them to be known.
     pub(super) fn bytes(&self) -> Option<&[u8]> {
-        self.bytes.get(..self.length)
+        self.bytes.get(..usize::from(self.length))
     }
 }
 
@@ -48,15 +46,18 @@ pub(super) struct Open {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Oldest first.
-    commands: VecDeque<Open>,
+    commands: Vec<Open>,
 }
 
 impl Pending {
     /// A command was sent. Returns the oldest one if they are too many.
     pub(super) fn begin(&mut self, open: Open) -> Option<Open> {
-        let forgotten =
-            if self.commands.len() == PENDING_LIMIT { self.commands.pop_front() } else { None };
-        self.commands.push_back(open);
+        let forgotten = if self.commands.len() == PENDING_LIMIT { self.pop() } else { None };
+        if self.commands.capacity() == 0 {
+            // Few clients pipeline, and many wait in IDLE.
+            self.commands.reserve_exact(1);
+        }
+        self.commands.push(open);
         forgotten
     }
 
@@ -91,12 +92,21 @@ impl Pending {
     /// A command was completed.
     pub(super) fn end(&mut self, tag: Tag) -> Option<Open> {
         let at = self.commands.iter().position(|open| open.tag == tag)?;
-        self.commands.remove(at)
+        let open = self.commands.remove(at);
+        self.give_back();
+        Some(open)
+    }
+
+    /// Lets go of the memory that many commands took.
+    fn give_back(&mut self) {
+        if self.commands.is_empty() && self.commands.capacity() > 1 {
+            self.commands = Vec::new();
+        }
     }
 
     /// The oldest command, which nobody will complete any more.
     pub(super) fn pop(&mut self) -> Option<Open> {
-        self.commands.pop_front()
+        (!self.commands.is_empty()).then(|| self.commands.remove(0))
     }
 
     /// Whether no command is in progress.

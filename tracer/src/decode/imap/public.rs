@@ -25,13 +25,12 @@ impl Imap {
 
     /// Whether a response is to something that was seen.
     pub(super) fn is_awaited(&self, line: &Line<'_>, tag: Tag) -> bool {
-        let asked = match self.expect {
-            Expect::Answer(_, question) if self.holds_back_secret(question) => return false,
-            Expect::Answer(asked, _) => Some(asked),
-            Expect::Command | Expect::Sasl => None,
+        let asked = match self.expect.asked() {
+            Some((_, question)) if self.holds_back_secret(question) => return false,
+            asked => asked.map(|(tag, _)| tag),
         };
         // The response that is refused may be missing.
-        let unheard = self.authentication.is_some_and(|authentication| {
+        let unheard = self.authentication.as_ref().is_some_and(|authentication| {
             authentication.tag == tag
                 && (!authentication.heard || matches!(self.expect, Expect::Sasl))
         });

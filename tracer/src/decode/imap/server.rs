@@ -6,7 +6,7 @@ use super::{
     command::shorten,
     exchange,
     line::{Ending, LINE_LIMIT, Piece},
-    mail,
+    mail::{self, email},
     mailbox::Charset,
     message::Parts,
     odd::LiteralLimit,
@@ -47,7 +47,7 @@ impl Imap {
                     let read = (text, ending, is_text);
                     let ending = self.odd_line(Side::Server, read, input.time, out);
                     if begun {
-                        self.server.message.line(text);
+                        self.server.message.line(text, input.time, input.time);
                         client_goes_on = self.server_line_ended(text, ending, input.time, out);
                     } else if !known {
                         self.hide_server_line(text, taken, input.time, out);
@@ -55,7 +55,7 @@ impl Imap {
                         let length = std::mem::take(&mut self.server.message.length);
                         client_goes_on = self.response(Parts::line(text), length, input.time, out);
                     } else {
-                        self.server.message.line(text);
+                        self.server.message.line(text, input.time, input.time);
                         client_goes_on = self.server_line_ended(text, ending, input.time, out);
                     }
                 }
@@ -65,9 +65,8 @@ impl Imap {
                     }
                     let is_response = Line::parse(text, !self.server.synced).is_some();
                     if self.server.message.begun() || is_response {
-                        self.server.message.line(text);
+                        self.server.message.line(text, input.time, input.time);
                         self.server.message.mark_cut();
-                        self.server.message.time = input.time;
                     } else {
                         self.hide_server_line(text, taken, input.time, out);
                         self.server.hiding = true;
@@ -124,7 +123,7 @@ impl Imap {
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> bool {
-        self.server.message.time = time;
+        self.server.message.set_time(time);
         match ending {
             Ending::Literal(header) => {
                 if self.server.literal(header, mail::fetched(text, header)) {
@@ -149,9 +148,9 @@ impl Imap {
             return false;
         }
         let mut message = std::mem::take(&mut self.server.message);
-        let client_goes_on = self.response(message.parts(), message.length, message.time, out);
+        let [_, time] = message.times();
+        let client_goes_on = self.response(message.parts(), message.length, time, out);
         message.clear();
-        self.server.message = message;
         client_goes_on
     }
 
@@ -166,7 +165,8 @@ impl Imap {
     ) -> bool {
         let mail = self.server.take_mail();
         let Some(line) = Line::parse(parts.line, false) else { return false };
-        let mail = mail.or_else(|| mail::quoted(&line, parts).map(Box::new));
+        let quoted = || mail::quoted(&line, parts).map(Box::new);
+        let mail = if out.settings.brief { None } else { mail.or_else(quoted) };
         self.server.synced = true;
         let tag = Tag::new(line.tag);
         let known = self.client.synced && self.is_awaited(&line, tag);
@@ -210,7 +210,7 @@ impl Imap {
                 },
                 literal: imap::Literals { bytes: parts.sizes },
             },
-            email: mail.as_ref().and_then(|mail| imap::email(mail.email())),
+            email: mail.as_ref().and_then(|mail| email(mail, out)),
             line: hide(shorten(parts.line, public)),
         };
         out.emit(Side::Server, time, Message::ImapResponse(response));
@@ -237,10 +237,9 @@ impl Imap {
         match line.kind {
             Kind::Tagged => Some(tag),
             Kind::Untagged => line.correlated(parts).map(|tag| Tag::new(&tag)),
-            Kind::Continuation => match (self.idle, self.expect) {
-                (Some(idle), _) if idle.unanswered => Some(idle.tag),
-                (_, Expect::Answer(tag, _)) => Some(tag),
-                (_, Expect::Command | Expect::Sasl) => None,
+            Kind::Continuation => match self.idle {
+                Some(idle) if idle.unanswered => Some(idle.tag),
+                _ => self.expect.asked().map(|(tag, _)| tag),
             },
         }
     }

@@ -16,6 +16,7 @@ enum Token<'a> {
 }
 
 /// Bytes that end an atom.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const SPECIAL: [bool; 256] = {
     let ends = b" \t\r\n(,;:<>\"[";
     let mut special = [false; 256];

@@ -80,10 +80,11 @@ impl Content {
         self.structure.iter().flat_map(|structure| structure.odd()).chain(header)
     }
 
-    /// What its header says, and its attachments.
-    pub(in crate::decode) fn email(&self) -> Email<'_> {
+    /// What its header says, unless it is to be `brief`, and its attachments.
+    pub(in crate::decode) fn email(&self, brief: bool) -> Email<'_> {
         let attachments = self.structure.iter().flat_map(|structure| structure.attachments());
-        Email { attachments: attachments.collect(), ..self.header.email() }
+        let header = if brief { Email::default() } else { self.header.email() };
+        Email { attachments: attachments.collect(), ..header }
     }
 
     /// What its header says in a line.

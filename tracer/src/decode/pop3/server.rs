@@ -255,7 +255,9 @@ fn tell(
     out: &mut Out<'_>,
 ) {
     let mail = body.and_then(|body| body.mail.as_deref());
-    let email = || mail.map(|mail| mail.email()).filter(|email| !email.is_empty()).map(Box::new);
+    let brief = out.settings.brief;
+    let email =
+        || mail.map(|mail| mail.email(brief)).filter(|email| !email.is_empty()).map(Box::new);
     let duration = pending.as_ref().map(|pending| time.since(pending.time));
     let common = Common { duration, ..Common::default() };
     let told = Response {

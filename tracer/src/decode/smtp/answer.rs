@@ -112,7 +112,7 @@ impl Smtp {
             (None, Mode::Lost | Mode::Command) if code == 334 => {
                 let mut auth = Auth::default();
                 auth.disturbed();
-                self.session.auth = Some(auth);
+                self.session.auth = Some(Box::new(auth));
                 self.client.suspect = true;
                 self.agree(Answer::Auth);
             }

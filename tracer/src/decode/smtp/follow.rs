@@ -68,7 +68,7 @@ impl Smtp {
         let mut secret = None;
         match command.verb {
             Verb::Auth => {
-                self.session.auth = Some(Auth::begin(command.argument));
+                self.session.auth = Some(Box::new(Auth::begin(command.argument)));
                 secret = Some(command.argument);
             }
             // `XAUTH`, a misspelt `AUTH`, another protocol's `LOGIN`: what

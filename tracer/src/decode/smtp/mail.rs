@@ -1,7 +1,5 @@
 //! Mails: the transactions of a session, from MAIL to the final reply.
 
-use std::collections::VecDeque;
-
 use super::{command::Path, lines::Lines};
 use crate::{
     decode::{Out, mail::Content},
@@ -21,7 +19,7 @@ const ENVELOPE_LIMIT: usize = 64 * 1024;
 const RECIPIENT_COST: usize = size_of::<To>();
 
 /// Number of a mail on its connection.
-pub(super) type MailId = u64;
+pub(super) type MailId = u32;
 
 /// A recipient.
 #[derive(Clone, Debug)]
@@ -79,7 +77,7 @@ struct Decision {
 
 impl Mail {
     /// Adds a recipient; returns its index unless the envelope is full.
-    pub(super) fn recipient(&mut self, path: &Path<'_>) -> Option<usize> {
+    pub(super) fn recipient(&mut self, path: &Path<'_>) -> Option<u32> {
         let cost = RECIPIENT_COST + path.address.len() + path.parameters.len();
         if self.envelope + cost > ENVELOPE_LIMIT {
             return None;
@@ -87,7 +85,7 @@ impl Mail {
         self.envelope += cost;
         let (address, parameters) = (path.address.into(), path.parameters.into());
         self.to.push(To { address, parameters, reply: None, refused: false });
-        Some(self.to.len() - 1)
+        u32::try_from(self.to.len() - 1).ok()
     }
 
     /// Takes a reply that decides on the mail: the final one, or one that
@@ -144,8 +142,8 @@ impl Mail {
     }
 
     /// Takes the reply to a recipient.
-    pub(super) fn recipient_reply(&mut self, index: usize, code: u16) {
-        if let Some(to) = self.to.get_mut(index) {
+    pub(super) fn recipient_reply(&mut self, index: u32, code: u16) {
+        if let Some(to) = self.to.get_mut(index as usize) {
             to.refused = code >= 300;
             to.reply = Some(code);
         }
@@ -190,7 +188,8 @@ pub(super) struct Told<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mails {
     /// Oldest first.
-    untold: VecDeque<Mail>,
+    #[expect(clippy::vec_box, reason = "a session between mails holds room for one word")]
+    untold: Vec<Box<Mail>>,
     /// The transaction that the client is in.
     pub(super) current: Option<MailId>,
     next: MailId,
@@ -198,10 +197,13 @@ pub(super) struct Mails {
 
 impl Mails {
     /// Begins a transaction. Returns the oldest mail if there are too many.
-    pub(super) fn begin(&mut self, from: Option<Path<'_>>, time: Timestamp) -> Option<Mail> {
+    pub(super) fn begin(&mut self, from: Option<Path<'_>>, time: Timestamp) -> Option<Box<Mail>> {
         let id = self.next;
-        self.next += 1;
-        self.untold.push_back(Mail {
+        self.next = self.next.wrapping_add(1);
+        if self.untold.capacity() == 0 {
+            self.untold.reserve_exact(1);
+        }
+        self.untold.push(Box::new(Mail {
             id,
             started: time,
             from: from.map(|path| path.address.into()),
@@ -219,14 +221,14 @@ impl Mails {
             accepted: false,
             left: false,
             reply: None,
-        });
+        }));
         self.current = Some(id);
-        if self.untold.len() > MAILS_LIMIT { self.untold.pop_front() } else { None }
+        (self.untold.len() > MAILS_LIMIT).then(|| self.untold.remove(0))
     }
 
     /// The mail of a number, if it is still waited for.
     pub(super) fn find(&mut self, id: MailId) -> Option<&mut Mail> {
-        self.untold.iter_mut().rev().find(|mail| mail.id == id)
+        self.untold.iter_mut().rev().find(|mail| mail.id == id).map(|mail| &mut **mail)
     }
 
     /// The mail that the client is about.
@@ -235,12 +237,12 @@ impl Mails {
     }
 
     /// Takes a mail away to tell of it.
-    pub(super) fn take(&mut self, id: MailId) -> Option<Mail> {
+    pub(super) fn take(&mut self, id: MailId) -> Option<Box<Mail>> {
         if self.current == Some(id) {
             self.current = None;
         }
         let at = self.untold.iter().position(|mail| mail.id == id)?;
-        self.untold.remove(at)
+        Some(self.untold.remove(at))
     }
 
     /// Leaves the current transaction.
@@ -253,21 +255,21 @@ impl Mails {
 
     /// Takes a transaction that the client has left and whose replies are all
     /// in.
-    pub(super) fn take_left(&mut self, is_open: impl Fn(MailId) -> bool) -> Option<Mail> {
+    pub(super) fn take_left(&mut self, is_open: impl Fn(MailId) -> bool) -> Option<Box<Mail>> {
         let at = self.untold.iter().position(|mail| mail.left && !is_open(mail.id))?;
-        self.untold.remove(at)
+        Some(self.untold.remove(at))
     }
 
     /// Takes the oldest mail.
-    pub(super) fn pop(&mut self) -> Option<Mail> {
+    pub(super) fn pop(&mut self) -> Option<Box<Mail>> {
         self.current = None;
-        self.untold.pop_front()
+        (!self.untold.is_empty()).then(|| self.untold.remove(0))
     }
 
     /// Bytes on the heap.
     pub(super) fn held(&self) -> usize {
-        self.untold.capacity() * size_of::<Mail>()
-            + self.untold.iter().map(Mail::held).sum::<usize>()
+        let mails = self.untold.iter().map(|mail| size_of::<Mail>() + mail.held());
+        self.untold.capacity() * size_of::<Box<Mail>>() + mails.sum::<usize>()
     }
 }
 
@@ -276,8 +278,8 @@ fn parameters(all: &[u8]) -> impl Iterator<Item = &[u8]> {
     all.split(u8::is_ascii_whitespace).filter(|parameter| !parameter.is_empty())
 }
 
-/// Gives the event of a mail.
-pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
+/// Gives the event of a mail; `brief`: of its header the headline alone.
+pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>, brief: bool) -> smtp::Mail<'a> {
     let duration = mail.reply.as_ref().map(|reply| reply.time.since(mail.started));
     let common = Common { duration, outcome: told.outcome, ..Common::default() };
     let smtp = MailObject {
@@ -308,7 +310,7 @@ pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>) -> smtp::Mail<'a> {
         queue_id: told.queue_id,
     };
     smtp::Mail {
-        email: Box::new(mail.content.email()),
+        email: Box::new(mail.content.email(brief)),
         smtp: Box::new(smtp),
         headline: mail.content.headline(),
         common,

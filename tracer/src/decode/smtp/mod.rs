@@ -80,7 +80,7 @@ struct Session {
     lmtp: bool,
     /// Whether the reply to EHLO offered PIPELINING, if that was seen.
     pipelining: Option<bool>,
-    auth: Option<Auth>,
+    auth: Option<Box<Auth>>,
     starttls: bool,
 }
 
@@ -97,7 +97,11 @@ impl Smtp {
         if !mail.ended {
             mail.tell_odd(time, out);
         }
-        out.emit(Side::Client, time, Message::SmtpMessage(mail::event(mail, told)));
+        out.emit(
+            Side::Client,
+            time,
+            Message::SmtpMessage(mail::event(mail, told, out.settings.brief)),
+        );
     }
 
     /// Tells of a mail that no final reply was seen for; of one that was never
@@ -215,7 +219,7 @@ impl Decoder for Smtp {
     }
 
     fn held(&self) -> usize {
-        let auth = self.session.auth.as_ref().map_or(0, Auth::held);
+        let auth = self.session.auth.as_deref().map_or(0, |auth| size_of::<Auth>() + auth.held());
         let helo = self.session.helo.as_ref().map_or(0, |name| name.len());
         let once = self.once.0.capacity() * size_of::<(Side, &str)>();
         once + self.queue.held() + self.mails.held() + self.client.held() + auth + helo

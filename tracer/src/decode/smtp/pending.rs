@@ -9,6 +9,9 @@ use crate::event::Timestamp;
 /// can have in flight; it matters where the server's side was never seen.
 const PENDING_LIMIT: usize = 1024;
 
+/// Commands for which there is room while none waits.
+const KEPT: usize = 1;
+
 /// What a reply would be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -20,7 +23,7 @@ pub(super) enum Kind {
     /// MAIL
     Mail(MailId),
     /// RCPT, and the recipient's index if it is kept.
-    Rcpt(MailId, Option<usize>),
+    Rcpt(MailId, Option<u32>),
     /// DATA
     Data(Option<MailId>),
     /// A chunk of a mail that is not the last.
@@ -94,6 +97,10 @@ impl Queue {
             self.missing_replies();
         }
         self.secrets += secret.map_or(0, <[u8]>::len);
+        if self.commands.capacity() == 0 {
+            // Many clients wait for each reply.
+            self.commands.reserve_exact(1);
+        }
         self.commands.push_back(Pending { kind, time, secret: secret.map(Box::from) });
     }
 
@@ -166,6 +173,9 @@ impl Queue {
         for command in self.commands.drain(..=at.min(self.commands.len().checked_sub(1)?)) {
             self.secrets -= command.secret.as_ref().map_or(0, |secret| secret.len());
             last = Some(command);
+        }
+        if self.commands.is_empty() && self.commands.capacity() > KEPT {
+            self.commands = VecDeque::new();
         }
         last
     }

@@ -14,8 +14,10 @@ use crate::event::Side;
 mod framing;
 mod secrets;
 
-const OPEN: Settings = Settings { show_secrets: true, pieces: false, exchanges: false, body: 0 };
-const CLOSED: Settings = Settings { show_secrets: false, pieces: false, exchanges: false, body: 0 };
+const OPEN: Settings =
+    Settings { show_secrets: true, pieces: false, exchanges: false, body: 0, brief: false };
+const CLOSED: Settings =
+    Settings { show_secrets: false, pieces: false, exchanges: false, body: 0, brief: false };
 
 /// Runs a dialogue, behind a greeting if it has none.
 fn greeted(
