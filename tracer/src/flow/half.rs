@@ -60,8 +60,8 @@ impl Half {
     }
 
     /// Number of the SYN, if it was shown.
-    pub(super) fn syn(&self) -> Option<u32> {
-        self.has_syn.then_some(self.syn)
+    pub(super) const fn syn(&self) -> Option<u32> {
+        if self.has_syn { Some(self.syn) } else { None }
     }
 
     /// Stream offset of a sequence number: 0 before any segment was seen.
