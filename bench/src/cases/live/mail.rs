@@ -124,8 +124,7 @@ fn smtp(options: &Options, findings: &mut Findings, length: usize) -> Result<()>
     let each = send(tried)?.as_secs_f64() / number(tried);
     let mails = whole(super::time(options).as_secs_f64() / each).max(tried);
     interleave(options.rounds(), &tools, |tool, _| {
-        let place =
-            Place { namespace: topology.traced(), core: None, patience: super::patience(options) };
+        let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
         let watched = watch(tool, &place, |_| send(mails))?;
         findings.add(tool.name, RATE, number(mails) / watched.load.as_secs_f64());
         if let Some(seen) = watched.tool {
@@ -175,8 +174,7 @@ fn fetch(options: &Options, findings: &mut Findings) -> Result<()> {
     };
     fetch(Duration::from_millis(500))?;
     interleave(options.rounds(), &tools, |tool, _| {
-        let place =
-            Place { namespace: topology.traced(), core: None, patience: super::patience(options) };
+        let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
         let watched = watch(tool, &place, |_| fetch(time))?;
         let commands = watched.load;
         findings.add(tool.name, RATE, number(commands) / time.as_secs_f64());

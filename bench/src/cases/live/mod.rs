@@ -68,25 +68,22 @@ fn time(options: &Options) -> Duration {
     if options.quick { Duration::from_secs(1) } else { LOAD }
 }
 
-/// How long a tool may go on after it.
-fn patience(options: &Options) -> Duration {
-    if options.quick { PATIENCE / 4 } else { PATIENCE }
-}
-
 /// The tools that are asked for and there; of the others the table says why
 /// they are not. If it is only to work at all, and no tool was named, that is
 /// tracer with JSON alone.
 fn present(options: &Options, findings: &mut Findings, tools: &[Tool]) -> Vec<Tool> {
     let mut present = Vec::new();
     for tool in tools {
-        let json = tool.is_ours() && !matches!(tool.name, "tracer text" | "tracer exchanges");
-        if options.quick && options.tools.is_empty() && tool.is_there() && !json {
+        if options.quick && options.tools.is_empty() && tool.name != "tracer json" {
             continue;
         }
         match tool.lacks() {
             Some(reason) => findings.absent(tool.name, &reason),
             // What the others are held against is always there.
-            None if !tool.is_there() || options.wants(tool.name) => present.push(tool.clone()),
+            None if !tool.is_there() || options.wants(tool.name) => {
+                let tool = tool.clone();
+                present.push(if options.quick { tool.with_room() } else { tool });
+            }
             None => {}
         }
     }

@@ -134,25 +134,23 @@ fn cost(
     tool: &Tool,
     time: Duration,
 ) -> Result<()> {
-    let place =
-        Place { namespace: topology.traced(), core: None, patience: super::patience(options) };
+    let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
     let watched = watch(tool, &place, |running| {
-        let idle = match running {
-            Some(running) => {
-                let before = family::cpu(running.pid());
-                thread::sleep(REST);
-                Some(family::cpu_since(running.pid(), before))
-            }
-            None => None,
-        };
+        let idle = running.filter(|_| !options.quick).map(|running| {
+            let before = family::cpu(running.pid());
+            thread::sleep(REST);
+            family::cpu_since(running.pid(), before)
+        });
         Ok((ask(topology, time)?, idle))
     })?;
     let ((asked, time), idle) = watched.load;
     findings.add(tool.name, REACHED, number(asked) / time.as_secs_f64());
-    if let (Some(mut seen), Some(idle)) = (watched.tool, idle) {
+    if let Some(mut seen) = watched.tool {
         // Idling was no part of the load.
-        seen.cpu = seen.cpu.saturating_sub(idle);
+        seen.cpu = seen.cpu.saturating_sub(idle.unwrap_or_default());
         super::add(findings, tool, &seen, asked, asked);
+    }
+    if let Some(idle) = idle {
         findings.add(tool.name, IDLE, 100.0 * idle.as_secs_f64() / REST.as_secs_f64());
     }
     Ok(())

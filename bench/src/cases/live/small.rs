@@ -171,7 +171,7 @@ fn rounds(
         let place = Place {
             namespace: topology.traced(),
             core: (!shared).then_some(1),
-            patience: super::patience(options),
+            patience: super::PATIENCE,
         };
         let watched = watch(tool, &place, |_| {
             let before = family::cpu(nginx.pid());

@@ -44,6 +44,15 @@ impl Tool {
         Self { name, program: Program::Tracer, arguments: words(&arguments), sign: Some(sign) }
     }
 
+    /// The same with a ring that holds a second of any load, so that what is
+    /// decoded does not depend on who else has the cores meanwhile.
+    pub(super) fn with_room(mut self) -> Self {
+        if self.is_ours() {
+            self.arguments.extend(words("--ring-size 256M"));
+        }
+        self
+    }
+
     /// What copies every packet to user space and throws it away.
     pub(super) fn tcpdump(port: u16) -> Self {
         Self {

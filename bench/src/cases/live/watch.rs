@@ -16,7 +16,7 @@ use super::{family, output::Output, tool::Tool};
 /// Limit of a tool's start.
 const START: Duration = Duration::from_secs(30);
 
-/// From when a tool has its socket to when it certainly takes packets off it.
+/// From when a rival has its socket to when it certainly takes packets off it.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// How long after the load's end it is asked again what was decoded.
@@ -103,7 +103,9 @@ impl Running {
             Ok(running.is_ready(tool)?.then_some(()))
         })
         .with_context(|| running.log.text().unwrap_or_default())?;
-        thread::sleep(SETTLED);
+        if !tool.is_ours() {
+            thread::sleep(SETTLED);
+        }
         Ok(running)
     }
 
