@@ -68,7 +68,11 @@ impl Piece<'_> {
         table.segment(
             &Segment {
                 time: self.time,
-                point: Point { interface: self.interface, direction: Direction::Unknown },
+                point: Point {
+                    interface: self.interface,
+                    direction: Direction::Unknown,
+                    vlans: [0; 2],
+                },
                 interface: &INTERFACE,
                 vlan: Vlan::default(),
                 source,
@@ -85,6 +89,7 @@ impl Piece<'_> {
                 bytes: self.bytes,
                 more: self.more,
                 lost: self.lost,
+                shunted: false,
                 frame: None,
                 captured: Captured::default(),
             },

@@ -35,8 +35,9 @@ pub struct Slot {
     pub state: u64,
     /// The flow's [`Tag`] mixed with both.
     pub seal: u64,
-    /// Segments that were counted and not copied, ever. Only grows.
-    pub hidden: u64,
+    /// The number behind the farthest byte of the flow that stayed uncopied, and
+    /// `1 << 32` when there is one.
+    pub reach: u64,
     /// Times that another flow wanted this slot since the last of those.
     pub claims: u64,
     /// Fills the cache line; zero.
@@ -244,6 +245,24 @@ impl Statement {
     }
 }
 
+/// What [`Slot::reach`] says.
+#[inline(always)]
+#[must_use]
+pub const fn reached(reach: u64) -> Option<u32> {
+    if reach >> 32 == 0 { None } else { Some(reach as u32) }
+}
+
+/// What [`Slot::reach`] says when one more segment that ends at `end` stays
+/// uncopied.
+#[inline(always)]
+#[must_use]
+pub const fn reaching(reach: u64, end: u32) -> u64 {
+    match reached(reach) {
+        Some(known) if end.wrapping_sub(known).cast_signed() <= 0 => reach,
+        _ => 1 << 32 | end as u64,
+    }
+}
+
 /// Whether the flow that a slot belongs to now would lose something by giving
 /// it up.
 #[inline(always)]
@@ -255,7 +274,7 @@ pub const fn is_held(state: u64, claims: u64) -> bool {
 const _: () = assert!(size_of::<Slot>() == 64);
 const _: () = assert!(offset_of!(Slot, state) == 8);
 const _: () = assert!(offset_of!(Slot, seal) == 16);
-const _: () = assert!(offset_of!(Slot, hidden) == 24);
+const _: () = assert!(offset_of!(Slot, reach) == 24);
 const _: () = assert!(offset_of!(Slot, claims) == 32);
 const _: () = assert!(offset_of!(Slot, reserved) == 40);
 const _: () = assert!(SLOTS.is_power_of_two());

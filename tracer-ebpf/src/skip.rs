@@ -5,7 +5,7 @@
 
 use tracer_common::{
     ANY, EGRESS, LOOK, NO_SKIP, SCAN, SHUNTED, Settings,
-    slot::{Place, Slot, Statement, Tag, is_held},
+    slot::{Place, Slot, Statement, Tag, is_held, reaching},
     window::{FIN, NOWHERE, Passing, RST, SYN, plan},
 };
 
@@ -73,8 +73,11 @@ pub(crate) fn part<P: Packet>(
     let flags = opaque(if plan.told { u32::from(SHUNTED) } else { 0 }) as u8;
     let mut next = plan.next.words().map(opaque_word);
     let mut to = passing.len;
+    if passing.flags & SYN != 0 {
+        forget_reach(slot);
+    }
     if hidden {
-        note_hidden(slot);
+        note_hidden(slot, passing.sequence.wrapping_add(passing.len));
     }
     if look != NOWHERE {
         next = Statement::nothing(known.connection).words();
@@ -142,7 +145,15 @@ fn word<const N: usize>(bytes: &[u8; N], at: usize) -> u32 {
 fn begin(slot: *mut Slot, words: [u64; 3], tag: Tag, sequence: u32) {
     if claim(slot, words) {
         write(slot, Statement::message(sequence.wrapping_add(1), Some(sequence)).words(), tag);
+        forget_reach(slot);
     }
+}
+
+/// What stayed uncopied was another connection's.
+#[inline(always)]
+fn forget_reach(slot: *mut Slot) {
+    // SAFETY: a live, aligned map value; volatile, because others read it.
+    unsafe { (&raw mut (*slot).reach).write_volatile(0) };
 }
 
 /// Asks for a slot that belongs to another flow; says whether it is free.
@@ -185,15 +196,14 @@ fn write(slot: *mut Slot, [window, state]: [u64; 2], tag: Tag) {
     }
 }
 
-/// Counts a segment that stays uncopied, which also shows that the slot's flow
-/// lives.
+/// Takes down how far the bytes reach that stay uncopied, which also shows that
+/// the slot's flow lives.
 #[inline(always)]
-fn note_hidden(slot: *mut Slot) {
-    // SAFETY: a live, aligned map value; volatile, because others read it. That
-    // another CPU's count may be lost does not matter: it has to grow.
+fn note_hidden(slot: *mut Slot, end: u32) {
+    // SAFETY: a live, aligned map value; volatile, because others read it.
     unsafe {
-        let hidden = &raw mut (*slot).hidden;
-        hidden.write_volatile(hidden.read_volatile() + 1);
+        let reach = &raw mut (*slot).reach;
+        reach.write_volatile(reaching(reach.read_volatile(), end));
         (&raw mut (*slot).claims).write_volatile(0);
     }
 }

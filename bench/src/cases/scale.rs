@@ -340,6 +340,7 @@ impl<'a> Traffic<'a> {
                 offset: 0,
                 bytes: text.as_bytes(),
                 more: false,
+                shunted: false,
                 lost: 0,
                 frame: None,
                 captured: Captured::default(),

@@ -230,7 +230,7 @@ impl Wire {
         let acknowledges = flags.has(TcpFlags::ACK);
         Segment {
             time: Timestamp(time),
-            point: Point { interface: 1, direction: Direction::Egress },
+            point: Point { interface: 1, direction: Direction::Egress, vlans: [0; 2] },
             interface: &self.interface,
             vlan: Vlan::default(),
             source,
@@ -249,6 +249,7 @@ impl Wire {
             more: false,
             lost: 0,
             captured: Captured::default(),
+            shunted: false,
             frame: None,
         }
     }

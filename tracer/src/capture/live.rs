@@ -7,7 +7,7 @@ use std::{
 };
 
 use aya::maps::{Map, MapData, MapError, MapType, PerCpuArray};
-use tracer_common::{CONTINUED, EGRESS, NO_VLAN, Outcome, RECORD_LEN, Record};
+use tracer_common::{CONTINUED, EGRESS, NO_VLAN, Outcome, RECORD_LEN, Record, SHUNTED};
 
 use super::{
     Captured, Direction, Fill, Interface, Point, Segment, Source, Status, Vlan,
@@ -268,7 +268,11 @@ fn segment<'a>(
     let direction = if record.flags & EGRESS == 0 { Direction::Ingress } else { Direction::Egress };
     Some(Segment {
         time: Timestamp(record.time.wrapping_add(clock_offset)),
-        point: Point { interface: record.interface, direction },
+        point: Point {
+            interface: record.interface,
+            direction,
+            vlans: [record.vlan_outer, record.vlan_inner],
+        },
         interface: &known.interface,
         vlan: vlan(&known.vlans, record),
         source: headers.source,
@@ -278,6 +282,7 @@ fn segment<'a>(
         offset: record.copied_offset,
         bytes: payload,
         more: record.flags & CONTINUED != 0,
+        shunted: record.flags & SHUNTED != 0,
         lost: u64::from(record.lost),
         captured: Captured { interface: record.interface, link_type: None, bytes, wire_len },
         frame: None,

@@ -10,6 +10,7 @@ mod ring;
 mod segment;
 mod tunnel;
 mod unwrap;
+pub mod windows;
 
 pub use options::{SackBlocks, TcpOption, TcpOptions, Timestamps};
 pub use ring::Fill;

@@ -227,13 +227,23 @@ impl Shared {
 }
 
 /// Mapped memory.
-struct Pages {
+pub(super) struct Pages {
     begin: NonNull<u8>,
     len: usize,
 }
 
+// SAFETY: memory belongs to no thread.
+unsafe impl Send for Pages {}
+// SAFETY: who reaches into the memory answers for how.
+unsafe impl Sync for Pages {}
+
 impl Pages {
-    fn map(
+    /// Where the memory begins.
+    pub(super) const fn begin(&self) -> NonNull<u8> {
+        self.begin
+    }
+
+    pub(super) fn map(
         descriptor: BorrowedFd<'_>,
         offset: usize,
         len: usize,

@@ -24,6 +24,8 @@ pub struct Point {
     pub interface: u32,
     /// Which of the interface's two hooks.
     pub direction: Direction,
+    /// Live: the VLAN ids that frames have there, or what stands for none.
+    pub vlans: [u16; 2],
 }
 
 /// An interface that packets are seen on.
@@ -74,6 +76,9 @@ pub struct Segment<'a> {
     /// Whether the rest of the payload follows in another segment with the same
     /// header: the packet was too large for one record.
     pub more: bool,
+    /// Whether bytes right before the first captured one stayed in the kernel
+    /// because nobody wanted them.
+    pub shunted: bool,
     /// Records that the ring had lost when this one was written; 0 for files.
     pub lost: u64,
     /// Number of the packet among all of the capture, from 1, as analysers

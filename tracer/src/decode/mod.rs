@@ -83,6 +83,13 @@ pub trait Decoder: Send {
 
     /// Bytes that the decoder holds on the heap, for the flow's limit.
     fn held(&self) -> usize;
+
+    /// Whether what the side sends next begins a message, when it has taken all
+    /// that came before. What is never so is not wrong: only who can find the
+    /// end of such a message in the kernel asks.
+    fn is_between_messages(&self, _side: Side) -> bool {
+        false
+    }
 }
 
 /// Bytes offered to a decoder.

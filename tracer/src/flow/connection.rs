@@ -11,11 +11,12 @@ use super::{
     maybe::Maybe,
     pair::Pair,
     row::row,
+    skip::{Heading, Windows},
     stream::{Lost, Opening, Stream},
 };
 use crate::{
     capture::{Direction, Segment, TcpFlags},
-    decode::Protocol,
+    decode::{Decoder, Protocol},
     event::{
         CommunityId, Connection, Endpoint, Message, Side, Sink, Timestamp,
         tcp::{Open, OpenFields},
@@ -225,6 +226,67 @@ impl Flow {
         Verdict::Taken
     }
 
+    /// Both streams and what decodes them, as long as the flow goes on.
+    pub(super) fn streams(&mut self) -> Option<(&mut Pair<Stream>, Option<&dyn Decoder>)> {
+        let dialogue = self.dialogue.as_deref_mut()?;
+        Some((&mut dialogue.streams, dialogue.decoder.as_deref().map(|decoder| decoder as _)))
+    }
+
+    /// Port of the server.
+    pub(super) const fn server_port(&self) -> u16 {
+        self.connection.server.port
+    }
+
+    /// What a side's direction is called where it is captured, and the sequence
+    /// number of an offset in its stream.
+    pub(super) fn heading(&self, side: Side, offset: u64) -> Option<(Heading, u32)> {
+        let half = self.halves.of(side);
+        let Connection { client, server, .. } = self.connection;
+        let (source, destination) = match side {
+            Side::Client => (client, server),
+            Side::Server => (server, client),
+        };
+        let (point, connection) = (half.owner()?, half.syn());
+        let heading = Heading { point, source, destination, connection, port: server.port };
+        Some((heading, half.sequence(offset)?))
+    }
+
+    /// How far the bytes that nobody wants have passed unseen.
+    pub(super) fn hidden(&self, windows: &dyn Windows) -> Pair<Option<u32>> {
+        let hidden = |side| {
+            let stream = self.dialogue.as_deref()?.peek(side);
+            let (heading, _) = self.heading(side, stream.next).filter(|_| stream.skip > 0)?;
+            windows.hidden(&heading)
+        };
+        Pair { client: hidden(Side::Client), server: hidden(Side::Server) }
+    }
+
+    /// Takes down what has passed unseen: bytes up to these sequence numbers.
+    pub(super) fn pass_hidden(
+        &mut self,
+        hidden: &Pair<Option<u32>>,
+        now: Timestamp,
+        settings: &Settings,
+        sink: &mut dyn Sink,
+    ) {
+        let Self { connection, halves, dialogue, tally, .. } = self;
+        let Some(dialogue) = dialogue.as_deref_mut() else { return };
+        let mut context = Context { settings, connection, now, tally, sink };
+        for side in [Side::Client, Side::Server] {
+            let half = halves.of_mut(side);
+            let Some(end) = hidden.of(side).map(|number| half.offset(number)) else { continue };
+            let stream = dialogue.peek(side);
+            let (next, lost) = (stream.next, stream.lost);
+            let missing = u64::try_from(end).unwrap_or_default().saturating_sub(next);
+            let passed = dialogue.pass(&mut context, side, missing, lost);
+            if passed > 0 {
+                half.end = half.end.max(next + passed);
+                self.seen = self.seen.max(now);
+            }
+            dialogue.settle(&mut context, side);
+        }
+    }
+
     /// Gives up holes that have been waited for long enough.
     pub(super) fn expire_holes(
         &mut self,
@@ -405,6 +467,11 @@ impl Flow {
             stream.lost = Lost::of(segment.lost);
         }
         dialogue.stream(side).latest_lost = Lost::of(segment.lost);
+        if segment.shunted {
+            let stream = dialogue.stream(side);
+            let begin = start.saturating_add(i64::from(segment.offset));
+            stream.shunted = stream.shunted.max(u64::try_from(begin).unwrap_or_default());
+        }
         if flags.has(TcpFlags::ACK) && halves.of(side.other()).is_known() {
             let acknowledged = halves.of(side.other()).acknowledged(segment.tcp.acknowledgement);
             let stream = dialogue.stream(side.other());

@@ -109,6 +109,10 @@ impl Dialogue {
         let bytes =
             piece.bytes.map(|bytes| bytes.get(place(start)..place(end)).unwrap_or_default());
         if start > stream.next {
+            self.pass_hidden(context, side, start, piece.lost);
+        }
+        let stream = self.streams.of_mut(side);
+        if start > stream.next {
             return stream.keep(&Piece { start, end, bytes, ..piece });
         }
         if let Some(bytes) = bytes {
@@ -219,9 +223,19 @@ impl Dialogue {
         loop {
             let stream = self.streams.of_mut(side);
             stream.queue.advance(stream.next);
-            let Some((start, fragment)) = stream.queue.first() else { return };
-            if start > stream.next {
+            let Some((start, fragment)) = stream.queue.first() else {
+                if let Some(fin) = stream.fin.get() {
+                    let lost = stream.latest_lost;
+                    self.pass_hidden(context, side, fin, lost);
+                }
                 return;
+            };
+            if start > stream.next {
+                let lost = fragment.lost;
+                if !self.pass_hidden(context, side, start, lost) {
+                    return;
+                }
+                continue;
             }
             if !fragment.has_bytes() {
                 let (len, lost) = (fragment.end - start, fragment.lost);
@@ -298,7 +312,23 @@ impl Dialogue {
         std::mem::take(&mut stream.buffer).len() as u64
     }
 
-    fn pass(&mut self, context: &mut Context<'_>, side: Side, bytes: u64, lost: Lost) -> u64 {
+    /// Passes the bytes before offset `to` that stayed in the kernel, as far as
+    /// the decoder does not want them; says whether there were any. What the
+    /// ring lost is told from them by its count, `lost` at that offset.
+    fn pass_hidden(&mut self, context: &mut Context<'_>, side: Side, to: u64, lost: Lost) -> bool {
+        let stream = self.streams.of(side);
+        let told = stream.next < stream.told && lost == stream.lost;
+        let missing = to.saturating_sub(stream.next);
+        (told || to <= stream.shunted) && missing > 0 && self.pass(context, side, missing, lost) > 0
+    }
+
+    pub(super) fn pass(
+        &mut self,
+        context: &mut Context<'_>,
+        side: Side,
+        bytes: u64,
+        lost: Lost,
+    ) -> u64 {
         let passed = self.streams.of_mut(side).pass(bytes, lost);
         self.skipped(context, side, passed);
         passed

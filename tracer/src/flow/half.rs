@@ -69,6 +69,16 @@ impl Half {
         self.base.map_or(0, |base| seq::offset(base, self.end, sequence))
     }
 
+    /// Sequence number of a stream offset, if any segment was seen.
+    pub(super) fn sequence(&self, offset: u64) -> Option<u32> {
+        self.base.map(|base| seq::number(base, offset))
+    }
+
+    /// The capture point that the direction belongs to.
+    pub(super) const fn owner(&self) -> Option<Point> {
+        self.owner
+    }
+
     /// Stream offset of a segment's first payload byte.
     pub(super) fn start(&self, segment: &Segment<'_>) -> i64 {
         self.offset(first_byte(segment))

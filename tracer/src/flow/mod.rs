@@ -23,6 +23,7 @@ mod pair;
 mod queue;
 mod row;
 mod seq;
+mod skip;
 mod slots;
 mod stream;
 mod table;
@@ -30,6 +31,7 @@ mod table;
 mod tests;
 
 pub use gate::Gate;
+pub use skip::{Heading, Known, Windows};
 pub use table::Table;
 
 use crate::decode;

@@ -15,6 +15,12 @@ const fn low(offset: u64) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
+/// Sequence number of an offset in the stream whose offset 0 has the number
+/// `base`.
+pub(super) const fn number(base: u32, offset: u64) -> u32 {
+    base.wrapping_add(low(offset))
+}
+
 /// Offset of `sequence` in the stream whose offset 0 has the number `base`:
 /// of all offsets that share this number, the one closest to `near`. Negative
 /// for what stood before offset 0.

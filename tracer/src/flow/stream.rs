@@ -119,6 +119,13 @@ pub(super) struct Stream {
     pub(super) undecoded: u64,
     /// Why the latest gap came about.
     pub(super) cause: Option<GapCause>,
+    /// Offset up to which the kernel side was told something, and up to which
+    /// bytes may be missing for that.
+    pub(super) told: u64,
+    /// Offset up to which they are missing because of that.
+    pub(super) shunted: u64,
+    /// Segments that were copied since, though nobody wanted them.
+    pub(super) gifts: u16,
 }
 
 impl Stream {

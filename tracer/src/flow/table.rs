@@ -10,6 +10,7 @@ use super::{
     index::Index,
     key::{self, Key},
     maybe::Maybe,
+    skip::Windows,
     slots::{Entry, Line, Place, Slot, Slots},
 };
 use crate::{
@@ -56,6 +57,8 @@ pub struct Table {
     gate: Option<Box<dyn Gate>>,
     /// Segments so far, as far as it takes to say which of two came later.
     turn: u32,
+    /// Who wants to know which bytes nobody wants.
+    windows: Option<Box<dyn Windows>>,
 }
 
 /// Says of a flow by its ends, the client first, and the sequence number of its
@@ -74,7 +77,15 @@ impl Table {
             held: 0,
             gate: None,
             turn: 0,
+            windows: None,
         }
+    }
+
+    /// Tells the kernel side which bytes nobody wants.
+    #[must_use]
+    pub fn with_windows(mut self, windows: Option<Box<dyn Windows>>) -> Self {
+        self.windows = windows;
+        self
     }
 
     /// Asks a gate before a flow is followed that shows first in mid-stream.
@@ -87,6 +98,9 @@ impl Table {
         let hash = self.index.hash(&Key::new(segment));
         let (known, reused) = self.find(hash, segment, sink);
         let Some(slot) = known.or_else(|| self.create(hash, segment, reused, sink)) else { return };
+        if segment.tcp.flags.has(TcpFlags::RST) {
+            self.hear(slot, segment.time, sink);
+        }
         let mut verdict = Verdict::Duplicate;
         self.account(slot, |flow, settings| verdict = flow.segment(segment, settings, sink));
         if verdict == Verdict::Duplicate {
@@ -96,6 +110,9 @@ impl Table {
             self.account(slot, |flow, settings| flow.relieve(segment.time, settings, sink));
         }
         if verdict == Verdict::Taken {
+            if let (Some(windows), Some(entry)) = (&mut self.windows, self.slots.get(slot)) {
+                entry.flow.tell_windows(&mut **windows);
+            }
             self.queue(slot);
         } else {
             self.linger(slot);
@@ -107,6 +124,9 @@ impl Table {
     /// bytes that will not come any more. Cheap when there is nothing to do;
     /// called every second or so of packet time.
     pub fn expire(&mut self, now: Timestamp, sink: &mut dyn Sink) {
+        if let Some(windows) = &mut self.windows {
+            windows.tick();
+        }
         let linger = if self.settings.rows { ROWS_LINGER } else { LINGER };
         while let Some(slot) = self.slots.first(Line::Ended) {
             let ended = self.slots.get(slot).and_then(|entry| entry.flow.ended.time());
@@ -117,6 +137,14 @@ impl Table {
         }
         let timeout = self.settings.idle_timeout;
         for slot in self.longest_silent(|time| now.since(time) >= timeout) {
+            self.hear(slot, now, sink);
+            if let Some(entry) = self.slots.get(slot)
+                && entry.flow.seen >= now
+            {
+                entry.queued = now;
+                self.slots.requeue(slot, Line::Live);
+                continue;
+            }
             self.remove(slot, Ending::Idle, now, sink);
         }
         while let Some(Reverse((deadline, slot, generation))) = self.holes.peek().copied() {
@@ -267,10 +295,20 @@ impl Table {
 
     /// Takes a flow out, and ends it if it has not ended.
     fn remove(&mut self, slot: Slot, ending: Ending, now: Timestamp, sink: &mut dyn Sink) {
+        self.hear(slot, now, sink);
         self.account(slot, |flow, settings| flow.end(ending, now, settings, sink));
         if let Some(entry) = self.slots.remove(slot) {
             self.held = self.held.saturating_sub(entry.held as usize);
             self.index.remove(self.index.hash(&entry.flow.key()), slot);
+        }
+    }
+
+    /// Asks how far the bytes of a flow that nobody wants have passed unseen.
+    fn hear(&mut self, slot: Slot, now: Timestamp, sink: &mut dyn Sink) {
+        let (Some(windows), Some(entry)) = (&self.windows, self.slots.get(slot)) else { return };
+        let hidden = entry.flow.hidden(&**windows);
+        if hidden.client.is_some() || hidden.server.is_some() {
+            self.account(slot, |flow, settings| flow.pass_hidden(&hidden, now, settings, sink));
         }
     }
 

@@ -26,11 +26,12 @@ use self::{
 };
 use crate::{
     capture::live::{self, Counters, LiveSource},
+    capture::windows::{MappedWindows, SlotMemory},
     cli,
     config::Config,
     confine,
     event::Timestamp,
-    flow::Table,
+    flow::{Table, Windows},
     handover::{Channel, FromWorker, Maps, ToWorker},
     output::{
         Look, Writer,
@@ -97,6 +98,7 @@ pub(crate) fn run(
     let ToWorker::Hello { maps, seed } = hello else { return Err(Error::Handover) };
     let mut maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
     let overload = overload(&mut maps, seed, config.live.overload)?;
+    let slots = slots(&mut maps)?;
     let mut source = source(maps)?;
     loop {
         match channel.receive()? {
@@ -112,7 +114,7 @@ pub(crate) fn run(
     let look = Look::new(&out, config.color)?;
     let out = Interruptible::new(out, Arc::clone(&control));
     let writer = Writer::new(out, config.format, config.view).with_look(look);
-    let table = Table::new(config.flows.clone());
+    let table = Table::new(config.flows.clone()).with_windows(windows(config, &slots, 0, seed));
     let mut pipeline =
         Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));
     let clock = Clock::new()?;
@@ -142,6 +144,26 @@ fn overload(
     let maps = state.zip(stopped).zip(admitted);
     let ((state, stopped), admitted) = maps.ok_or(Error::Handover)?;
     Ok(Some(Arc::new(overload::Maps::new([state, stopped, admitted], seed)?)))
+}
+
+/// Maps what says which bytes need not be copied.
+fn slots(maps: &mut Maps) -> Result<Arc<SlotMemory>, Error> {
+    let slots = maps.take("SLOTS").ok_or(Error::Handover)?;
+    let switches = maps.take("SWITCHES").ok_or(Error::Handover)?;
+    Ok(SlotMemory::map(&slots, &switches)?)
+}
+
+/// What a shard tells of bytes that need not be copied; nothing where all of
+/// them are wanted.
+fn windows(
+    config: &Config,
+    slots: &Arc<SlotMemory>,
+    shard: usize,
+    seed: u64,
+) -> Option<Box<dyn Windows>> {
+    let threshold = config.skip_from()?;
+    let ports = config.flows.numbered();
+    Some(Box::new(MappedWindows::new(Arc::clone(slots), shard, seed, threshold, ports)))
 }
 
 /// Opens what was handed over.

@@ -119,6 +119,7 @@ fn kept(segment: &Segment<'_>, interface: &'static Interface) -> Segment<'static
         offset: segment.offset,
         bytes: Vec::leak(segment.bytes.to_vec()),
         more: segment.more,
+        shunted: segment.shunted,
         lost: segment.lost,
         frame: segment.frame,
         captured: Captured::default(),

@@ -194,6 +194,7 @@ impl FileSource {
                 more: false,
                 lost: 0,
                 captured: captured(packet, known, bytes, *rebuilt),
+                shunted: false,
                 frame: frame_number,
             });
         });
@@ -207,7 +208,7 @@ fn point(packet: &Packet, frame: &Frame<'_>, tunnel: u32) -> Point {
         Some(index) => index | HOST_INDEX,
         None => u32::try_from(packet.interface).unwrap_or(HOST_INDEX - 1),
     };
-    Point { interface: interface ^ tunnel, direction: frame.direction }
+    Point { interface: interface ^ tunnel, direction: frame.direction, vlans: [0; 2] }
 }
 
 /// What there is to write down of a packet: its frame, or what its fragments

@@ -377,8 +377,8 @@ fn interfaces_with_names_directions_and_link_types_of_their_own() {
     assert_eq!(
         points,
         [
-            ("tun0", Point { interface: 0, direction: Direction::Ingress }),
-            ("", Point { interface: 1, direction: Direction::Egress }),
+            ("tun0", Point { interface: 0, direction: Direction::Ingress, vlans: [0; 2] }),
+            ("", Point { interface: 1, direction: Direction::Egress, vlans: [0; 2] }),
         ]
     );
 }

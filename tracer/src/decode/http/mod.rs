@@ -158,6 +158,11 @@ impl Decoder for Http {
         self.records.abandon(ended, time, out);
     }
 
+    fn is_between_messages(&self, side: Side) -> bool {
+        let half = if side == Side::Client { &self.client } else { &self.server };
+        matches!(half.state, State::Head(_))
+    }
+
     fn held(&self) -> usize {
         let asked = self.asked.capacity() * size_of::<Asked>();
         asked + self.client.held() + self.server.held() + self.records.held()

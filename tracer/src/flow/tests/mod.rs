@@ -300,7 +300,11 @@ impl Rig {
         let interface = Interface { name: format!("if{}", sent.interface).into(), loopback: false };
         let segment = Segment {
             time: self.now,
-            point: Point { interface: sent.interface, direction: Direction::Ingress },
+            point: Point {
+                interface: sent.interface,
+                direction: Direction::Ingress,
+                ..Point::default()
+            },
             interface: &interface,
             vlan: sent.vlan,
             source,
@@ -312,6 +316,7 @@ impl Rig {
             more: sent.more,
             lost: sent.lost,
             captured: Captured::default(),
+            shunted: false,
             frame: None,
         };
         self.table.segment(&segment, sink);

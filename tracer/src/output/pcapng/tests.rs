@@ -40,7 +40,7 @@ fn sent() -> Sent {
     Sent {
         time: 1_475_232_865_123_456_789,
         interface: Interface { name: "eth0".into(), loopback: false },
-        point: Point { interface: 3, direction: Direction::Ingress },
+        point: Point { interface: 3, direction: Direction::Ingress, ..Point::default() },
         vlan: Vlan::default(),
         from: Ipv4Addr::new(10, 0, 0, 1).into(),
         payload: PAYLOAD.to_vec(),
@@ -110,6 +110,7 @@ impl Sent {
                     bytes,
                     more: number + 1 < self.records.len(),
                     lost: 0,
+                    shunted: false,
                     frame: None,
                     captured: Captured {
                         interface: self.point.interface,
@@ -194,7 +195,7 @@ fn written(sent: &[Sent]) -> Vec<Read> {
 fn packets_of_the_ring_come_back_as_they_were_seen() {
     let tagged = |outer, inner| Sent { vlan: Vlan { outer, inner }, ..sent() };
     let lo = Interface { name: "lo".into(), loopback: true };
-    let out = Point { interface: 1, direction: Direction::Egress };
+    let out = Point { interface: 1, direction: Direction::Egress, ..Point::default() };
     let packets = [
         sent(),
         Sent { interface: lo, point: out, ..sent() },

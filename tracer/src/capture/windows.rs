@@ -1,0 +1,337 @@
+//! The user side of the slots: says in mapped memory what the kernel side need
+//! not copy.
+#![expect(unsafe_code, reason = "memory is shared with the kernel, by pointers")]
+
+use std::{
+    io,
+    net::IpAddr,
+    os::fd::{AsFd as _, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+};
+
+use tracer_common::{
+    ANY, LOOK, MAX_PORTS, MAX_SHARDS, SCAN,
+    slot::{Kind, MAX_SPAN, Place, SLOTS, Slot, Statement, Tag, is_held, reached},
+    window::STRIDE,
+};
+
+use super::{Direction, ring::Pages};
+use crate::flow::{Heading, Known, Windows};
+
+/// Large bodies of a port's servers, in units of [`MappedWindows::worth`], from
+/// which on the kernel side scans their heads, each of which counts one less:
+/// it costs as much as copying 8 KiB or so.
+const SCAN_FROM: u32 = 32;
+
+/// The most that is counted, so that a port on which bodies have become small
+/// is not scanned for much longer.
+const MOST: u32 = 512;
+
+/// Ticks without anything to be told of a port after which the kernel side
+/// stops looking for it.
+const QUIET_TICKS: u8 = 30;
+
+/// The mapped slots and switches.
+pub struct SlotMemory {
+    slots: Pages,
+    switches: Pages,
+}
+
+impl SlotMemory {
+    /// Maps both, which takes no privilege.
+    ///
+    /// # Errors
+    ///
+    /// When a descriptor is not of such a map.
+    pub fn map(slots: &OwnedFd, switches: &OwnedFd) -> io::Result<Arc<Self>> {
+        let slots = Pages::map(slots.as_fd(), 0, SLOTS * size_of::<Slot>(), true)?;
+        let switches = Pages::map(switches.as_fd(), 0, MAX_PORTS * MAX_SHARDS, true)?;
+        Ok(Arc::new(Self { slots, switches }))
+    }
+
+    fn slot(&self, tag: Tag) -> SharedSlot<'_> {
+        let at = tag.index() as usize % SLOTS;
+        // SAFETY: the mapping holds SLOTS slots and lives as long as `self`; the
+        // words are aligned, and the kernel reads and writes whole ones.
+        SharedSlot(unsafe { self.slots.begin().cast::<[AtomicU64; 8]>().add(at).as_ref() })
+    }
+
+    fn switch(&self, shard: usize, port: u8) -> &AtomicU8 {
+        let at = shard % MAX_SHARDS * MAX_PORTS + usize::from(port);
+        // SAFETY: within the rows of all shards, which the mapping holds for as
+        // long as `self` lives.
+        unsafe { self.switches.begin().cast::<AtomicU8>().add(at).as_ref() }
+    }
+}
+
+/// One slot, which the kernel may write at any time.
+struct SharedSlot<'a>(&'a [AtomicU64; 8]);
+
+impl SharedSlot<'_> {
+    fn words(&self) -> [u64; 3] {
+        let [window, state, seal, ..] = self.0;
+        [window, state, seal].map(|word| word.load(Ordering::Acquire))
+    }
+
+    fn claims(&self) -> &AtomicU64 {
+        let [_, _, _, _, claims, ..] = self.0;
+        claims
+    }
+
+    /// The number behind the last byte that stayed uncopied.
+    fn reach(&self) -> Option<u32> {
+        let [_, _, _, reach, ..] = self.0;
+        reached(reach.load(Ordering::Acquire))
+    }
+
+    /// Writes a statement in the place of what `words` say, of the `same` flow
+    /// or another. When the kernel has
+    /// written meanwhile, what stands there then fits nobody.
+    fn write(&self, old: [u64; 3], same: bool, statement: Statement, tag: Tag) {
+        let [window, state, seal] = statement.sealed(tag);
+        let [at_window, at_state, at_seal, reach, ..] = self.0;
+        if !same {
+            reach.store(0, Ordering::Release);
+        }
+        at_window.store(window, Ordering::Release);
+        at_state.store(state, Ordering::Release);
+        let _ = at_seal.compare_exchange(old[2], seal, Ordering::AcqRel, Ordering::Relaxed);
+        self.claims().store(0, Ordering::Relaxed);
+    }
+}
+
+/// What is known of a traced port.
+#[derive(Clone, Copy, Default)]
+struct Port {
+    number: u8,
+    /// See [`SCAN_FROM`].
+    score: u32,
+    /// Ticks since something was told.
+    quiet: u8,
+}
+
+/// What a shard tells of its flows.
+pub struct MappedWindows {
+    memory: Arc<SlotMemory>,
+    shard: usize,
+    seed: u64,
+    threshold: u32,
+    /// Traced ports and what is known of them.
+    ports: Vec<(u16, Port)>,
+}
+
+impl MappedWindows {
+    /// For the flows of a shard. `ports` are the traced ports with their
+    /// numbers, and bodies are told of from `threshold` bytes on.
+    pub fn new(
+        memory: Arc<SlotMemory>,
+        shard: usize,
+        seed: u64,
+        threshold: u32,
+        ports: impl IntoIterator<Item = (u16, u8)>,
+    ) -> Self {
+        let ports = ports.into_iter();
+        let ports = ports.map(|(port, number)| (port, Port { number, ..Port::default() }));
+        Self { memory, shard, seed, threshold, ports: ports.collect() }
+    }
+
+    fn port(&mut self, port: u16) -> Option<&mut Port> {
+        self.ports.iter_mut().find(|(of, _)| *of == port).map(|(_, port)| port)
+    }
+
+    /// Counts what a port's servers send, and throws its switches.
+    fn note(&mut self, heading: &Heading, known: Known) {
+        let (threshold, shard) = (u64::from(self.threshold), self.shard);
+        let memory = Arc::clone(&self.memory);
+        let Some(port) = self.port(heading.port) else { return };
+        port.quiet = 0;
+        match known {
+            Known::Skip { bytes, .. } if heading.source.port == heading.port => {
+                let worth = u32::try_from(bytes / threshold.max(1)).unwrap_or(u32::MAX);
+                port.score = port.score.saturating_add(16).saturating_add(worth).min(MOST);
+            }
+            Known::Message { .. } => port.score = port.score.saturating_sub(1),
+            Known::Skip { .. } | Known::Stop { .. } => {}
+        }
+        let switch = memory.switch(shard, port.number);
+        let scanned = switch.load(Ordering::Relaxed) & SCAN != 0;
+        let scan = port.score >= SCAN_FROM || scanned && port.score > 0;
+        memory.switch(shard, 0).store(ANY, Ordering::Relaxed);
+        switch.store(if scan { LOOK | SCAN } else { LOOK }, Ordering::Relaxed);
+    }
+
+    fn tag(&self, heading: &Heading) -> Tag {
+        let Heading { point, source, destination, .. } = *heading;
+        let place = Place {
+            interface: point.interface,
+            egress: point.direction == Direction::Egress,
+            vlans: point.vlans,
+        };
+        let ports = (source.port, destination.port);
+        let word = |bytes: &[u8], at: usize| {
+            let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
+            u32::from_ne_bytes(word.unwrap_or_default())
+        };
+        match (source.ip, destination.ip) {
+            (IpAddr::V4(from), IpAddr::V4(to)) => {
+                let words = [from, to].map(|address| u32::from_ne_bytes(address.octets()));
+                Tag::new(self.seed, place, &words, ports.0, ports.1)
+            }
+            (from, to) => {
+                let octets = [from, to].map(|address| match address {
+                    IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                    IpAddr::V6(address) => address.octets(),
+                });
+                let mut words = [0; 8];
+                for (at, word_of) in words.iter_mut().enumerate() {
+                    *word_of = word(octets.as_flattened(), at * 4);
+                }
+                Tag::new(self.seed, place, &words, ports.0, ports.1)
+            }
+        }
+    }
+}
+
+/// How far `to` lies ahead of `from`.
+const fn ahead(from: u32, to: u32) -> i32 {
+    to.wrapping_sub(from).cast_signed()
+}
+
+/// What a slot is to say that says `known` of the flow; `None` when that says
+/// as much, or is of another connection.
+fn better(known: Option<Statement>, connection: Option<u32>, told: Known) -> Option<Statement> {
+    let connection = match known {
+        Some(Statement { connection: Some(known), .. }) if connection == Some(known) => connection,
+        // The kernel has seen a SYN that the flow did not come from.
+        Some(Statement { connection: Some(_), .. }) => return None,
+        _ => connection,
+    };
+    let new = match told {
+        Known::Skip { begin, end, .. } => Statement::about(Kind::Window, begin, end, connection),
+        Known::Stop { begin } => {
+            Statement::about(Kind::Stop, begin, begin.wrapping_add(STRIDE), connection)
+        }
+        Known::Message { begin } => Statement::message(begin, connection),
+    };
+    let Some(known) = known else { return Some(new) };
+    let same_end = known.end == new.end;
+    match (known.kind, new.kind) {
+        (Kind::Nothing, _) => Some(new),
+        (Kind::Stop, Kind::Stop) => None,
+        (Kind::Body | Kind::Window, Kind::Window) if same_end => None,
+        // There is a body after all, and the kernel knows what follows it.
+        (Kind::Announced, Kind::Window) if same_end => {
+            Some(Statement { kind: Kind::Body, ..known })
+        }
+        // The kernel is farther than the records of it that were read.
+        (_, Kind::Window | Kind::Message) if ahead(new.begin, known.begin) > 0 => None,
+        (Kind::Message, Kind::Message) if same_end => None,
+        (Kind::Body | Kind::Window, Kind::Message) if ahead(new.begin, known.end) > 0 => None,
+        _ => Some(new),
+    }
+}
+
+impl Windows for MappedWindows {
+    fn threshold(&self) -> u64 {
+        u64::from(self.threshold)
+    }
+
+    fn reach(&self) -> u32 {
+        MAX_SPAN
+    }
+
+    fn follows(&self, port: u16) -> bool {
+        let known = self.ports.iter().find(|(of, _)| *of == port);
+        known.is_some_and(|(_, port)| port.score > 0)
+    }
+
+    fn tell(&mut self, heading: &Heading, known: Known) {
+        self.note(heading, known);
+        let tag = self.tag(heading);
+        let slot = self.memory.slot(tag);
+        let words = slot.words();
+        let said = Statement::unsealed(words, tag);
+        let claims = slot.claims();
+        if said.is_none() && is_held(words[1], claims.load(Ordering::Relaxed)) {
+            claims.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        if let Some(statement) = better(said, heading.connection, known) {
+            slot.write(words, said.is_some(), statement, tag);
+        }
+    }
+
+    fn hidden(&self, heading: &Heading) -> Option<u32> {
+        let tag = self.tag(heading);
+        let slot = self.memory.slot(tag);
+        let said = Statement::unsealed(slot.words(), tag)?;
+        let same = said.connection == heading.connection || said.connection.is_none();
+        slot.reach().filter(|_| same)
+    }
+
+    fn tick(&mut self) {
+        for (_, port) in &mut self.ports {
+            port.quiet = port.quiet.saturating_add(1);
+            if port.quiet == QUIET_TICKS {
+                port.score = 0;
+                self.memory.switch(self.shard, port.number).store(0, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SKIP: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000 };
+    const MESSAGE: Known = Known::Message { begin: 1000 };
+
+    fn said(kind: Kind, begin: u32, end: u32) -> Statement {
+        Statement::about(kind, begin, end, Some(7))
+    }
+
+    /// What is said in the place of what was said of the same connection.
+    fn instead(known: Statement, told: Known) -> Option<Statement> {
+        better(Some(known), Some(7), told)
+    }
+
+    #[test]
+    fn what_is_told_is_said_of_the_connection_that_it_is_about_alone() {
+        let window = Some(said(Kind::Window, 1000, 9000));
+        assert_eq!(better(Some(Statement::nothing(Some(7))), Some(7), SKIP), window);
+        assert_eq!(better(None, Some(7), SKIP), window);
+        // The ports were taken by another connection while the record waited.
+        assert_eq!(better(Some(Statement::nothing(Some(8))), Some(7), SKIP), None);
+        assert_eq!(better(Some(said(Kind::Message, 1000, 1000)), None, SKIP), None);
+    }
+
+    #[test]
+    fn who_knows_more_is_not_contradicted() {
+        // The kernel knows the same body, and that a message follows.
+        assert_eq!(instead(said(Kind::Body, 900, 9000), SKIP), None);
+        assert_eq!(
+            instead(said(Kind::Announced, 900, 9000), SKIP),
+            Some(said(Kind::Body, 900, 9000))
+        );
+        // It is farther than the reader.
+        for kind in [Kind::Body, Kind::Message, Kind::Announced, Kind::Window] {
+            assert_eq!(instead(said(kind, 9100, 9900), SKIP), None, "{kind:?}");
+            assert_eq!(instead(said(kind, 9100, 9900), MESSAGE), None, "{kind:?}");
+        }
+        // Or has lost its way behind.
+        assert_eq!(
+            instead(said(Kind::Message, 500, 500), SKIP),
+            Some(said(Kind::Window, 1000, 9000))
+        );
+        let message = said(Kind::Message, 1000, 1000);
+        assert_eq!(instead(said(Kind::Window, 500, 900), MESSAGE), Some(message));
+        assert_eq!(instead(message, MESSAGE), None);
+        let stop = Known::Stop { begin: 1000 };
+        assert_eq!(instead(message, stop).unwrap().kind, Kind::Stop);
+        assert_eq!(instead(said(Kind::Stop, 500, 500 + STRIDE), stop), None);
+    }
+}
