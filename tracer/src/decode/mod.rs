@@ -35,7 +35,9 @@ pub struct Protocol {
     /// Makes the decoder of a new flow.
     pub decoder: fn() -> Box<dyn Decoder>,
     /// Says whether a side that speaks it can begin with some bytes. Once it
-    /// is sure, more bytes do not change its mind.
+    /// is sure, more bytes do not change its mind; nor does anything behind the
+    /// first line, nor more of that than [`detect::LINE_BEGIN`] bytes before it
+    /// is whole.
     pub recognises: fn(&First<'_>) -> Likeness,
 }
 

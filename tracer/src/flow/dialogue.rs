@@ -121,6 +121,7 @@ impl Dialogue {
             let room = stream.held() + bytes.len() <= context.settings.stream_limit / 2;
             if more && context.settings.rows && room && stream.skip == 0 {
                 self.keep_back(side, bytes, piece.time);
+                self.streams.of_mut(side).unlooked = true;
             } else {
                 self.offer(context, side, bytes, piece.time, None);
             }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     decode::{
         End, Protocol,
-        detect::{self, FIRST_BYTES, Likeness, Spoken},
+        detect::{self, FIRST_BYTES, LINE_BEGIN, Likeness, Spoken},
     },
     event::{Message, Side, Timestamp, tracer::Upgrade},
 };
@@ -47,12 +47,19 @@ impl Dialogue {
             Reader::Pending => {}
         }
         let straight = self.peek(side).buffer.is_empty();
+        let mut looked = 0;
         if !straight {
+            let says_more = self.says_more(side, fresh);
+            looked = self.peek(side).line as usize;
+            self.note_line(side, fresh);
             self.keep_back(side, fresh, time);
+            if !says_more && end.is_none() && self.peek(side).buffer.len() < FIRST_BYTES {
+                return None;
+            }
         }
         let held = if straight { fresh } else { self.peek(side).buffer.bytes() };
         let rest = if straight { fresh } else { &[] };
-        match self.verdict(side, held, end) {
+        match self.verdict(side, held, looked, end) {
             Verdict::Decoder => {
                 self.stream(side).reader = Reader::Decoder;
                 Some(rest)
@@ -78,6 +85,7 @@ impl Dialogue {
             }
             Verdict::Wait => {
                 if straight {
+                    self.note_line(side, fresh);
                     self.keep_back(side, fresh, time);
                 }
                 self.forget(side);
@@ -86,7 +94,36 @@ impl Dialogue {
         }
     }
 
-    fn verdict(&self, side: Side, bytes: &[u8], end: Option<End>) -> Verdict {
+    /// Whether more can be said of a side's bytes with `fresh` ones behind them:
+    /// so each of them is looked at a few times at most, however they are cut.
+    fn says_more(&mut self, side: Side, fresh: &[u8]) -> bool {
+        let stream = self.stream(side);
+        let unlooked = std::mem::take(&mut stream.unlooked);
+        let (held, line) = (stream.buffer.len(), stream.line as usize);
+        if unlooked || held < LINE_BEGIN {
+            return true;
+        }
+        // Once the first line is whole nothing behind it says what it is.
+        let over = stream.opening == Opening::Known && line > 0;
+        let begun = held.saturating_sub(line) < LINE_BEGIN;
+        !over && (begun || memchr::memchr(b'\n', fresh).is_some())
+    }
+
+    /// Takes down where the line begins that is not whole, before `fresh` bytes
+    /// are kept.
+    fn note_line(&mut self, side: Side, fresh: &[u8]) {
+        let stream = self.stream(side);
+        let held = stream.buffer.len();
+        if let Some(end) = memchr::memrchr(b'\n', fresh) {
+            stream.line = u32::try_from(held + end + 1).unwrap_or(u32::MAX);
+        } else if held == 0 {
+            stream.line = 0;
+        }
+    }
+
+    /// What the bytes of a side say. In those before `looked` no line was
+    /// recognised.
+    fn verdict(&self, side: Side, bytes: &[u8], looked: usize, end: Option<End>) -> Verdict {
         let stream = self.peek(side);
         let midstream = stream.opening != Opening::Known;
         let whole = end.is_some() || bytes.len() >= FIRST_BYTES;
@@ -97,6 +134,7 @@ impl Dialogue {
             _ => {}
         }
         if midstream {
+            let bytes = bytes.get(looked..).unwrap_or_default();
             return detect::spoken_within(side, bytes).map_or(Verdict::Wait, Verdict::Protocol);
         }
         let peer = self.peek(side.other());
@@ -174,6 +212,7 @@ impl Dialogue {
         }
         let useless = memchr::memrchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
         stream.buffer.take(useless);
+        stream.line = 0;
         stream.undecoded += useless as u64;
     }
 }

@@ -91,6 +91,11 @@ pub(super) struct Stream {
     pub(super) next: u64,
     /// What the decoder left; ends at `next`.
     pub(super) buffer: Buffer,
+    /// As long as nobody reads it: where in the buffer the line begins that is
+    /// not whole.
+    pub(super) line: u32,
+    /// Some of the buffer nobody has looked at.
+    pub(super) unlooked: bool,
     /// What came before its turn.
     pub(super) queue: Queue,
     /// Bytes from `next` on that the decoder does not want.

@@ -20,6 +20,10 @@ pub use tls::is_tls;
 /// line that servers usually take (8 KiB).
 pub const FIRST_BYTES: usize = 16 * 1024;
 
+/// Bytes of a line that say all that can be said of it before it is whole: a
+/// tag and a command of IMAP are the longest that a protocol looks at.
+pub const LINE_BEGIN: usize = 64;
+
 /// The first bytes of a side.
 #[derive(Clone, Copy, Debug)]
 pub struct First<'a> {
@@ -57,6 +61,10 @@ pub enum Spoken {
 /// have said nothing yet. A server knows what it speaks; what a client says has
 /// to go with it.
 pub fn spoken(client: &[u8], server: &[u8], whole: bool) -> Spoken {
+    #[cfg(test)]
+    looks::count(client);
+    #[cfg(test)]
+    looks::count(server);
     let likeness = |side, bytes: &[u8], protocol: &Protocol| {
         (!bytes.is_empty()).then(|| (protocol.recognises)(&First { side, bytes, whole }))
     };
@@ -89,6 +97,27 @@ pub fn begins(side: Side, bytes: &[u8]) -> bool {
 }
 
 fn recognised(side: Side, bytes: &[u8]) -> Option<&'static Protocol> {
+    #[cfg(test)]
+    looks::count(bytes);
     let first = First { side, bytes, whole: false };
     PROTOCOLS.iter().find(|protocol| (protocol.recognises)(&first) == Likeness::Like)
+}
+
+/// Counts what was looked at, for tests that hold it against what there is.
+#[cfg(test)]
+pub(crate) mod looks {
+    use std::cell::Cell;
+
+    thread_local! {
+        static BYTES: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count(bytes: &[u8]) {
+        BYTES.set(BYTES.get() + bytes.len());
+    }
+
+    /// Bytes that this thread has looked at since the last call.
+    pub(crate) fn taken() -> usize {
+        BYTES.take()
+    }
 }

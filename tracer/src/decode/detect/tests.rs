@@ -135,3 +135,44 @@ fn names_of_what_is_not_decoded() {
         assert_eq!(name(client.as_bytes(), server.as_bytes()), expected, "{client:?}");
     }
 }
+
+/// What the flow table relies on when it does not look again.
+#[test]
+fn what_is_said_of_a_line_depends_on_its_begin_and_on_its_end_alone() {
+    let longest = "x".repeat(LINE_BEGIN);
+    for begin in [
+        "GET /",
+        "GET ",
+        "OPTIONS * ",
+        "HTTP/1.1 200 ",
+        "EHLO ",
+        "MAIL FROM:",
+        "220 ",
+        "250-",
+        "a1 LOGIN ",
+        "a1 ",
+        "* OK ",
+        "+OK ",
+        "USER ",
+        "\x16\x03\x01",
+        "",
+        " ",
+        "-",
+    ] {
+        let line = format!("{begin}{longest}{longest}");
+        for side in [Side::Client, Side::Server] {
+            for protocol in PROTOCOLS {
+                let says = |text: &str| {
+                    (protocol.recognises)(&First { side, bytes: text.as_bytes(), whole: false })
+                };
+                let name = protocol.label.name;
+                for len in LINE_BEGIN..line.len() {
+                    assert_eq!(says(&line[..len]), says(&line), "{name}: {begin} {side} {len}");
+                }
+                let whole = format!("{line}\r\n");
+                let more = format!("{whole}GET / HTTP/1.1\r\n220 ESMTP\r\n");
+                assert_eq!(says(&whole), says(&more), "{name}: {begin} {side}");
+            }
+        }
+    }
+}

@@ -220,3 +220,35 @@ fn in_mid_stream_the_first_bytes_say_who_is_the_server() {
     let request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     assert_eq!(first_of_the_higher_port(request), ["client: GET / HTTP/1.1"]);
 }
+
+/// Bytes of one-byte segments: nearly all that are held.
+const HELD: usize = 16_000;
+
+/// How many bytes are looked at while `text`, again and again, comes byte by
+/// byte, in a connection that was there before or not.
+fn looked(text: &str, midstream: bool) -> usize {
+    use crate::decode::detect::looks;
+    let mut rig = Rig::new(Settings { ports: Vec::new(), detect: vec![PORT], ..settings() });
+    if !midstream {
+        for segment in handshake() {
+            rig.feed(&segment);
+        }
+    }
+    looks::taken();
+    for (byte, sequence) in text.chars().cycle().take(HELD).zip(101..) {
+        rig.feed(&client(ACK, sequence, &byte.to_string()).ack(501));
+    }
+    looks::taken()
+}
+
+#[test]
+fn held_bytes_are_not_looked_at_again_for_each_byte_that_comes() {
+    for midstream in [false, true] {
+        // A line that may yet be a request's; one of nothing; many short ones;
+        // and lines that are all ends.
+        for text in [&format!("GET /{}", "x".repeat(HELD)), "x", "nothing of that\n", "\n"] {
+            let looked = looked(text, midstream);
+            assert!(looked <= 10 * HELD, "{looked} bytes, {midstream} {:?}", &text[..1]);
+        }
+    }
+}
