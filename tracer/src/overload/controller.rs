@@ -35,7 +35,8 @@ const LONGEST_HOLD: u64 = 32 * SECOND;
 /// For how long all new flows must have been shed in vain before flows that are
 /// followed are given up.
 const IN_VAIN: u64 = 500 * MILLISECOND;
-/// Pause between two steps of that.
+/// Pause between two steps of that, at least: what waits in the ring has to be
+/// read before a step shows, and nothing brings back what was given up.
 const GIVE_UP_STEP: u64 = 250 * MILLISECOND;
 
 /// How far the reader of a ring is behind.
@@ -170,7 +171,9 @@ impl Controller {
         let since = danger.then(|| self.in_vain.unwrap_or(now));
         self.in_vain = since;
         let vain = since.is_some_and(|since| now.saturating_sub(since) >= IN_VAIN);
-        if vain && now.saturating_sub(self.gave_up) >= GIVE_UP_STEP {
+        let pause = GIVE_UP_STEP.max(load.age.saturating_mul(2));
+        let shown = self.given_up == 0 || now.saturating_sub(self.gave_up) >= pause;
+        if vain && shown {
             self.given_up = (self.given_up * 2).clamp(FIRST, LEVELS);
             self.gave_up = now;
         }
@@ -295,6 +298,22 @@ mod tests {
         let lost = ring.lost;
         ring.run(10 * SECOND);
         assert_eq!(ring.lost, lost);
+    }
+
+    #[test]
+    fn giving_up_waits_until_its_last_step_shows() {
+        let mut controller = Controller::new();
+        let full = Load { waiting: SIZE, size: SIZE, age: 2 * SECOND };
+        let mut steps = Vec::new();
+        for tick in 200..2000 {
+            let before = controller.given_up();
+            controller.observe(tick * TICK, &full, false);
+            if controller.given_up() != before {
+                steps.push(tick * TICK);
+            }
+        }
+        assert!(steps.windows(2).all(|two| two[1] - two[0] >= 4 * SECOND), "{steps:?}");
+        assert_eq!(steps.len(), 3, "{steps:?}");
     }
 
     #[test]
