@@ -28,7 +28,7 @@ use serde::Serialize;
 pub use community::CommunityId;
 pub use label::{Hue, Label};
 pub use measure::{Size, Span};
-pub(crate) use text::all_bytes;
+pub(crate) use text::is_plain_json;
 pub use text::{Escaped, REDACTED, Text, is_control, is_plain};
 
 use crate::capture::{Direction, Vlan};

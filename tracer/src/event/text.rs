@@ -25,19 +25,49 @@ pub fn is_control(character: char) -> bool {
 /// Whether a text is made of printable ASCII characters: then nobody has to look
 /// at them one by one.
 pub fn is_plain(text: &[u8]) -> bool {
-    all_bytes(text, |byte| matches!(byte, b' '..=b'~'))
+    words(text).all(|word| unusual(word) == 0)
 }
 
-/// Whether each byte `is` something: in blocks, which the compiler makes one
-/// instruction of.
-pub(crate) fn all_bytes(bytes: &[u8], is: impl Fn(u8) -> bool) -> bool {
-    const BLOCK: usize = 16;
-    let whole = |block: &[u8; BLOCK]| block.iter().fold(true, |all, byte| all & is(*byte));
-    match bytes.last_chunk() {
-        // The last block covers what the others leave.
-        Some(last) => bytes.as_chunks().0.iter().all(whole) && whole(last),
-        None => bytes.iter().all(|byte| is(*byte)),
-    }
+/// Whether it is, and holds nothing that JSON escapes.
+pub(crate) fn is_plain_json(text: &[u8]) -> bool {
+    words(text).all(|word| {
+        let quotes = zeros(word ^ repeat(b'"')) | zeros(word ^ repeat(b'\\'));
+        unusual(word) | quotes & repeat(0x80) == 0
+    })
+}
+
+/// The bytes of a text, eight in a word: some may come twice, and spaces may
+/// come with them.
+fn words(text: &[u8]) -> impl Iterator<Item = u64> {
+    let half = |half: &[u8; 4]| u64::from(u32::from_le_bytes(*half));
+    let (whole, _) = text.as_chunks();
+    let last = match (text.last_chunk(), text.first_chunk(), text.last_chunk(), text) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last), _) => half(first) | half(last) << 32,
+        (.., [first, rest @ ..]) => {
+            let [second, third] = [0, 1].map(|at| rest.get(at).copied().unwrap_or(b' '));
+            half(&[*first, second, third, b' ']) | repeat(b' ') << 32
+        }
+        (.., []) => repeat(b' '),
+    };
+    whole.iter().map(|word| u64::from_le_bytes(*word)).chain([last])
+}
+
+/// A word of this byte.
+const fn repeat(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Has a byte's highest bit set if the byte is 0, and none if no byte is.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(repeat(1)) & !word & repeat(0x80)
+}
+
+/// Has some highest bit set if a byte is no printable ASCII character.
+const fn unusual(word: u64) -> u64 {
+    let control = word.wrapping_sub(repeat(b' ')) & !word;
+    let beyond = word.wrapping_add(repeat(1)) | word;
+    (control | beyond) & repeat(0x80)
 }
 
 /// A character in a form that nothing obeys: `\xNN`, and `\uNNNN` beyond.
@@ -64,6 +94,13 @@ impl Text<'_> {
     #[must_use]
     pub fn lend(&self) -> Text<'_> {
         Text(Cow::Borrowed(&self.0))
+    }
+
+    /// The text, where it is printable ASCII.
+    pub(crate) fn plain(&self) -> Option<&str> {
+        #![expect(unsafe_code, reason = "the bytes were looked at, and that twice is much")]
+        // SAFETY: `is_plain` found nothing but ASCII.
+        is_plain(&self.0).then(|| unsafe { str::from_utf8_unchecked(&self.0) })
     }
 
     /// The same text with bytes of its own.
@@ -99,7 +136,7 @@ impl From<String> for Text<'_> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Ok(text) = str::from_utf8(&self.0) {
+        if let Some(text) = self.plain().or_else(|| str::from_utf8(&self.0).ok()) {
             return serializer.serialize_str(text);
         }
         let mut map = serializer.serialize_map(Some(1))?;
@@ -131,9 +168,7 @@ impl JsonSchema for Text<'_> {
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_plain(&self.0)
-            && let Ok(text) = str::from_utf8(&self.0)
-        {
+        if let Some(text) = self.plain() {
             return formatter.write_str(text);
         }
         for chunk in self.0.utf8_chunks() {
@@ -153,5 +188,28 @@ impl fmt::Display for Text<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_at_each_place_is_looked_at() {
+        for length in 0..=40 {
+            let usual = vec![b'x'; length];
+            assert!(is_plain(&usual) && is_plain_json(&usual), "{length}");
+            for at in 0..length {
+                for byte in 0..=u8::MAX {
+                    let mut text = usual.clone();
+                    text[at] = byte;
+                    let plain = matches!(byte, b' '..=b'~');
+                    assert_eq!(is_plain(&text), plain, "{byte} at {at} of {length}");
+                    let json = plain && !matches!(byte, b'"' | b'\\');
+                    assert_eq!(is_plain_json(&text), json, "{byte} at {at} of {length}");
+                }
+            }
+        }
     }
 }

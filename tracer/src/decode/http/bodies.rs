@@ -1,6 +1,6 @@
 //! Goes through bodies to the ends of messages, and shows what was asked for.
 
-use super::{Http, half::State};
+use super::{Http, content::Content, half::State};
 use crate::{
     decode::Out,
     event::{
@@ -72,8 +72,8 @@ impl Http {
 
     /// Tells of what was wrong with the content so far.
     pub(super) fn tell_content(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        if let Some(content) = &mut self.half(side).content {
-            let (mut odd, told) = content.take_odd();
+        let content = self.half(side).content.as_mut();
+        if let Some((mut odd, told)) = content.and_then(Content::take_odd) {
             odd.tell_new(told, side, time, out);
         }
     }

@@ -150,7 +150,7 @@ impl Chunk {
                     [] | [b'\r'] => return Taken::More(taken),
                     [b'\n', ..] => {
                         taken += 1;
-                        content.odd.insert(Odd::BareLf);
+                        content.note(Odd::BareLf);
                         *self = Self::Size(0);
                     }
                     [b'\r', b'\n', ..] => {
@@ -158,7 +158,7 @@ impl Chunk {
                         *self = Self::Size(0);
                     }
                     _ => {
-                        content.odd.insert(Odd::InvalidChunkEnd);
+                        content.note(Odd::InvalidChunkEnd);
                         return Taken::Broken(taken);
                     }
                 },

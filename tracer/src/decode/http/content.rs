@@ -49,8 +49,15 @@ pub(super) struct Content {
     pub(super) bytes: u64,
     /// When the latest byte of the message came.
     pub(super) latest: Timestamp,
+    /// What few contents have.
+    rare: Option<Box<Rare>>,
+}
+
+/// What there is to say of a content beside its size.
+#[derive(Debug, Default)]
+struct Rare {
     /// What was wrong and is not told yet.
-    pub(super) odd: Oddities,
+    odd: Oddities,
     told: Oddities,
     trailer: Vec<u8>,
     shown: Option<Shown>,
@@ -71,20 +78,19 @@ impl Content {
     /// The content of a message with these header fields, of which `limit`
     /// bytes are to be shown.
     pub(super) fn new(headers: &[Header<'_>], limit: usize, time: Timestamp) -> Self {
-        let shown = (limit > 0).then(|| Shown {
-            bytes: Vec::new(),
-            limit,
-            codings: Codings::of(headers),
-            kind: BodyKind::of(head::value(headers, "content-type").unwrap_or_default()),
-            truncated: false,
+        let rare = (limit > 0).then(|| {
+            let kind = BodyKind::of(head::value(headers, "content-type").unwrap_or_default());
+            let codings = Codings::of(headers);
+            let shown = Shown { bytes: Vec::new(), limit, codings, kind, truncated: false };
+            Box::new(Rare { shown: Some(shown), ..Rare::default() })
         });
-        Self { latest: time, shown, ..Self::default() }
+        Self { bytes: 0, latest: time, rare }
     }
 
     /// Bytes of the content have come.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
-        if let Some(shown) = &mut self.shown {
+        if let Some(shown) = self.shown_mut() {
             shown.add(bytes);
         }
     }
@@ -92,36 +98,50 @@ impl Content {
     /// So many bytes of the content have passed unseen.
     pub(super) fn pass(&mut self, bytes: u64) {
         self.bytes += bytes;
-        if let Some(shown) = &mut self.shown {
+        if let Some(shown) = self.shown_mut() {
             shown.truncated = true;
         }
     }
 
     /// Whether more bytes are wanted than counted.
     pub(super) fn wants_more(&self) -> bool {
-        self.shown.as_ref().is_some_and(|shown| !shown.truncated)
+        self.shown().is_some_and(|shown| !shown.truncated)
     }
 
     /// Whether as much of it has come as is shown, and was not shown yet.
     pub(super) fn is_to_be_shown(&self) -> bool {
-        self.shown.as_ref().is_some_and(|shown| shown.truncated)
+        self.shown().is_some_and(|shown| shown.truncated)
+    }
+
+    fn shown(&self) -> Option<&Shown> {
+        self.rare.as_ref()?.shown.as_ref()
+    }
+
+    fn shown_mut(&mut self) -> Option<&mut Shown> {
+        self.rare.as_mut()?.shown.as_mut()
+    }
+
+    /// Notes what was wrong.
+    pub(super) fn note(&mut self, odd: Odd) {
+        self.rare.get_or_insert_default().odd.insert(odd);
     }
 
     /// Bytes of the trailer section have come.
     pub(super) fn trailer(&mut self, bytes: &[u8]) {
-        let room = TRAILER_LIMIT - self.trailer.len();
+        let Rare { odd, trailer, .. } = &mut **self.rare.get_or_insert_default();
+        let room = TRAILER_LIMIT - trailer.len();
         if bytes.len() > room {
-            self.odd.insert(Odd::TrailerTooLong);
+            odd.insert(Odd::TrailerTooLong);
         }
-        self.trailer.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        trailer.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     /// Notes how the line of a chunk's size ends.
     pub(super) fn note_line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         match line.strip_suffix(b"\r") {
-            None => self.odd.insert(Odd::BareLf),
-            Some(line) if line.contains(&b'\r') => self.odd.insert(Odd::BareCr),
+            None => self.note(Odd::BareLf),
+            Some(line) if line.contains(&b'\r') => self.note(Odd::BareCr),
             Some(_) => {}
         }
     }
@@ -136,32 +156,33 @@ impl Content {
             && line.len() <= SIZE_DETAIL_LIMIT
             && line.iter().all(is_size)
         {
-            self.odd.insert_of(odd, line);
+            self.rare.get_or_insert_default().odd.insert_of(odd, line);
         } else {
-            self.odd.insert(odd);
+            self.note(odd);
         }
     }
 
-    /// What is wrong and was not told of this message.
-    pub(super) fn take_odd(&mut self) -> (Oddities, &mut Oddities) {
-        (std::mem::take(&mut self.odd), &mut self.told)
+    /// What is wrong and was not told of this message, and what was.
+    pub(super) fn take_odd(&mut self) -> Option<(Oddities, &mut Oddities)> {
+        let Rare { odd, told, .. } = &mut **self.rare.as_mut()?;
+        Some((std::mem::take(odd), told))
     }
 
     /// Reads the trailer section, when it is whole.
     pub(super) fn read_trailer(&mut self, show_secrets: bool) -> Fields {
-        let bytes = std::mem::take(&mut self.trailer);
-        if bytes.is_empty() {
+        let Some(rare) = self.rare.as_mut().filter(|rare| !rare.trailer.is_empty()) else {
             return Fields::default();
-        }
+        };
+        let bytes = std::mem::take(&mut rare.trailer);
         if head::has_bare_lf(&bytes) {
-            self.odd.insert(Odd::BareLf);
+            rare.odd.insert(Odd::BareLf);
         }
         let Repaired { fields, odd } = Repaired::new(&bytes);
-        self.odd.extend(odd);
+        rare.odd.extend(odd);
         let mut headers: Vec<_> = fields.iter().take(head::HEADERS_LIMIT).collect();
         for header in &headers {
             if FORBIDDEN_TRAILERS.iter().any(|name| header.name.eq_ignore_ascii_case(name)) {
-                self.odd.insert_of(Odd::ForbiddenTrailer, header.name.as_bytes());
+                rare.odd.insert_of(Odd::ForbiddenTrailer, header.name.as_bytes());
             }
         }
         if show_secrets {
@@ -174,11 +195,11 @@ impl Content {
     /// What is to be shown, once it is complete: when it is as long as it may
     /// be, or at the content's `end`.
     pub(super) fn take_shown(&mut self, end: bool, settings: Settings) -> Option<Body<'static>> {
-        let shown = self.shown.as_ref()?;
+        let shown = self.shown()?;
         if !(end || shown.truncated) {
             return None;
         }
-        let shown = self.shown.take()?;
+        let shown = self.rare.as_mut()?.shown.take()?;
         if self.bytes == 0 {
             return None;
         }
@@ -188,8 +209,10 @@ impl Content {
 
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
-        let shown = self.shown.as_ref().map_or(0, |shown| shown.bytes.capacity());
-        self.trailer.capacity() + shown + self.odd.held() + self.told.held()
+        self.rare.as_deref().map_or(0, |rare| {
+            let shown = rare.shown.as_ref().map_or(0, |shown| shown.bytes.capacity());
+            size_of_val(rare) + rare.trailer.capacity() + shown + rare.odd.held() + rare.told.held()
+        })
     }
 }
 

@@ -1,59 +1,105 @@
 //! Header fields with bytes of their own.
 
-use std::ops::Range;
+use httparse::{EMPTY_HEADER, Header};
 
-use httparse::Header;
+/// Fields of most heads: so many need no memory to be lent.
+const USUAL: usize = 32;
 
 /// Header fields that outlive the bytes in which they stood.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
-    bytes: Vec<u8>,
-    spans: Vec<(Range<usize>, Range<usize>)>,
+    names: String,
+    values: Vec<u8>,
+    /// Where the name and the value of each field end.
+    ends: Vec<(usize, usize)>,
+}
+
+/// Room for lent fields.
+pub(super) struct Lent<'a> {
+    usual: [Header<'a>; USUAL],
+    many: Vec<Header<'a>>,
+}
+
+impl Lent<'_> {
+    pub(super) const fn new() -> Self {
+        Self { usual: [EMPTY_HEADER; USUAL], many: Vec::new() }
+    }
 }
 
 impl Fields {
     /// A copy of these fields.
     pub(super) fn of(headers: &[Header<'_>]) -> Self {
-        let length = headers.iter().map(|header| header.name.len() + header.value.len()).sum();
-        let mut fields =
-            Self { bytes: Vec::with_capacity(length), spans: Vec::with_capacity(headers.len()) };
-        for header in headers {
-            fields.push(header.name, header.value);
-        }
+        let mut fields = Self::default();
+        fields.copy(headers);
         fields
+    }
+
+    /// Becomes a copy of these fields.
+    pub(super) fn copy(&mut self, headers: &[Header<'_>]) {
+        self.clear();
+        self.names.reserve(headers.iter().map(|header| header.name.len()).sum());
+        self.values.reserve(headers.iter().map(|header| header.value.len()).sum());
+        self.ends.reserve(headers.len());
+        for header in headers {
+            self.push(header.name, header.value);
+        }
+    }
+
+    /// Forgets all fields, and keeps the memory.
+    pub(super) fn clear(&mut self) {
+        self.names.clear();
+        self.values.clear();
+        self.ends.clear();
     }
 
     /// Adds a field.
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
-        let name = self.append(name.as_bytes());
-        let value = self.append(value);
-        self.spans.push((name, value));
+        self.names.push_str(name);
+        self.values.extend_from_slice(value);
+        self.ends.push((self.names.len(), self.values.len()));
     }
 
     /// Adds to the value of the last field.
     pub(super) fn extend_last(&mut self, value: &[u8]) {
-        let end = self.append(value).end;
-        if let Some((_, value)) = self.spans.last_mut() {
-            value.end = end;
+        if let Some((_, end)) = self.ends.last_mut() {
+            self.values.extend_from_slice(value);
+            *end = self.values.len();
         }
-    }
-
-    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
     }
 
     /// All fields, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Header<'_>> {
-        self.spans.iter().filter_map(|(name, value)| {
-            let name = str::from_utf8(self.bytes.get(name.clone())?).ok()?;
-            Some(Header { name, value: self.bytes.get(value.clone())? })
+        let mut at = (0, 0);
+        self.ends.iter().filter_map(move |end| {
+            let (name, value) = std::mem::replace(&mut at, *end);
+            Some(Header {
+                name: self.names.get(name..end.0)?,
+                value: self.values.get(value..end.1)?,
+            })
         })
+    }
+
+    /// All fields, in order, in a list.
+    pub(super) fn lend<'a, 'r>(&'a self, room: &'r mut Lent<'a>) -> &'r [Header<'a>] {
+        if self.ends.len() > USUAL {
+            room.many = self.iter().collect();
+            return &room.many;
+        }
+        for (place, field) in room.usual.iter_mut().zip(self.iter()) {
+            *place = field;
+        }
+        room.usual.get(..self.ends.len()).unwrap_or_default()
+    }
+
+    /// Bytes of what is in here.
+    pub(super) fn len(&self) -> usize {
+        self.names.len() + self.values.len() + size_of_val(self.ends.as_slice())
     }
 
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
-        self.bytes.capacity() + self.spans.capacity() * size_of::<(Range<usize>, Range<usize>)>()
+        self.names.capacity()
+            + self.values.capacity()
+            + self.ends.capacity() * size_of::<(usize, usize)>()
     }
 }

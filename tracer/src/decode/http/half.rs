@@ -25,9 +25,9 @@ pub(super) enum State {
     /// Before or in a head.
     Head(head::Search),
     /// Behind a request line without a version.
-    Simple(Simple),
+    Simple(Box<Simple>),
     /// In what is left of a head that is too long.
-    Rest(Rest),
+    Rest(Box<Rest>),
     /// In a body.
     Body(Body),
     /// Before this body, if there is one: the response is to an unknown
@@ -79,8 +79,8 @@ impl Half {
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
         let rest = match &self.state {
-            State::Rest(rest) => rest.held(),
-            State::Simple(simple) => simple.held(),
+            State::Rest(rest) => size_of_val(&**rest) + rest.held(),
+            State::Simple(simple) => size_of_val(&**simple) + simple.held(),
             _ => 0,
         };
         let content = self.content.as_ref();

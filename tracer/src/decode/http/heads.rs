@@ -137,7 +137,7 @@ impl Http {
         };
         head.framing.odd.insert(Odd::HeadTooLong);
         std::mem::take(&mut head.framing.odd).tell(side, time, out);
-        self.half(side).state = State::Rest(Rest::new(head, line));
+        self.half(side).state = State::Rest(Box::new(Rest::new(head, line)));
         if lines == 0 {
             out.undecoded(bytes.len() as u64);
             return Step::Next(bytes.len());
@@ -275,7 +275,7 @@ impl Http {
             self.counted.early += usize::from(early);
             self.asked.pop_front()
         } else {
-            self.asked.front().copied()
+            self.asked.front()
         };
         let kind = Kind::Response { status: line.status, asked };
         let body = framing.body(kind);

@@ -28,16 +28,15 @@ mod start_line;
 mod step;
 #[cfg(test)]
 mod tests;
-
-use std::collections::VecDeque;
+mod waiting;
 
 use self::{
     body::Body,
-    framing::Asked,
     half::{Half, State, Step},
     odd::{Odd, Oddities},
     records::Records,
     resync::Resync,
+    waiting::Waiting,
 };
 use super::{Decoder, Input, Out, Progress, Protocol};
 use crate::event::{Hue, Label, Message, Side, Timestamp, http::Ended, tracer::Upgrade};
@@ -57,7 +56,7 @@ struct Http {
     client: Half,
     server: Half,
     /// Requests without a final response, oldest first.
-    asked: VecDeque<Asked>,
+    asked: Waiting,
     /// The newest of them may turn the connection into something else, so
     /// what the client sends behind it can be read only when it is answered.
     undecided: bool,
@@ -164,8 +163,7 @@ impl Decoder for Http {
     }
 
     fn held(&self) -> usize {
-        let asked = self.asked.capacity() * size_of::<Asked>();
-        asked + self.client.held() + self.server.held() + self.records.held()
+        self.asked.held() + self.client.held() + self.server.held() + self.records.held()
     }
 }
 
@@ -217,7 +215,7 @@ impl Http {
             self.half(side).state = State::Opaque;
         }
         self.records.abandon(Ended::Unseen, time, out);
-        self.asked = VecDeque::new();
+        self.asked.clear();
         self.undecided = false;
     }
 

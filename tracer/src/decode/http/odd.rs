@@ -148,6 +148,9 @@ impl Oddities {
 
     /// Tells of all of them, in the order in which they are declared.
     pub(super) fn tell(&self, side: Side, time: Timestamp, out: &mut Out<'_>) {
+        if self.bits == 0 {
+            return;
+        }
         for odd in Odd::ALL.iter().filter(|odd| self.has(**odd)) {
             let detail = self.details.iter().find(|(of, _)| of == odd);
             let detail = detail.map(|(_, detail)| Text::from(detail.as_slice()));

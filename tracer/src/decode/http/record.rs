@@ -3,7 +3,7 @@
 use httparse::Header;
 
 use super::{
-    fields::Fields,
+    fields::{Fields, Lent},
     message,
     start_line::{RequestLine, StartLine, StatusLine},
 };
@@ -19,6 +19,9 @@ use crate::{
 /// send one or two.
 pub(super) const INTERIM_LIMIT: usize = 16;
 
+/// Bytes of the memory that a message of an exchange leaves to the next.
+const SPARE_LIMIT: usize = 2 * 1024;
+
 /// An exchange so far.
 #[derive(Debug, Default)]
 pub(super) struct Record {
@@ -28,14 +31,20 @@ pub(super) struct Record {
     pub(super) response: Option<Part>,
     /// Status codes of the responses before it.
     pub(super) interim: Vec<u16>,
-    /// What was counted for this in [`Records::held`](super::records::Records::held).
-    pub(super) held: usize,
+    /// What was counted of [`len`](Self::len) and [`held`](Self::held).
+    pub(super) counted: (usize, usize),
+    /// Parts of an exchange that was told of, whose memory is used again.
+    spares: Vec<Part>,
 }
 
 /// A message of an exchange.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Part {
     start: Start,
+    /// Of its start line, what is known to be text: the method, the version.
+    line: String,
+    /// The rest of it: the target or the reason, without secrets.
+    text: Vec<u8>,
     /// Of its head, without secrets.
     pub(super) headers: Fields,
     /// Of its trailer section, without secrets.
@@ -52,55 +61,77 @@ pub(super) struct Part {
     pub(super) ended: Option<Ended>,
 }
 
-/// A start line with bytes of its own.
-#[derive(Debug)]
-pub(super) enum Start {
-    /// Of a request.
-    Request { method: String, target: Vec<u8>, version: String },
-    /// Of a response.
-    Status { version: String, status: u16, reason: Vec<u8> },
-    /// A response without one (HTTP/0.9).
+/// What a message begins with.
+#[derive(Clone, Copy, Debug, Default)]
+enum Start {
+    /// The start line of a request, whose method has so many bytes.
+    Request(usize),
+    /// That of a response, with its status code.
+    Status(u16),
+    /// Nothing: a response of HTTP/0.9.
+    #[default]
     None,
 }
 
-impl Start {
-    /// A copy of this one.
-    pub(super) fn of(line: StartLine<'_>) -> Self {
-        match line {
-            StartLine::Request(RequestLine { method, target, version }) => Self::Request {
-                method: method.to_owned(),
-                target: target.to_owned(),
-                version: version.to_owned(),
-            },
-            StartLine::Status(StatusLine { version, status, reason }) => {
-                Self::Status { version: version.to_owned(), status, reason: reason.to_owned() }
-            }
-        }
-    }
-
-    const fn held(&self) -> usize {
-        match self {
-            Self::Request { method, target, version } => {
-                method.capacity() + target.capacity() + version.capacity()
-            }
-            Self::Status { version, reason, .. } => version.capacity() + reason.capacity(),
-            Self::None => 0,
-        }
-    }
-}
-
 impl Part {
-    /// A message of which only the head is known.
-    pub(super) fn new(start: Start, headers: Fields, has_body: bool, started: Timestamp) -> Self {
-        let (trailer, shown, ended) = (Fields::default(), None, None);
-        let latest = started;
-        Self { start, headers, trailer, has_body, started, latest, bytes: 0, shown, ended }
+    /// Becomes a message of which only the head is known; without a `line`, a
+    /// response that has none.
+    pub(super) fn begin(
+        &mut self,
+        line: Option<StartLine<'_>>,
+        headers: &[Header<'_>],
+        has_body: bool,
+        started: Timestamp,
+    ) {
+        self.clear();
+        self.start = match line {
+            Some(StartLine::Request(line)) => {
+                self.line.push_str(line.method);
+                Start::Request(line.method.len())
+            }
+            Some(StartLine::Status(line)) => Start::Status(line.status),
+            None => Start::None,
+        };
+        if let Some(line) = line {
+            self.line.push_str(line.version());
+            self.text.extend_from_slice(line.text());
+        }
+        self.headers.copy(headers);
+        (self.has_body, self.started, self.latest) = (has_body, started, started);
+    }
+
+    /// Forgets the message, and keeps the memory.
+    fn clear(&mut self) {
+        self.line.clear();
+        self.text.clear();
+        self.headers.clear();
+        self.trailer.clear();
+        (self.bytes, self.shown, self.ended) = (0, None, None);
+    }
+
+    /// Bytes of what is in here.
+    pub(super) fn len(&self) -> usize {
+        let shown = self.shown.as_ref().and_then(|shown| shown.content.as_ref());
+        self.line.len()
+            + self.text.len()
+            + self.headers.len()
+            + self.trailer.len()
+            + shown.map_or(0, |content| content.0.len())
+    }
+
+    /// Method and version.
+    fn line(&self) -> (&str, &str) {
+        match self.start {
+            Start::Request(method) => self.line.split_at_checked(method).unwrap_or_default(),
+            Start::Status(_) | Start::None => ("", &self.line),
+        }
     }
 
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
         let shown = self.shown.as_ref().and_then(|shown| shown.content.as_ref());
-        self.start.held()
+        self.line.capacity()
+            + self.text.capacity()
             + self.headers.held()
             + self.trailer.held()
             + shown.map_or(0, |content| content.0.len())
@@ -137,25 +168,59 @@ impl Record {
         has_ended(&self.request) && has_ended(&self.response)
     }
 
-    /// Bytes that it takes.
-    pub(super) fn size(&self) -> usize {
-        let parts = [&self.request, &self.response].into_iter().flatten().map(Part::held);
-        size_of::<Self>() + parts.sum::<usize>() + self.interim.capacity() * size_of::<u16>()
+    /// Puts the message of a side in its place.
+    pub(super) fn put(&mut self, side: Side, part: Part) {
+        *self.part(side) = Some(part);
+    }
+
+    /// A part to begin a message with.
+    pub(super) fn spare(&mut self) -> Part {
+        self.spares.pop().unwrap_or_default()
+    }
+
+    /// Forgets the exchange, and keeps its memory for another, unless that is
+    /// much.
+    pub(super) fn clear(&mut self) {
+        for part in [self.request.take(), self.response.take()].into_iter().flatten() {
+            if part.held() <= SPARE_LIMIT && self.spares.len() < 2 {
+                self.spares.push(part);
+            }
+        }
+        self.interim.clear();
+        self.counted = (0, 0);
+    }
+
+    /// Bytes of what is in here.
+    pub(super) fn len(&self) -> usize {
+        let parts = [&self.request, &self.response].into_iter().flatten().map(Part::len);
+        size_of::<Self>() + parts.sum::<usize>() + size_of_val(self.interim.as_slice())
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        let parts = [&self.request, &self.response].into_iter().flatten().chain(&self.spares);
+        size_of::<Self>()
+            + parts.map(Part::held).sum::<usize>()
+            + self.spares.capacity() * size_of::<Part>()
+            + self.interim.capacity() * size_of::<u16>()
     }
 
     /// Tells of it; `missing` says what became of a message that was not seen.
     pub(super) fn tell(&self, missing: Ended, time: Timestamp, out: &mut Out<'_>) {
-        fn list(fields: Option<&Fields>) -> Vec<Header<'_>> {
-            fields.into_iter().flat_map(Fields::iter).collect()
-        }
         let (request, response) = (self.request.as_ref(), self.response.as_ref());
-        let headers = [request, response].map(|part| list(part.map(|part| &part.headers)));
-        let trailers = [request, response].map(|part| list(part.map(|part| &part.trailer)));
-        let [request_headers, response_headers] = &headers;
-        let [request_trailer, response_trailer] = &trailers;
-        let asked = request.and_then(|part| match &part.start {
-            Start::Request { method, target, version } => {
-                let line = RequestLine { method, target, version };
+        let mut rooms = [const { Lent::new() }; 2];
+        let mut trailer_rooms = [Vec::new(), Vec::new()];
+        let [request_room, response_room] = &mut rooms;
+        let request_headers = request.map_or(&[][..], |part| part.headers.lend(request_room));
+        let response_headers = response.map_or(&[][..], |part| part.headers.lend(response_room));
+        for (room, part) in trailer_rooms.iter_mut().zip([request, response]) {
+            room.extend(part.iter().flat_map(|part| part.trailer.iter()));
+        }
+        let [request_trailer, response_trailer] = &trailer_rooms;
+        let asked = request.and_then(|part| match part.start {
+            Start::Request(_) => {
+                let (method, version) = part.line();
+                let line = RequestLine { method, target: &part.text, version };
                 Some((part, message::request(line, request_headers, None, None)))
             }
             _ => None,
@@ -165,9 +230,9 @@ impl Record {
         let asked_at = request.map(|part| part.started);
         let asked_at = asked_at.filter(|asked| response.is_some_and(|part| part.started >= *asked));
         let answered = response.map(|part| {
-            let line = match &part.start {
-                Start::Status { version, status, reason } => {
-                    StatusLine { version, status: *status, reason }
+            let line = match part.start {
+                Start::Status(status) => {
+                    StatusLine { version: part.line().1, status, reason: &part.text }
                 }
                 _ => StatusLine { version: "", status: 0, reason: &[] },
             };

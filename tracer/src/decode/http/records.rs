@@ -1,14 +1,14 @@
 //! The exchanges of a connection: kept from the head of a request until its
 //! final response is complete, and only for the view of exchanges.
 
-use std::collections::VecDeque;
+use std::{cell::RefCell, collections::VecDeque};
 
 use httparse::Header;
 
 use super::{
     content::Content,
     fields::Fields,
-    record::{INTERIM_LIMIT, Part, Record, Start},
+    record::{INTERIM_LIMIT, Part, Record},
     start_line::StartLine,
 };
 use crate::{
@@ -23,17 +23,56 @@ use crate::{
 /// that a client that pipelines is followed, and one that floods is not.
 const RECORDS_LIMIT: usize = 256 * 1024;
 
+/// Spares that a thread keeps: as many as its connections have exchanges open
+/// at once, more or less. Each has some kilobytes.
+const SPARES: usize = 16;
+
+/// Places in the list of a spare's exchanges: more are for who pipelines.
+const SPARE_PLACES: usize = 8;
+
+thread_local! {
+    /// Where the connections of a thread leave what they used, so that an
+    /// exchange needs no new memory, and a connection without one has none.
+    #[expect(clippy::vec_box, reason = "connections have them boxed: they move as they are")]
+    static SPARE: RefCell<Vec<Box<Open>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The exchanges of a connection that are not complete. Holds no memory when
+/// there are none.
+#[derive(Debug, Default)]
+pub(super) struct Records(Option<Box<Open>>);
+
 /// The exchanges of a connection that are not complete, in order.
 #[derive(Debug, Default)]
-pub(super) struct Records {
+struct Open {
     /// `None`: nothing is kept, because of the limit.
-    open: VecDeque<Option<Box<Record>>>,
+    records: VecDeque<Option<Box<Record>>>,
     /// How many of them, from the front, have their final response.
     answered: usize,
+    /// Bytes of what is in them, and bytes that they hold.
+    len: usize,
     held: usize,
+    /// One that was told of.
+    spare: Option<Box<Record>>,
 }
 
 impl Records {
+    fn open(&mut self) -> &mut Open {
+        self.0.get_or_insert_with(|| SPARE.with_borrow_mut(Vec::pop).unwrap_or_default())
+    }
+
+    /// Leaves what is not needed any more to others.
+    fn leave(&mut self) {
+        if let Some(mut open) = self.0.take_if(|open| open.records.is_empty()) {
+            open.records.shrink_to(SPARE_PLACES);
+            SPARE.with_borrow_mut(|spares| {
+                if spares.len() < SPARES {
+                    spares.push(open);
+                }
+            });
+        }
+    }
+
     /// A request's head is complete. `false`: nothing is kept of it.
     pub(super) fn request(
         &mut self,
@@ -42,26 +81,14 @@ impl Records {
         has_body: bool,
         started: Timestamp,
     ) -> bool {
-        let part = Part::new(Start::of(line), Fields::of(headers), has_body, started);
-        let early = self
-            .open
-            .iter()
-            .take(self.answered)
-            .position(|record| record.as_ref().is_some_and(|record| record.request.is_none()));
-        let index = early.unwrap_or_else(|| {
-            self.open.push_back(Some(Box::default()));
-            self.open.len() - 1
-        });
-        self.put(index, Side::Client, part)
+        self.open().request(line, headers, has_body, started)
     }
 
     /// An interim response's head is complete.
     pub(super) fn interim(&mut self, status: u16) {
-        self.change(self.answered, |record| {
-            if record.interim.len() < INTERIM_LIMIT {
-                record.interim.push(status);
-            }
-        });
+        if let Some(open) = &mut self.0 {
+            open.interim(status);
+        }
     }
 
     /// A final response's head is complete; `paired` when its request is
@@ -72,51 +99,135 @@ impl Records {
         head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
         started: Timestamp,
     ) -> bool {
+        self.open().response(paired, head, started)
+    }
+
+    /// The body of the message at hand is shown.
+    pub(super) fn body(&mut self, side: Side, body: Body<'static>) {
+        if let Some(open) = &mut self.0 {
+            open.body(side, body);
+        }
+    }
+
+    /// The message at hand has ended.
+    pub(super) fn ends(&mut self, side: Side, content: &Content, trailer: Fields, ended: Ended) {
+        if let Some(open) = &mut self.0 {
+            open.ends(side, content, trailer, ended);
+        }
+    }
+
+    /// Tells of the exchanges that are complete. One whose response came before
+    /// any request waits for it as long as there may be one.
+    pub(super) fn tell_complete(&mut self, early: usize, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(open) = &mut self.0 {
+            open.tell_complete(early, time, out);
+            self.leave();
+        }
+    }
+
+    /// Tells of all exchanges that wait for a response: there will be none.
+    pub(super) fn abandon(&mut self, ended: Ended, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(open) = &mut self.0 {
+            open.abandon(ended, time, out);
+            self.leave();
+        }
+    }
+
+    /// Bytes held on the heap.
+    pub(super) fn held(&self) -> usize {
+        self.0.as_deref().map_or(0, |open| size_of_val(open) + open.held())
+    }
+}
+
+impl Open {
+    fn request(
+        &mut self,
+        line: StartLine<'_>,
+        headers: &[Header<'_>],
+        has_body: bool,
+        started: Timestamp,
+    ) -> bool {
+        let early = self
+            .records
+            .iter()
+            .take(self.answered)
+            .position(|record| record.as_ref().is_some_and(|record| record.request.is_none()));
+        let index = early.unwrap_or_else(|| {
+            let record = self.spare.take().unwrap_or_default();
+            self.records.push_back(Some(record));
+            self.records.len() - 1
+        });
+        let mut part = self.part(index);
+        part.begin(Some(line), headers, has_body, started);
+        self.put(index, Side::Client, part)
+    }
+
+    fn interim(&mut self, status: u16) {
+        self.change(self.answered, |record| {
+            if record.interim.len() < INTERIM_LIMIT {
+                record.interim.push(status);
+            }
+        });
+    }
+
+    fn response(
+        &mut self,
+        paired: bool,
+        head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
+        started: Timestamp,
+    ) -> bool {
         if !paired {
-            self.open.insert(self.answered, Some(Box::default()));
+            let record = self.spare.take().unwrap_or_default();
+            self.records.insert(self.answered, Some(record));
         }
         let index = self.answered;
-        self.answered = (index + 1).min(self.open.len());
-        let part = match head {
-            Some((line, headers, has_body)) => {
-                Part::new(Start::of(line), Fields::of(headers), has_body, started)
-            }
-            None => Part::new(Start::None, Fields::default(), true, started),
-        };
+        self.answered = (index + 1).min(self.records.len());
+        let mut part = self.part(index);
+        match head {
+            Some((line, headers, has_body)) => part.begin(Some(line), headers, has_body, started),
+            None => part.begin(None, &[], true, started),
+        }
         self.put(index, Side::Server, part)
+    }
+
+    /// A part for a message of this exchange.
+    fn part(&mut self, index: usize) -> Part {
+        let record = self.records.get_mut(index).and_then(Option::as_mut);
+        record.map(|record| record.spare()).unwrap_or_default()
     }
 
     /// Puts a message into its exchange, without its fields if they are too
     /// long; a request that is too long takes its exchange along.
     fn put(&mut self, index: usize, side: Side, mut part: Part) -> bool {
-        let fits = self.held + size_of::<Record>() + part.held() <= RECORDS_LIMIT;
+        let fits = self.len + size_of::<Record>() + part.len() <= RECORDS_LIMIT;
         if !fits {
             part.headers = Fields::default();
         }
-        self.change(index, |record| *record.part(side) = Some(part));
-        if self.held > RECORDS_LIMIT
-            && let Some(place) = self.open.get_mut(index)
+        self.change(index, |record| record.put(side, part));
+        if self.len > RECORDS_LIMIT
+            && let Some(place) = self.records.get_mut(index)
             && let Some(record) = place.take()
         {
-            self.held = self.held.saturating_sub(record.held);
+            self.forget(&record);
         }
         fits
     }
 
     /// Changes a record, and counts what it holds.
     fn change(&mut self, index: usize, change: impl FnOnce(&mut Record)) {
-        if let Some(Some(record)) = self.open.get_mut(index) {
+        if let Some(Some(record)) = self.records.get_mut(index) {
             change(record);
-            let size = record.size();
-            self.held = (self.held + size).saturating_sub(record.held);
-            record.held = size;
+            let (len, held) = (record.len(), record.held());
+            self.len = (self.len + len).saturating_sub(record.counted.0);
+            self.held = (self.held + held).saturating_sub(record.counted.1);
+            record.counted = (len, held);
         }
     }
 
     /// The exchange whose message of `side` goes on.
     fn current(&self, side: Side) -> Option<usize> {
         let goes_on = |part: &Option<Part>| part.as_ref().is_some_and(|part| part.ended.is_none());
-        self.open.iter().rposition(|record| {
+        self.records.iter().rposition(|record| {
             record.as_ref().is_some_and(|record| match side {
                 Side::Client => goes_on(&record.request),
                 Side::Server => goes_on(&record.response),
@@ -124,8 +235,7 @@ impl Records {
         })
     }
 
-    /// The body of the message at hand is shown.
-    pub(super) fn body(&mut self, side: Side, body: Body<'static>) {
+    fn body(&mut self, side: Side, body: Body<'static>) {
         let Some(index) = self.current(side) else { return };
         self.change(index, |record| {
             if let Some(part) = record.part(side) {
@@ -134,8 +244,7 @@ impl Records {
         });
     }
 
-    /// The message at hand has ended.
-    pub(super) fn ends(&mut self, side: Side, content: &Content, trailer: Fields, ended: Ended) {
+    fn ends(&mut self, side: Side, content: &Content, trailer: Fields, ended: Ended) {
         let Some(index) = self.current(side) else { return };
         self.change(index, |record| {
             if let Some(part) = record.part(side) {
@@ -147,11 +256,9 @@ impl Records {
         });
     }
 
-    /// Tells of the exchanges that are complete. One whose response came before
-    /// any request waits for it as long as there may be one.
-    pub(super) fn tell_complete(&mut self, early: usize, time: Timestamp, out: &mut Out<'_>) {
+    fn tell_complete(&mut self, early: usize, time: Timestamp, out: &mut Out<'_>) {
         while self.answered > 0 {
-            match self.open.front() {
+            match self.records.front() {
                 Some(Some(record)) if !record.is_complete() => return,
                 Some(Some(record)) if record.request.is_none() && early > 0 => return,
                 None => return,
@@ -161,12 +268,11 @@ impl Records {
         }
     }
 
-    /// Tells of all exchanges that wait for a response: there will be none.
-    pub(super) fn abandon(&mut self, ended: Ended, time: Timestamp, out: &mut Out<'_>) {
+    fn abandon(&mut self, ended: Ended, time: Timestamp, out: &mut Out<'_>) {
         self.tell_complete(0, time, out);
         let answered = self.answered;
-        self.open.rotate_left(answered);
-        for _ in answered..self.open.len() {
+        self.records.rotate_left(answered);
+        for _ in answered..self.records.len() {
             self.tell_first(ended, time, out);
         }
     }
@@ -174,13 +280,21 @@ impl Records {
     /// Tells of the first exchange and forgets it; `missing` says what became
     /// of a message of it that was not seen.
     fn tell_first(&mut self, missing: Ended, time: Timestamp, out: &mut Out<'_>) {
-        let Some(Some(record)) = self.open.pop_front() else { return };
-        self.held = self.held.saturating_sub(record.held);
+        let Some(Some(mut record)) = self.records.pop_front() else { return };
+        self.forget(&record);
         record.tell(missing, time, out);
+        record.clear();
+        self.spare = Some(record);
     }
 
-    /// Bytes held on the heap.
-    pub(super) fn held(&self) -> usize {
-        self.open.capacity() * size_of::<Option<Box<Record>>>() + self.held
+    /// Counts a record no more.
+    fn forget(&mut self, record: &Record) {
+        self.len = self.len.saturating_sub(record.counted.0);
+        self.held = self.held.saturating_sub(record.counted.1);
+    }
+
+    /// Bytes held on the heap, but for the spare.
+    fn held(&self) -> usize {
+        self.records.capacity() * size_of::<Option<Box<Record>>>() + self.held
     }
 }

@@ -41,7 +41,7 @@ impl Http {
     pub(super) fn simple_request(&mut self, bytes: &[u8], time: Timestamp) -> Step {
         let length = memchr(b'\n', bytes).map_or(bytes.len(), |end| end + 1);
         let lines = bytes.get(..length).unwrap_or_default().to_vec();
-        self.client.state = State::Simple(Simple { lines, time });
+        self.client.state = State::Simple(Box::new(Simple { lines, time }));
         Step::Next(length)
     }
 
@@ -98,7 +98,7 @@ impl Http {
         };
         std::mem::take(&mut head.framing.odd).tell(Side::Client, time, out);
         self.content_ends(Side::Client, Ended::Whole, time, out);
-        self.client.state = State::Rest(Rest::new(head, Line::Empty));
+        self.client.state = State::Rest(Box::new(Rest::new(head, Line::Empty)));
     }
 
     /// The answer to a request without a version has no head.

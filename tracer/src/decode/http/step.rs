@@ -117,9 +117,7 @@ impl Http {
                     return Step::Next(0);
                 }
                 Begins::Simple => return self.simple_request(bytes, time),
-                Begins::No
-                    if side == Side::Server && self.asked.front() == Some(&Asked::Simple) =>
-                {
+                Begins::No if side == Side::Server && self.asked.front() == Some(Asked::Simple) => {
                     self.simple_response(time, out);
                     return Step::Next(0);
                 }

@@ -103,6 +103,10 @@ impl Serialize for LowerCase<'_> {
         };
         lower.copy_from_slice(self.0.as_bytes());
         lower.make_ascii_lowercase();
-        serializer.serialize_str(str::from_utf8(lower).unwrap_or(self.0))
+        let lower = Text::from(&*lower);
+        match lower.plain() {
+            Some(lower) => serializer.serialize_str(lower),
+            None => serializer.serialize_str(&self.0.to_ascii_lowercase()),
+        }
     }
 }

@@ -44,29 +44,38 @@ pub(super) struct Serializer<'a>(pub(super) &'a mut Vec<u8>);
 /// An array or an object that is being written.
 pub(super) struct Compound<'a> {
     buffer: &'a mut Vec<u8>,
-    /// What stands before the next element.
-    before: &'static [u8],
-    end: &'static [u8],
+    is_empty: bool,
+    end: u8,
 }
 
 impl<'a> Compound<'a> {
-    const fn array(buffer: &'a mut Vec<u8>) -> Self {
-        Self { buffer, before: b"[", end: b"]" }
+    fn begin(buffer: &'a mut Vec<u8>, begin: u8, end: u8) -> Self {
+        buffer.push(begin);
+        Self { buffer, is_empty: true, end }
     }
 
-    const fn object(buffer: &'a mut Vec<u8>) -> Self {
-        Self { buffer, before: b"{", end: b"}" }
+    fn array(buffer: &'a mut Vec<u8>) -> Self {
+        Self::begin(buffer, b'[', b']')
+    }
+
+    fn object(buffer: &'a mut Vec<u8>) -> Self {
+        Self::begin(buffer, b'{', b'}')
     }
 
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.buffer.extend_from_slice(std::mem::replace(&mut self.before, b","));
+        if !std::mem::take(&mut self.is_empty) {
+            self.buffer.push(b',');
+        }
         value.serialize(Serializer(self.buffer))
     }
 
-    #[inline]
+    /// Inlined, so that the name's length is known where it is copied.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "measured: a third of what a field takes")]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        self.buffer.reserve(name.len() + 4);
-        self.buffer.extend_from_slice(std::mem::replace(&mut self.before, b","));
+        if !std::mem::take(&mut self.is_empty) {
+            self.buffer.push(b',');
+        }
         self.buffer.push(b'"');
         self.buffer.extend_from_slice(name.as_bytes());
         self.buffer.extend_from_slice(b"\":");
@@ -74,11 +83,7 @@ impl<'a> Compound<'a> {
     }
 
     fn close(self) {
-        // Of what is empty, nothing has been opened yet.
-        if self.before != b"," {
-            self.buffer.extend_from_slice(self.before);
-        }
-        self.buffer.extend_from_slice(self.end);
+        self.buffer.push(self.end);
     }
 }
 
@@ -281,7 +286,8 @@ impl SerializeStruct for Compound<'_> {
     type Ok = ();
     type Error = Error;
 
-    #[inline]
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as for `field`")]
     fn serialize_field<T: Serialize + ?Sized>(
         &mut self,
         name: &'static str,

@@ -2,7 +2,7 @@
 //! escape, all of [`is_control`] is.
 
 use crate::{
-    event::{all_bytes, is_control},
+    event::{is_control, is_plain_json},
     output::may_control_at,
 };
 
@@ -10,7 +10,7 @@ use crate::{
 pub(super) fn write(buffer: &mut Vec<u8>, text: &str) {
     buffer.reserve(text.len() + 2);
     buffer.push(b'"');
-    if all_bytes(text.as_bytes(), |byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')) {
+    if is_plain_json(text.as_bytes()) {
         buffer.extend_from_slice(text.as_bytes());
     } else {
         escaped(buffer, text);
