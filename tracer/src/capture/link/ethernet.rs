@@ -44,6 +44,9 @@ pub(in crate::capture) fn typed(
     let mut vlan = Vlan::default();
     let found = loop {
         headers_left = headers_left.checked_sub(1)?;
+        if matches!(ethertype, IPV4 | IPV6) {
+            break Frame::new(rest, Vlan::default(), headers_left);
+        }
         let is_vlan = VLAN.contains(&ethertype);
         if !is_vlan && !SHORT_TAGS.contains(&ethertype) {
             break behind_tags(ethertype, rest, headers_left)?;
@@ -62,7 +65,6 @@ pub(in crate::capture) fn typed(
 
 fn behind_tags(ethertype: u16, rest: &[u8], headers_left: u8) -> Option<Frame<'_>> {
     match ethertype {
-        IPV4 | IPV6 => Some(Frame::new(rest, Vlan::default(), headers_left)),
         PPPOE => ppp::over_ethernet(rest, headers_left),
         BACKBONE_TAG => frame(rest.get(4..)?, headers_left),
         BRIDGED => frame(rest, headers_left),

@@ -3,7 +3,7 @@
 
 use std::mem::MaybeUninit;
 
-use httparse::{EMPTY_HEADER, Header};
+use httparse::{EMPTY_HEADER, Header, Status};
 use memchr::memchr;
 
 use super::start_line::{
@@ -26,6 +26,11 @@ pub(super) struct Search {
 }
 
 impl Search {
+    /// Whether nothing was looked at.
+    pub(super) const fn is_new(&self) -> bool {
+        self.looked == 0
+    }
+
     /// Whether a whole line was seen: the start line is known to be one.
     pub(super) const fn has_line(&self) -> bool {
         self.line > 0
@@ -88,46 +93,54 @@ pub(super) fn split_field(line: &[u8]) -> Option<(&str, &[u8])> {
 /// Room for the header fields of one head.
 pub(super) type Uninit<'a> = [MaybeUninit<Header<'a>>; HEADERS_LIMIT];
 
-/// Reads a whole head that breaks no rule.
+/// Reads a head that breaks no rule, if the bytes begin with a whole one;
+/// returns its length as well.
 pub(super) fn parse<'h, 'b>(
     side: Side,
     bytes: &'b [u8],
     room: &'h mut Uninit<'b>,
-) -> Option<(StartLine<'b>, &'h mut [Header<'b>])> {
+) -> Option<(usize, StartLine<'b>, &'h mut [Header<'b>])> {
     match side {
-        Side::Client => {
-            request(bytes, room).map(|(line, headers)| (StartLine::Request(line), headers))
-        }
-        Side::Server => {
-            response(bytes, room).map(|(line, headers)| (StartLine::Status(line), headers))
-        }
+        Side::Client => request(bytes, room),
+        Side::Server => response(bytes, room),
     }
 }
 
 fn request<'h, 'b>(
     bytes: &'b [u8],
     room: &'h mut Uninit<'b>,
-) -> Option<(RequestLine<'b>, &'h mut [Header<'b>])> {
+) -> Option<(usize, StartLine<'b>, &'h mut [Header<'b>])> {
     let mut request = httparse::Request::new(&mut []);
-    let status = request.parse_with_uninit_headers(bytes, room).ok()?;
+    let Status::Complete(length) = request.parse_with_uninit_headers(bytes, room).ok()? else {
+        return None;
+    };
     let (method, target) = (request.method?, request.path?.as_bytes());
     let line = RequestLine { method, target, version: known_version(request.version?) };
-    (status.is_complete() && method.len() <= METHOD_LIMIT).then_some((line, request.headers))
+    let fits = method.len() <= METHOD_LIMIT;
+    fits.then_some((length, StartLine::Request(line), request.headers))
 }
 
 fn response<'h, 'b>(
     bytes: &'b [u8],
     room: &'h mut Uninit<'b>,
-) -> Option<(StatusLine<'b>, &'h mut [Header<'b>])> {
+) -> Option<(usize, StartLine<'b>, &'h mut [Header<'b>])> {
     let mut response = httparse::Response::new(&mut []);
-    let status = httparse::ParserConfig::default()
+    let Status::Complete(length) = httparse::ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, bytes, room)
-        .ok()?;
-    let reason =
-        memchr(b'\n', bytes).and_then(|end| status_line(without_cr(bytes.get(..end)?)))?.reason;
+        .ok()?
+    else {
+        return None;
+    };
+    let reason = match response.reason {
+        // None, or one that is not ASCII.
+        None | Some("") => {
+            memchr(b'\n', bytes).and_then(|end| status_line(without_cr(bytes.get(..end)?)))?.reason
+        }
+        Some(reason) => reason.as_bytes().trim_ascii(),
+    };
     let version = known_version(response.version?);
     let line = StatusLine { version, status: response.code?, reason };
-    status.is_complete().then_some((line, response.headers))
+    Some((length, StartLine::Status(line), response.headers))
 }
 
 /// Room for the header fields of a head that was repaired.
@@ -142,6 +155,9 @@ pub(super) fn split_start_line(bytes: &[u8]) -> (&[u8], &[u8]) {
 
 /// Whether a line of the bytes ends without the CR it should have.
 pub(super) fn has_bare_lf(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', bytes)
-        .any(|at| at.checked_sub(1).and_then(|at| bytes.get(at)) != Some(&b'\r'))
+    // Without an early end, so that the compiler looks at many bytes at once.
+    let pairs = bytes.iter().zip(bytes.iter().skip(1));
+    let is_bare = |before: u8, byte: u8| u8::from(byte == b'\n') & u8::from(before != b'\r');
+    let bare = pairs.fold(0, |bare, (before, byte)| bare | is_bare(*before, *byte));
+    bare != 0 || bytes.first() == Some(&b'\n')
 }

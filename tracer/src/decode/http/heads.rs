@@ -34,6 +34,27 @@ const REQUEST_TIMEOUT: u16 = 408;
 const ASSUMED: &str = "1.1";
 
 impl Http {
+    /// Tells of the head that the bytes begin with, if it is whole and breaks no
+    /// rule, and returns its length.
+    pub(super) fn plain_head(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<usize> {
+        let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
+        let (length, line, headers) = head::parse(side, bytes, &mut room)?;
+        let mut framing = Framing::default();
+        if head::has_bare_lf(bytes.get(..length)?) {
+            framing.odd.insert(Odd::BareLf);
+        }
+        framing.fields(headers);
+        let head = self.head_told(line, headers, framing, time, out);
+        self.head_ends(side, Some(head), time, out);
+        Some(length)
+    }
+
     /// Tells of a whole head.
     pub(super) fn whole_head(
         &mut self,
@@ -47,7 +68,7 @@ impl Http {
             framing.odd.insert(Odd::BareLf);
         }
         let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
-        if let Some((line, headers)) = head::parse(side, bytes, &mut room) {
+        if let Some((_, line, headers)) = head::parse(side, bytes, &mut room) {
             framing.fields(headers);
             return Some(self.head_told(line, headers, framing, time, out));
         }

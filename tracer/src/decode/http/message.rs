@@ -7,6 +7,7 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::{
     body::Body,
+    name::{self, Holds},
     start_line::{RequestLine, StatusLine},
 };
 use crate::{
@@ -31,7 +32,12 @@ impl Rewritten {
     pub(super) fn new(headers: &mut [Header<'_>]) -> Self {
         let mut rewritten = Vec::new();
         for (number, header) in headers.iter_mut().enumerate() {
-            match redact::header_value(header.name.as_bytes(), header.value) {
+            let shown = match name::holds(header.name) {
+                Some(Holds::Text) => redact::text(header.value),
+                Some(Holds::Url) => redact::url(header.value),
+                None => redact::header_value(header.name.as_bytes(), header.value),
+            };
+            match shown {
                 Cow::Borrowed(value) => header.value = value,
                 Cow::Owned(value) => rewritten.push((number, value)),
             }

@@ -16,6 +16,7 @@ mod half;
 mod head;
 mod heads;
 mod message;
+mod name;
 mod odd;
 mod recognise;
 mod record;

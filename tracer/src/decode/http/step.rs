@@ -110,6 +110,10 @@ impl Http {
                 _ => {}
             }
             half.started = started;
+            let is_new = search.is_new();
+            if is_new && let Some(length) = self.plain_head(side, bytes, time, out) {
+                return Step::Next(length);
+            }
             match begins::begins(side, bytes) {
                 Begins::Yes | Begins::Maybe => {}
                 Begins::Http2 => {
@@ -132,6 +136,9 @@ impl Http {
                 }
             }
         }
+        let State::Head(search) = &mut self.half(side).state else {
+            return Step::Wait(0, Want::More);
+        };
         match (search.advance(bytes), end) {
             (Some(length), _) => {
                 let head =
