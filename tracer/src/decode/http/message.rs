@@ -163,9 +163,10 @@ fn url<'a>(method: &str, target: &'a [u8], host: Option<&'a [u8]>) -> Url<'a> {
     if method == "CONNECT" {
         return Url { original, ..authority(target) };
     }
-    let (place, rest) = match (target, memmem::find(target, b"://")) {
-        ([b'/', ..] | b"*", _) | (_, None) => (host.map(authority), target),
-        (_, Some(scheme)) => {
+    let is_local = matches!(target, [b'/', ..] | b"*");
+    let (place, rest) = match memmem::find(if is_local { b"" } else { target }, b"://") {
+        None => (host.map(authority), target),
+        Some(scheme) => {
             let rest = target.get(scheme + 3..).unwrap_or_default();
             let end = rest
                 .iter()

@@ -43,28 +43,68 @@ static CLASSES: [Class; 256] = {
     }
 };
 
+/// Bytes that are looked at together.
+const WORD: usize = 8;
+
 /// Whether it is certain that [`text`](super::text) and [`url`](super::url) hide
 /// nothing of these bytes.
 pub(super) fn holds_no_secret(bytes: &[u8]) -> bool {
-    let (mut word, mut key) = (0, 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or(Class::Doubt);
-        if class == Class::Plain {
-            continue;
+    let mut look = Look { bytes, word: 0, key: 0 };
+    let (words, rest) = bytes.as_chunks();
+    let mut start = 0;
+    for word in words {
+        let mut places = not_plain(u64::from_le_bytes(*word));
+        while places != 0 {
+            let place = places.trailing_zeros() as usize / WORD;
+            places &= places - 1;
+            if !look.at(start + place) {
+                return false;
+            }
         }
-        let before = |from: usize| bytes.get(from..at).unwrap_or_default();
-        match class {
-            Class::Doubt => return false,
-            // Longer than the key at worst: words are found in it all the same.
-            Class::Equals if matches_secret(before(key)) => return false,
-            Class::Colon if names_secret(before(0)) => return false,
-            Class::Blank if is_scheme(before(word)) => return false,
-            Class::Blank => word = at + 1,
-            Class::Separator => key = at + 1,
-            Class::Plain | Class::Equals | Class::Colon => {}
-        }
+        start += WORD;
     }
-    true
+    (start..start + rest.len()).all(|at| look.at(at))
+}
+
+/// Has the highest bit of each byte set that is not [`Class::Plain`], and of some
+/// others: those up to `&`, and from `:` to `@`.
+const fn not_plain(word: u64) -> u64 {
+    const fn repeat(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; WORD])
+    }
+    let up_to_ampersand = word.wrapping_sub(repeat(b'&' + 1)) & !word;
+    let low = word & repeat(0x7f);
+    let from_colon = low + repeat(0x80 - b':');
+    let behind_at = low + repeat(0x80 - (b'@' + 1));
+    (up_to_ampersand | from_colon & !behind_at) & repeat(0x80)
+}
+
+/// A look that goes from front to end.
+struct Look<'a> {
+    bytes: &'a [u8],
+    /// Where the word at hand begins.
+    word: usize,
+    /// Where the key at hand begins.
+    key: usize,
+}
+
+impl Look<'_> {
+    /// Looks at a byte; `false` when something may be a secret.
+    fn at(&mut self, at: usize) -> bool {
+        let byte = self.bytes.get(at).copied().unwrap_or_default();
+        let before = |from: usize| self.bytes.get(from..at).unwrap_or_default();
+        match CLASSES.get(usize::from(byte)) {
+            None | Some(Class::Doubt) => return false,
+            // Longer than the key at worst: words are found in it all the same.
+            Some(Class::Equals) => return !matches_secret(before(self.key)),
+            Some(Class::Colon) => return !names_secret(before(0)),
+            Some(Class::Blank) if is_scheme(before(self.word)) => return false,
+            Some(Class::Blank) => self.word = at + 1,
+            Some(Class::Separator) => self.key = at + 1,
+            Some(Class::Plain) => {}
+        }
+        true
+    }
 }
 
 /// Whether text that a colon follows ends with the name of a secret header
@@ -116,6 +156,21 @@ mod tests {
             }
         }
         assert!(passed > texts.len() / 2, "the look is of use");
+    }
+
+    #[test]
+    fn each_byte_that_means_something_is_looked_at() {
+        for byte in 0..=u8::MAX {
+            for place in 0..WORD {
+                for other in [b'x', 0, b'&', 0x7f, 0xff] {
+                    let mut word = [other; WORD];
+                    word[place] = byte;
+                    let seen = not_plain(u64::from_le_bytes(word)) >> (place * 8 + 7) & 1 == 1;
+                    let means = CLASSES[usize::from(byte)] != Class::Plain;
+                    assert!(seen || !means, "{byte} at {place}");
+                }
+            }
+        }
     }
 
     #[test]
