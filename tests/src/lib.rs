@@ -22,6 +22,7 @@ pub mod output;
 pub mod packet;
 pub mod program;
 pub mod replay;
+pub mod rings;
 pub mod schema;
 pub mod secret;
 pub mod server;

@@ -3,10 +3,10 @@
 use std::{process::Command, time::Duration};
 
 use anyhow::Result;
-use serde_json::Value;
 use tests::{
     kernel::{Held, count_runs},
-    live, program,
+    program,
+    rings::Rings,
     server::Nginx,
     topology::Topology,
     wait,
@@ -155,37 +155,39 @@ fn variant(
     }
     interleave(options.rounds(), &tools, |tool, _| {
         let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
-        let before = topology.traced().bytes(DEVICE)?;
         let watched = watch(tool, &place, |running| {
-            let answered = wrk.run(topology, nginx, time)?;
-            let timed = tool.is_ours() && !options.quick;
-            let Some(running) = running.filter(|_| timed) else {
-                return Ok((answered, answered.answers, answered.served, None));
+            let Some(running) = running.filter(|_| tool.is_ours()) else {
+                let answered = wrk.run(topology, nginx, time)?;
+                return Ok((answered, answered.answers, answered.possible, None, None));
             };
+            let held = Held::by(running.pid())?;
+            let (rings, wire) = (Rings::of(&held)?, || topology.traced().bytes(DEVICE));
+            let before = (rings.written(), wire()?);
+            let answered = wrk.run(topology, nginx, time)?;
+            let copied = number(rings.written() - before.0) / number(wire()? - before.1);
+            if options.quick {
+                return Ok((answered, answered.answers, answered.possible, Some(copied), None));
+            }
             // What it costs to have them timed is in no other figure.
-            let programs = Held::by(running.pid())?.hold()?;
+            let programs = held.hold()?;
             let _timed = count_runs()?;
             let before = programs.time();
             let again = wrk.run(topology, nginx, Duration::from_secs(1))?;
             let each =
                 programs.time().saturating_sub(before).as_secs_f64() * 1e6 / number(again.answers);
             let answers = answered.answers + again.answers;
-            Ok((answered, answers, answered.served + again.served, Some(each)))
+            Ok((answered, answers, answered.possible + again.possible, Some(copied), Some(each)))
         })?;
-        let (answered, answers, served, in_path) = watched.load;
-        let wire = topology.traced().bytes(DEVICE)? - before;
+        let (answered, answers, possible, copied, in_path) = watched.load;
         findings.add(tool.name, RATE, answered.rate * number(BODY as u64) / 1e6);
         if let Some(each) = in_path {
             findings.add(tool.name, IN_PATH, each);
         }
+        if let Some(copied) = copied {
+            findings.add(tool.name, COPIED, 100.0 * copied);
+        }
         if let Some(seen) = watched.tool {
-            let stats = seen.stats.as_deref().map(serde_json::from_str::<Value>).transpose()?;
-            if let Some(copied) =
-                stats.and_then(|stats| live::number(&stats, "/tracer/copied_bytes"))
-            {
-                findings.add(tool.name, COPIED, 100.0 * number(copied) / number(wire));
-            }
-            super::add(findings, tool, &seen, answers, served);
+            super::add(findings, tool, &seen, answers, possible);
         }
         Ok(())
     })

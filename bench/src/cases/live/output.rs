@@ -40,16 +40,6 @@ impl Output {
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// The last line with this in it, from among the last bytes.
-    pub(super) fn last_line_with(&self, sign: &str) -> Result<Option<String>> {
-        let mut bytes = vec![0; 64 * 1024];
-        let from = self.len()?.saturating_sub(bytes.len() as u64);
-        let read = read_at(&self.file, &mut bytes, from)?;
-        bytes.truncate(read);
-        let text = String::from_utf8_lossy(&bytes);
-        Ok(text.lines().rfind(|line| line.contains(sign)).map(str::to_owned))
-    }
-
     /// How often a sign stands in it: before each of the given offsets, which
     /// rise, and in all.
     pub(super) fn count<const N: usize>(
@@ -118,8 +108,6 @@ mod tests_of_outputs {
         let output = written("printf 'GET a\\nGET b\\nGET c\\n'");
         assert_eq!(output.count(b"GET", [0, 3, 8, 9, 100]).unwrap(), ([0, 1, 1, 2, 3], 3));
         assert_eq!(output.len().unwrap(), 18);
-        assert_eq!(output.last_line_with("GET").unwrap().as_deref(), Some("GET c"));
-        assert_eq!(output.last_line_with("PUT").unwrap(), None);
     }
 
     #[test]

@@ -182,7 +182,7 @@ fn rounds(
         findings.add(tool.name, RATE, answered.rate);
         findings.add(tool.name, SERVER, super::micros_each(server, answered.served));
         if let Some(seen) = watched.tool {
-            super::add(findings, tool, &seen, answered.answers, answered.served);
+            super::add(findings, tool, &seen, answered.answers, answered.possible);
         }
         Ok(())
     })

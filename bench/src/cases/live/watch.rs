@@ -73,8 +73,6 @@ pub(super) struct Seen {
     pub(super) peak: u64,
     /// What it says it lost, if it says.
     pub(super) lost: Option<u64>,
-    /// Its last line of output with `"stats"` in it.
-    pub(super) stats: Option<String>,
 }
 
 /// A tool that runs; it ends with the guard, and what it started.
@@ -173,9 +171,8 @@ pub(super) fn watch<T>(
         Some(sign) => output.count(sign, [through.at_end, through.soon])?,
         None => ([0; 2], 0),
     };
-    let stats = output.last_line_with(r#""action":"stats""#)?;
     let lost = lost(&said);
-    let tool = Seen { at_end, soon, decoded, done: through.done, cpu, peak, lost, stats };
+    let tool = Seen { at_end, soon, decoded, done: through.done, cpu, peak, lost };
     Ok(Watched { load, tool: Some(tool) })
 }
 

@@ -33,9 +33,11 @@ pub(super) struct Wrk {
 pub(super) struct Answered {
     /// Answers that wrk had before it ended.
     pub(super) answers: u64,
-    /// Requests that nginx has answered: those, and what was on its way when
-    /// wrk ended.
+    /// Requests that nginx had answered by then.
     pub(super) served: u64,
+    /// Answers that there may have been in the end: nginx goes on with what was
+    /// on its way when wrk ended.
+    pub(super) possible: u64,
     /// Answers a second.
     pub(super) rate: f64,
 }
@@ -91,10 +93,11 @@ impl Wrk {
         for wrong in ["Socket errors", "Non-2xx"] {
             ensure!(!said.contains(wrong), "{said}");
         }
-        let answers = word(&said, " requests in ", -1).context("no count")?.parse()?;
+        let answers: u64 = word(&said, " requests in ", -1).context("no count")?.parse()?;
         let rate = word(&said, "Requests/sec:", 1).context("no rate")?.parse()?;
         ensure!(answers > 0, "nothing was answered\n{said}");
-        Ok(Answered { answers, served, rate })
+        let possible = served.max(answers + self.connections * self.pipeline);
+        Ok(Answered { answers, served, possible, rate })
     }
 
     fn command(&self, topology: &Topology, time: Duration) -> Result<String> {
