@@ -5,6 +5,8 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use tracer_common::MAX_SHARDS;
+
 use crate::{
     decode::{PROTOCOLS, Protocol},
     output::{Color, Format, View},
@@ -66,7 +68,7 @@ pub struct LiveArgs {
     /// Where in the kernel packets are seen [default: tc]
     #[arg(long, value_enum)]
     pub hook: Option<Hook>,
-    /// Bytes of the ring between kernel and tracer, a power of two [default: 16M]
+    /// Bytes of each ring between kernel and tracer, a power of two [default: 16M]
     #[arg(long, value_name = "BYTES", value_parser = ring_size)]
     pub ring_size: Option<u32>,
     /// Bytes from which on a body that nobody asked for is not copied out of the kernel; none
@@ -77,6 +79,10 @@ pub struct LiveArgs {
     /// out whole, lose tears holes into all [default: shed]
     #[arg(long, value_enum)]
     pub overload: Option<Overload>,
+    /// Rings, and threads that read them, a power of two up to 64 [default: 1 on up to 4 CPUs,
+    /// else half as many as CPUs]
+    #[arg(long, value_name = "NUMBER", value_parser = shards)]
+    pub shards: Option<u32>,
 }
 
 /// What becomes of new connections when tracer cannot keep up.
@@ -101,6 +107,7 @@ impl LiveArgs {
             ring_size: later.ring_size.or(self.ring_size),
             skip_from: later.skip_from.or(self.skip_from),
             overload: later.overload.or(self.overload),
+            shards: later.shards.or(self.shards),
         }
     }
 }
@@ -314,6 +321,13 @@ fn skip_from(text: &str) -> Result<SkipFrom, String> {
         .ok_or_else(|| "bodies are skipped from 1K to 1G on, as 64K, or none are".to_owned())
 }
 
+fn shards(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|shards: &u32| shards.is_power_of_two() && *shards as usize <= MAX_SHARDS)
+        .ok_or_else(|| format!("shards are a power of two from 1 to {MAX_SHARDS}"))
+}
+
 fn seconds(text: &str) -> Result<u64, String> {
     // A century, so that nanoseconds cannot overflow.
     const LONGEST: u64 = 100 * 366 * 86_400;
@@ -365,6 +379,8 @@ mod tests {
             ("tracer --host 10.0.0.1,", "'' is not an IP address"),
             ("tracer --host fe80::1%eth0", "'fe80::1%eth0' is not an IP address"),
             ("tracer --direction up", "possible values: in, out, both"),
+            ("tracer --shards 3", "a power of two from 1 to 64"),
+            ("tracer --shards 128", "a power of two from 1 to 64"),
             ("tracer --idle-timeout 0", "not a number of seconds from 1 on"),
             ("tracer -i a/b", "no spaces and no slashes"),
             ("tracer -i an-interface-name", "at most 15 bytes"),

@@ -1,6 +1,12 @@
 //! What a run is to do: the operator's choices over the defaults.
 
-use std::path::{Path, PathBuf};
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    thread,
+};
+
+use tracer_common::MAX_SHARDS;
 
 use tracer_common::Hosts;
 
@@ -18,6 +24,10 @@ const RING_SIZE: u32 = 16 * 1024 * 1024;
 
 /// Bytes from which on bodies that nobody asked for stay in the kernel.
 const SKIP_FROM: u32 = 64 * 1024;
+
+/// CPUs for which one shard is enough: a second one takes from the traffic what
+/// it adds.
+const ONE_SHARD_CPUS: usize = 4;
 
 /// Seconds: a client in IMAP's IDLE speaks at least every 29 minutes
 /// (RFC 2177), which leaves it two.
@@ -63,6 +73,8 @@ pub struct Live {
     pub skip_from: Option<u32>,
     /// What becomes of new flows when the worker cannot keep up.
     pub overload: Overload,
+    /// Rings and the threads that read them, a power of two.
+    pub shards: u32,
 }
 
 /// Choices that do not go together.
@@ -103,6 +115,9 @@ pub enum Error {
         "--host names more than {MAX_HOSTS} networks; put neighbours together under one prefix"
     )]
     Hosts,
+    /// Packets are written in the order of one ring.
+    #[error("-w writes packets in the order in which one ring has them; leave --shards out")]
+    PacketsOfShards,
     /// One output, two formats.
     #[error("the standard output has the events; give -w a file")]
     PacketsOnStdout,
@@ -151,6 +166,19 @@ impl Config {
         if packets.is_some() && !common.show_secrets {
             return Err(Error::PacketsShowSecrets);
         }
+        let shards = match (live.shards, &packets) {
+            (Some(2..), Some(_)) => return Err(Error::PacketsOfShards),
+            (_, Some(_)) => 1,
+            (Some(shards), None) => shards,
+            (None, None) => {
+                let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+                usual_shards(cpus, flows.total_limit / flows.flow_limit.max(1))
+            }
+        };
+        if flows.flow_limit > part(flows.total_limit, shards) {
+            let whole = "a shard's part of --memory-limit";
+            return Err(Error::Limits { part: "--flow-limit", whole });
+        }
         Ok(Self {
             live: Live {
                 interfaces: live.interfaces.clone(),
@@ -162,6 +190,7 @@ impl Config {
                     Some(SkipFrom::None) => None,
                 },
                 overload: live.overload.unwrap_or_default(),
+                shards,
             },
             hosts: selection::hosts(&common.hosts).ok_or(Error::Hosts)?,
             directions: common.direction.unwrap_or_default(),
@@ -190,11 +219,32 @@ impl Config {
         self.live.skip_from.filter(|_| !all)
     }
 
+    /// Settings of a shard's flow table, which has a part of the memory for
+    /// itself.
+    pub fn shard_flows(&self) -> flow::Settings {
+        let total_limit = part(self.flows.total_limit, self.live.shards);
+        flow::Settings { total_limit, ..self.flows.clone() }
+    }
+
     /// Whether bare acknowledgements are wanted: as rows, or so that others can
     /// follow the connections in the packets that are written.
     pub fn pure_acks(&self) -> bool {
         self.view == View::Segments || self.packets.is_some()
     }
+}
+
+/// The part of the memory that a shard has.
+fn part(total: usize, shards: u32) -> usize {
+    total / usize::try_from(shards).unwrap_or(1).max(1)
+}
+
+/// How many shards there are when nobody says: one as long as one is enough,
+/// and half of the CPUs, for the other half has the traffic to bring about. At
+/// most `limit`, so that each has a useful part of the memory.
+fn usual_shards(cpus: usize, limit: usize) -> u32 {
+    let shards = if cpus <= ONE_SHARD_CPUS { 1 } else { cpus / 2 };
+    let shards = shards.min(limit).clamp(1, MAX_SHARDS);
+    1 << shards.ilog2()
 }
 
 /// The ports of `auto`.
@@ -260,6 +310,7 @@ mod tests {
             ring_size: RING_SIZE,
             skip_from: Some(SKIP_FROM),
             overload: Overload::Shed,
+            shards: config.live.shards,
         };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));
@@ -326,6 +377,42 @@ mod tests {
         assert!(config("tracer --stream-limit 2M --flow-limit 2M").is_ok());
         let error = Error::Limits { part: "--flow-limit", whole: "--memory-limit" };
         assert_eq!(config("tracer --memory-limit 512K").unwrap_err(), error);
+    }
+
+    #[test]
+    fn shards_have_their_parts_of_the_memory() {
+        let limit = |line| config(line).unwrap().shard_flows().total_limit;
+        assert_eq!(limit("tracer --shards 4"), flow::TOTAL_LIMIT / 4);
+        assert_eq!(limit("tracer --shards 64"), flow::TOTAL_LIMIT / 64);
+        let whole = "a shard's part of --memory-limit";
+        let error = Error::Limits { part: "--flow-limit", whole };
+        assert_eq!(config("tracer --shards 2 --memory-limit 1M").unwrap_err(), error);
+    }
+
+    #[test]
+    fn there_are_as_many_shards_as_the_host_has_use_for() {
+        for (cpus, limit, expected) in [
+            (1, 256, 1),
+            (2, 256, 1),
+            (4, 256, 1),
+            (6, 256, 2),
+            (8, 256, 4),
+            (16, 256, 8),
+            (96, 256, 32),
+            (1024, 256, 64),
+            (16, 3, 2),
+            (16, 1, 1),
+        ] {
+            assert_eq!(usual_shards(cpus, limit), expected, "{cpus} CPUs");
+        }
+    }
+
+    #[test]
+    fn packets_are_written_out_of_one_ring() {
+        let usual = config("tracer -w a.pcapng --show-secrets").unwrap();
+        assert_eq!(usual.live.shards, 1);
+        let error = config("tracer -w a.pcapng --show-secrets --shards 2").unwrap_err();
+        assert_eq!(error, Error::PacketsOfShards);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::{
     flow::{Gate, Table},
     output::{Output, pcapng::Recorder},
     overload::{Load, Overload},
-    stats::Stats,
+    stats::{FlowCounters, Stats},
 };
 
 /// Nanoseconds of packet time between two looks for silent flows.
@@ -110,9 +110,8 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         self.output.flush().map_err(Error::Output)
     }
 
-    /// Pushes a `stats` event with the counters as they are.
-    pub fn report(&mut self) {
-        let tracer = self.stats();
+    /// Pushes a `stats` event with these counters.
+    pub fn report(&mut self, tracer: Stats) {
         self.output.event(&Event {
             time: self.now,
             connection: None,
@@ -132,15 +131,37 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         overload.observe(now, load, self.now, &mut self.table, &mut self.output);
     }
 
-    /// Ends all flows, pushes the last `stats` event and flushes the output.
+    /// Ends all flows, after which no event comes but `stats`.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn end(&mut self) -> Result<(), Error<S::Error>> {
+        self.table.finish(self.now, &mut self.output);
+        self.output.close().map_err(Error::Output)
+    }
+
+    /// Pushes the last `stats` event, at `time` if that is later than all
+    /// others, and flushes the output.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub fn conclude(&mut self, time: Timestamp, stats: Stats) -> Result<(), Error<S::Error>> {
+        self.now = self.now.max(time);
+        self.report(stats);
+        self.output.flush().map_err(Error::Output)
+    }
+
+    /// Ends all flows, pushes the last `stats` event and flushes the output:
+    /// the end of a source that is alone.
     ///
     /// # Errors
     ///
     /// When the output cannot be written.
     pub fn finish(&mut self) -> Result<Stats, Error<S::Error>> {
-        self.table.finish(self.now, &mut self.output);
-        self.report();
-        self.output.flush().map_err(Error::Output)?;
+        self.end()?;
+        self.conclude(self.now, self.stats())?;
         Ok(self.stats())
     }
 
@@ -154,6 +175,26 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     /// The counters of the whole way so far.
     pub fn stats(&self) -> Stats {
         Stats::new(self.source.outcomes(), self.table.counters(), self.output.events())
+    }
+
+    /// What the flow table counts, so far.
+    pub fn flows(&self) -> FlowCounters {
+        self.table.counters()
+    }
+
+    /// The time of the last segment or tick.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// Where the events go.
+    pub const fn output(&self) -> &O {
+        &self.output
+    }
+
+    /// Where the events go, to be told something.
+    pub const fn output_mut(&mut self) -> &mut O {
+        &mut self.output
     }
 
     /// Where the segments come from.

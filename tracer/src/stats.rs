@@ -101,6 +101,26 @@ pub struct FlowCounters {
     pub unfollowed: u64,
 }
 
+impl FlowCounters {
+    /// What two flow tables count together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        let Self { open, total, duplicate, gaps, gap_bytes, memory, shed, given_up, unfollowed } =
+            other;
+        Self {
+            open: self.open + open,
+            total: self.total + total,
+            duplicate: self.duplicate + duplicate,
+            gaps: self.gaps + gaps,
+            gap_bytes: self.gap_bytes + gap_bytes,
+            memory: self.memory + memory,
+            shed: self.shed + shed,
+            given_up: self.given_up + given_up,
+            unfollowed: self.unfollowed + unfollowed,
+        }
+    }
+}
+
 /// The counters of the whole way: the object `tracer` of a `stats` event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {

@@ -17,6 +17,7 @@ mod privileges;
 mod processes;
 mod readers;
 mod selection;
+mod shards;
 mod smtp;
 mod traffic;
 
@@ -85,6 +86,7 @@ fn main() -> ExitCode {
         processes::tests(),
         privileges::tests(),
         readers::tests(),
+        shards::tests(),
         outcomes::tests(),
         selection::tests(),
         overload::tests(),

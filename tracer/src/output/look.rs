@@ -5,6 +5,10 @@ use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
     os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use unicode_width::UnicodeWidthChar as _;
@@ -32,8 +36,9 @@ pub(super) enum Column {
     Protocol,
 }
 
-/// How rows look.
-#[derive(Debug)]
+/// How rows look. What is made of a look by cloning writes to the same
+/// terminal, in the same columns.
+#[derive(Clone, Debug)]
 pub struct Look {
     is_colored: bool,
     screen: Option<Screen>,
@@ -42,17 +47,15 @@ pub struct Look {
 }
 
 /// A terminal, and what its rows have in common.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Screen {
-    device: Option<OwnedFd>,
+    device: Option<Arc<OwnedFd>>,
     /// Columns of the terminal, where it says.
     width: Option<usize>,
     /// Whether it is to be asked how wide it is by now.
     is_stale: bool,
-    time: usize,
-    source: usize,
-    destination: usize,
-    protocol: usize,
+    /// How wide each [`Column`] is.
+    columns: Arc<[AtomicUsize; 4]>,
 }
 
 impl Default for Look {
@@ -170,16 +173,17 @@ impl Look {
 impl Screen {
     /// Columns as wide as the rows of IPv4 on a quiet host need them: most rows
     /// then never move.
-    const fn new(device: Option<OwnedFd>, width: Option<usize>) -> Self {
+    fn new(device: Option<OwnedFd>, width: Option<usize>) -> Self {
         let is_stale = device.is_some();
-        Self { device, width, is_stale, time: 9, source: 13, destination: 13, protocol: 4 }
+        let columns = Arc::new([9, 13, 13, 4].map(AtomicUsize::new));
+        Self { device: device.map(Arc::new), width, is_stale, columns }
     }
 
     /// The width of a column that has to take `len` characters; columns grow,
     /// and never shrink.
     fn grown(&mut self, column: Column, len: usize) -> usize {
         if std::mem::take(&mut self.is_stale) {
-            self.width = self.device.as_ref().and_then(width);
+            self.width = self.device.as_deref().and_then(width);
         }
         let limit = match column {
             Column::Time | Column::Protocol => usize::MAX,
@@ -187,16 +191,18 @@ impl Screen {
                 self.width.map_or(usize::MAX, |width| width / ADDRESS_SHARE)
             }
         };
+        let [time, source, destination, protocol] = &*self.columns;
         let grown = match column {
-            Column::Time => &mut self.time,
-            Column::Source => &mut self.source,
-            Column::Destination => &mut self.destination,
-            Column::Protocol => &mut self.protocol,
+            Column::Time => time,
+            Column::Source => source,
+            Column::Destination => destination,
+            Column::Protocol => protocol,
         };
         if len <= limit {
-            *grown = len.max(*grown);
+            grown.fetch_max(len, Ordering::Relaxed).max(len)
+        } else {
+            grown.load(Ordering::Relaxed)
         }
-        *grown
     }
 }
 

@@ -2,7 +2,9 @@
 
 mod color;
 mod json;
+mod lines;
 mod look;
+mod order;
 pub mod pcapng;
 mod put;
 mod schema;
@@ -17,6 +19,7 @@ mod tests;
 
 pub use color::Color;
 pub use look::Look;
+pub use order::{Feed, Order, ShardWriter};
 pub use schema::schema;
 pub use writer::Writer;
 
@@ -78,6 +81,26 @@ pub trait Output: Sink {
     /// When writing failed, now or since the last call;
     /// [`io::ErrorKind::BrokenPipe`] when the reader went away.
     fn flush(&mut self) -> io::Result<()>;
+
+    /// Tells what was added to the clock of the packets, which nobody steps,
+    /// to make the times of the events that come from now on; nanoseconds.
+    fn set_clock_offset(&mut self, _nanoseconds: u64) {}
+
+    /// Whether a flush is to come soon, because lines wait for those of other
+    /// shards.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    /// Hands everything over as [`Output::flush`] does, for the last time: but
+    /// for `stats`, no event comes any more.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Output::flush`].
+    fn close(&mut self) -> io::Result<()> {
+        self.flush()
+    }
 
     /// Events that were written so far.
     fn events(&self) -> u64;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::writer::Head;
+use super::lines::Head;
 use crate::event::{Common, Connection, Event, Message, Place, Side, Timestamp};
 
 /// A message that was formatted when it came and waits for the row of the

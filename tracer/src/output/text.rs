@@ -9,9 +9,9 @@ use std::{
 use super::{
     View,
     color::Paint,
+    lines::{Body, Head},
     look::{Column, Kept, Look},
     may_control_at, put,
-    writer::{Body, Head},
 };
 use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control, is_plain};
 

@@ -78,6 +78,12 @@ impl Overload {
         Box::new(Shut { kernel: Arc::clone(&self.kernel), seed: self.seed })
     }
 
+    /// Whether nothing is shed and nothing that was is still kept out: then
+    /// time alone brings nothing about.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.controller.level() == 0 && self.controller.given_up() == 0 && !self.kernel.is_active()
+    }
+
     /// Takes in how the reading stands at `now`, in nanoseconds of
     /// `CLOCK_MONOTONIC`, and does what there is to do. `time`: that of events.
     /// Cheap when nothing is to be done.

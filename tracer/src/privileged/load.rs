@@ -27,9 +27,6 @@ use crate::{config::Config, overload};
 /// The kernel side, as build.rs made it.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/tracer.bpf.o"));
 
-/// Rings in use. One worker thread reads them all.
-const SHARDS: u32 = 1;
-
 /// For how long, in nanoseconds, the stamp of a living process holds. A
 /// process that is stopped for longer (a debugger) loses what goes by.
 const LIVENESS: u64 = 2_000_000_000;
@@ -155,7 +152,7 @@ impl Object {
         let mut ports: Array<_, PortTable> = Array::try_from(take(&mut ebpf, "PORTS")?)?;
         ports.set(0, port_table(config)?, 0)?;
         let mut table: ArrayOfMaps<MapData> = ArrayOfMaps::try_from(take(&mut ebpf, "RINGS")?)?;
-        let rings = (0..SHARDS)
+        let rings = (0..config.live.shards)
             .map(|shard| {
                 let ring = ring(config.live.ring_size)?;
                 table.set(shard, &ring, 0)?;
@@ -183,8 +180,8 @@ impl Object {
 
         let flags = if config.pure_acks() { COPY_PURE_ACKS } else { 0 };
         let skip_from = config.skip_from().unwrap_or(NO_SKIP);
-        let chosen =
-            Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards: SHARDS, skip_from };
+        let shards = config.live.shards;
+        let chosen = Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
         let mut object =
             Self { ebpf, settings, chosen, outcomes, shedding, slots, switches, rings, logger };

@@ -148,6 +148,11 @@ impl Control {
                 }
             }
         }
+        self.halt();
+    }
+
+    /// Tells all shards to read what is left and to end.
+    pub(super) fn halt(&self) {
         self.stop.store(true, Ordering::Release);
         for letters in &self.boxes {
             let _ = letters.wake.write(1);

@@ -6,13 +6,15 @@
 
 mod clock;
 mod control;
+mod ledger;
 mod pace;
 mod shard;
+mod shards;
 
 use std::{
     fs::File,
     io::{self, Write as _},
-    os::fd::{AsFd, OwnedFd},
+    os::fd::AsFd,
     process::ExitCode,
     sync::Arc,
 };
@@ -22,19 +24,21 @@ use nix::sys::{prctl, signal::Signal};
 use self::{
     clock::Clock,
     control::{Control, Interruptible},
-    shard::{Shard, Shared, apply},
+    ledger::Ledger,
+    shard::{Run, Shard, apply},
 };
 use crate::{
-    capture::live::{self, Counters, LiveSource},
-    capture::windows::{MappedWindows, SlotMemory},
+    capture::{
+        live::{self, Counters, LiveSource},
+        windows::SlotMemory,
+    },
     cli,
     config::Config,
     confine,
     event::Timestamp,
-    flow::{Table, Windows},
     handover::{Channel, FromWorker, Maps, ToWorker},
     output::{
-        Look, Writer,
+        Look, Output, Writer,
         pcapng::{PacketFile, Recorder},
     },
     overload,
@@ -99,31 +103,47 @@ pub(crate) fn run(
     let mut maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
     let overload = overload(&mut maps, seed, config.live.overload)?;
     let slots = slots(&mut maps)?;
-    let mut source = source(maps)?;
+    let counters = Counters::new(maps.take("OUTCOMES").ok_or(Error::Handover)?)?;
+    let counters = Arc::new(counters);
+    let sources = maps.rings().into_iter();
+    let sources = sources.map(|ring| LiveSource::new(ring, Arc::clone(&counters)));
+    let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
     loop {
         match channel.receive()? {
             Some(ToWorker::Start) => break,
-            Some(change) => apply(&mut source, change),
+            Some(change) => sources.iter_mut().for_each(|source| apply(source, &change)),
             None => return Ok(ExitCode::FAILURE),
         }
     }
     channel.send(&FromWorker::Ready, &[])?;
-    let control = Control::start(channel, 1)?;
+    let control = Control::start(channel, sources.len())?;
 
     let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     let look = Look::new(&out, config.color)?;
     let out = Interruptible::new(out, Arc::clone(&control));
-    let writer = Writer::new(out, config.format, config.view).with_look(look);
-    let table = Table::new(config.flows.clone()).with_windows(windows(config, &slots, 0, seed));
-    let mut pipeline =
-        Pipeline::new(source, table, writer).with_recorder(packets.map(Recorder::new));
-    let clock = Clock::new()?;
-    pipeline.begin(Timestamp(clock.now()));
-    let common = Shared { control: &control, clock: &clock, overload };
-    let mut shard = Shard::new(0, pipeline, &common);
-    let traced = trace(&mut shard, &control, config);
-    let status =
-        if shard.pipeline.finish_recorder() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    let run = Run {
+        config,
+        control: &control,
+        clock: Clock::new()?,
+        overload,
+        slots,
+        seed,
+        ledger: Ledger::new(counters, sources.len()),
+    };
+    let begin = Timestamp(run.clock.now());
+    let (traced, is_recorded) = if sources.len() == 1 {
+        let source = sources.remove(0);
+        let writer = Writer::new(out, config.format, config.view).with_look(look);
+        let mut pipeline =
+            Pipeline::new(source, run.table(0), writer).with_recorder(packets.map(Recorder::new));
+        pipeline.begin(begin);
+        let mut shard = Shard::new(0, pipeline, &run);
+        let traced = lead(&mut shard, || Ok(()));
+        (traced, shard.pipeline.finish_recorder())
+    } else {
+        (shards::trace(sources, &run, begin, &look, out), true)
+    };
+    let status = if is_recorded { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match traced {
         Err(Error::Pipeline(error)) if error.is_output_gone() => Ok(status),
         Ok(()) if control.is_orphaned() => Err(Error::Orphaned),
@@ -153,44 +173,30 @@ fn slots(maps: &mut Maps) -> Result<Arc<SlotMemory>, Error> {
     Ok(SlotMemory::map(&slots, &switches)?)
 }
 
-/// What a shard tells of bytes that need not be copied; nothing where all of
-/// them are wanted.
-fn windows(
-    config: &Config,
-    slots: &Arc<SlotMemory>,
-    shard: usize,
-    seed: u64,
-) -> Option<Box<dyn Windows>> {
-    let threshold = config.skip_from()?;
-    let ports = config.flows.numbered();
-    Some(Box::new(MappedWindows::new(Arc::clone(slots), shard, seed, threshold, ports)))
-}
-
-/// Opens what was handed over.
-fn source(mut maps: Maps) -> Result<LiveSource, Error> {
-    let counters = Counters::new(maps.take("OUTCOMES").ok_or(Error::Handover)?)?;
-    let [ring] = <[OwnedFd; 1]>::try_from(maps.rings()).map_err(|_| Error::Handover)?;
-    Ok(LiveSource::new(ring, Arc::new(counters))?)
-}
-
-/// Reads, decodes and prints until it is told to stop and the rings are empty.
-fn trace(
-    shard: &mut Shard<'_, Writer<Interruptible<File>>>,
-    control: &Control,
-    config: &Config,
+/// Runs the first shard, which is on the main thread and counts for all. `join`
+/// waits for the others when it has ended.
+fn lead<O: Output>(
+    shard: &mut Shard<'_, O>,
+    join: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let Run { config, control, ledger, .. } = shard.run;
     let mut seconds = 0;
-    let result = shard.run(|pipeline| {
+    let traced = shard.trace(|pipeline| {
         seconds += 1;
         if seconds % STATS_INTERVAL == 0 {
-            pipeline.report();
+            pipeline.report(ledger.stats(pipeline.output().events()));
         }
     });
-    let result = result.and_then(|()| Ok(shard.pipeline.finish().map(drop)?));
+    // The first error is the one that the others follow from.
+    let result = join().and(traced);
+    let result = result.and_then(|()| {
+        let stats = ledger.stats(shard.pipeline.output().events());
+        Ok(shard.pipeline.conclude(ledger.latest(), stats)?)
+    });
     let is_gone = matches!(&result, Err(Error::Pipeline(error)) if error.is_output_gone());
     if config.log >= log::LevelFilter::Warn && !is_gone && !control.is_unread() {
         // A closed stderr leaves nobody to tell.
-        let _ = writeln!(io::stderr(), "{}", shard.pipeline.stats());
+        let _ = writeln!(io::stderr(), "{}", ledger.stats(shard.pipeline.output().events()));
     }
     result
 }

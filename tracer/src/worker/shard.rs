@@ -1,6 +1,6 @@
 //! The loop of a shard: reads its ring, decodes, hands the events on.
 
-use std::{os::fd::AsFd as _, sync::Arc, thread};
+use std::{os::fd::AsFd as _, sync::Arc, thread, time::Duration};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
@@ -8,30 +8,64 @@ use super::{
     Error,
     clock::{self, Clock, SECOND},
     control::Control,
+    ledger::Ledger,
     pace::{Next, Pace},
 };
 use crate::{
-    capture::{Fill, Interface, Status, live::LiveSource},
+    capture::{
+        Fill, Interface, Status,
+        live::LiveSource,
+        windows::{MappedWindows, SlotMemory},
+    },
+    config::Config,
     event::Timestamp,
+    flow::{Table, Windows},
     handover::ToWorker,
     output::Output,
     overload::{self, Load, Overload},
     pipeline::Pipeline,
 };
 
+/// Milliseconds from one look for what time alone brings about (silent flows,
+/// the end of an overload) to the next, where there is nothing to read.
+const TICK: u16 = 1000;
+
+/// Pause while nothing comes but lines wait for those of another shard, which
+/// is still reading.
+const OTHERS: Duration = Duration::from_millis(1);
+
 /// What all shards see.
-pub(super) struct Shared<'a> {
+pub(super) struct Run<'a> {
+    pub(super) config: &'a Config,
     pub(super) control: &'a Control,
-    pub(super) clock: &'a Clock,
+    pub(super) clock: Clock,
     /// How new flows are shed, if they are to be.
     pub(super) overload: Option<Arc<overload::Maps>>,
+    /// Where to say which bytes need not be copied.
+    pub(super) slots: Arc<SlotMemory>,
+    /// What the numbers of flows are made with.
+    pub(super) seed: u64,
+    pub(super) ledger: Ledger,
+}
+
+impl Run<'_> {
+    /// An empty flow table for a shard. Nothing is kept from being copied where
+    /// all bytes are wanted.
+    pub(super) fn table(&self, shard: usize) -> Table {
+        let Self { config, slots, seed, .. } = self;
+        let windows = config.skip_from().map(|threshold| {
+            let (slots, ports) = (Arc::clone(slots), config.flows.numbered());
+            Box::new(MappedWindows::new(slots, shard, *seed, threshold, ports)) as Box<dyn Windows>
+        });
+        Table::new(config.shard_flows()).with_windows(windows)
+    }
 }
 
 /// A shard: a ring, its flows, and where their events go.
 pub(super) struct Shard<'a, O> {
     number: usize,
     pub(super) pipeline: Pipeline<LiveSource, O>,
-    shared: &'a Shared<'a>,
+    pub(super) run: &'a Run<'a>,
     fill: Fill,
     pace: Pace,
     overload: Option<Overload>,
@@ -44,38 +78,49 @@ impl<'a, O: Output> Shard<'a, O> {
     pub(super) fn new(
         number: usize,
         mut pipeline: Pipeline<LiveSource, O>,
-        shared: &'a Shared<'a>,
+        run: &'a Run<'a>,
     ) -> Self {
         let fill = pipeline.source().fill();
         let pace = Pace::new(fill.size(), fill.read());
-        let maps = shared.overload.as_ref();
+        let maps = run.overload.as_ref();
         let overload = maps.map(|maps| Overload::new(maps, number, fill.size() as u64));
         if let Some(overload) = &overload {
             pipeline.set_gate(overload.gate());
         }
-        Self { number, pipeline, shared, fill, pace, overload, ticked: clock::monotonic() }
+        Self { number, pipeline, run, fill, pace, overload, ticked: clock::monotonic() }
     }
 
-    /// Reads and decodes until it is told to stop and the ring is empty.
-    /// `each_second` is called about once a second.
+    /// Reads and decodes until it is told to stop and the ring is empty, then
+    /// ends the flows. `each_second` is called about once a second while there
+    /// are flows.
     ///
     /// # Errors
     ///
-    /// When the ring or the output broke.
-    pub(super) fn run(
+    /// When the ring or the output broke; then all shards are told to stop.
+    pub(super) fn trace(
+        &mut self,
+        each_second: impl FnMut(&mut Pipeline<LiveSource, O>),
+    ) -> Result<(), Error> {
+        let traced = self.follow(each_second).and_then(|()| Ok(self.pipeline.end()?));
+        self.run.ledger.note(self.number, &self.pipeline);
+        traced.inspect_err(|_| self.run.control.halt())
+    }
+
+    fn follow(
         &mut self,
         mut each_second: impl FnMut(&mut Pipeline<LiveSource, O>),
     ) -> Result<(), Error> {
-        let Self { number, shared: Shared { control, clock, .. }, .. } = *self;
+        let Self { number, run: Run { control, clock, ledger, .. }, .. } = *self;
         control.enter();
         loop {
             for change in control.changes(number) {
-                apply(self.pipeline.source_mut(), change);
+                apply(self.pipeline.source_mut(), &change);
             }
             // Asked before the ring is: what comes in between is read.
             let stopping = control.is_stopping();
             let (now, offset) = clock.read();
             self.pipeline.source_mut().set_clock_offset(offset);
+            self.pipeline.output_mut().set_clock_offset(offset);
             if now.saturating_sub(self.ticked) >= SECOND {
                 self.ticked = now;
                 each_second(&mut self.pipeline);
@@ -89,6 +134,7 @@ impl<'a, O: Output> Shard<'a, O> {
                 let load = Load { waiting, size: self.fill.size() as u64, age };
                 self.pipeline.watch(overload, now, &load);
             }
+            ledger.note(number, &self.pipeline);
             control.progress();
             match status {
                 Status::End => return Ok(()),
@@ -104,38 +150,44 @@ impl<'a, O: Output> Shard<'a, O> {
         match self.pace.next(self.fill.read(), clock::monotonic()) {
             Next::Look => {}
             Next::Pause(pause) => thread::sleep(pause),
+            Next::Sleep if self.pipeline.output().is_waiting() => thread::sleep(OTHERS),
             // A record that is being written would be waited for in vain.
             Next::Sleep if self.fill.waiting() > 0 => thread::yield_now(),
             Next::Sleep => self.sleep(),
         }
     }
 
-    /// Sleeps until there is something to read or to do, a second at most.
+    /// Sleeps until there is something to read or to do.
     fn sleep(&mut self) {
-        const SECOND: u16 = 1000;
-        let Shared { control, clock, .. } = *self.shared;
+        let Run { control, clock, .. } = self.run;
         self.pipeline.source_mut().rest();
         let source = self.pipeline.source();
-        let clock_fd = (self.number == 0).then(|| clock.as_fd());
+        // One shard is enough to see a step of the clock, and to count seconds.
+        let is_first = self.number == 0;
+        let clock_fd = is_first.then(|| clock.as_fd());
         let descriptors = [Some(source.as_fd()), control.wake(self.number), clock_fd];
         let ready = descriptors.into_iter().flatten();
         let mut ready: Vec<_> = ready.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let has_flows = self.pipeline.flows().memory > 0;
+        let sheds = self.overload.as_ref().is_some_and(|overload| !overload.is_quiet());
+        let ticks = is_first || has_flows || sheds;
+        let timeout = if ticks { TICK.into() } else { PollTimeout::NONE };
         // Interrupted at worst: then the ring is looked at once more.
-        let _ = poll(&mut ready, PollTimeout::from(SECOND));
-        if self.number == 0 {
+        let _ = poll(&mut ready, timeout);
+        if is_first {
             clock.look_for_step();
         }
     }
 }
 
 /// Tells a source of an interface.
-pub(super) fn apply(source: &mut LiveSource, change: ToWorker) {
+pub(super) fn apply(source: &mut LiveSource, change: &ToWorker) {
     match change {
         ToWorker::Interface(told) => {
-            let interface = Interface { name: told.name.into(), loopback: told.loopback };
-            source.set_interface(told.index, interface, told.vlans);
+            let interface = Interface { name: told.name.as_str().into(), loopback: told.loopback };
+            source.set_interface(told.index, interface, told.vlans.clone());
         }
-        ToWorker::Gone { index } => source.remove_interface(index),
+        ToWorker::Gone { index } => source.remove_interface(*index),
         ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Stop => {}
     }
 }

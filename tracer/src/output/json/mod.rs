@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::{serializer::Serializer, time::Rfc3339};
-use super::writer::{Body, Head};
+use super::lines::{Body, Head};
 use crate::{
     capture::Direction,
     decode::PROTOCOLS,
@@ -53,6 +53,13 @@ pub(super) fn line(
     }
     buffer.push(b'\n');
     Ok(())
+}
+
+/// Where in the line with that head `event.sequence` stands.
+pub(super) const fn number_at(head: &Head<'_>) -> usize {
+    const BEFORE: &str =
+        r#"{"@timestamp":"2026-11-23T11:04:52.657349926Z","event":{"action":"","sequence":"#;
+    BEFORE.len() + head.action.len()
 }
 
 /// Appends the object of a message.
