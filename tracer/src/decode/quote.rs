@@ -17,14 +17,14 @@ const SHORT: usize = 4;
 pub(super) fn find<'a>(text: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item = Range<usize>> {
     let secret = secret.trim_ascii();
     let prefix = secret.get(..PREFIX).unwrap_or(secret);
-    let finder = memmem::Finder::new(prefix);
     let mut at = 0;
     std::iter::from_fn(move || {
         loop {
             if prefix.is_empty() {
                 return None;
             }
-            let start = at + finder.find(text.get(at..)?)?;
+            // Texts are short: a searcher would cost more than the search.
+            let start = at + memmem::find(text.get(at..)?, prefix)?;
             let quote = text.get(start..)?.iter().zip(secret);
             at = start + quote.take_while(|(one, other)| one == other).count();
             if prefix.len() >= SHORT || is_word(text, start, at) {

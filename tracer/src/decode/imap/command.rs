@@ -116,7 +116,7 @@ const PACKED: [u128; COMMANDS.len()] = {
 
 /// A name of up to 16 bytes in one number, letters in upper case; 0 for any
 /// other.
-const fn pack(name: &[u8]) -> u128 {
+pub(super) const fn pack(name: &[u8]) -> u128 {
     if name.len() > 16 {
         return 0;
     }
@@ -130,6 +130,10 @@ const fn pack(name: &[u8]) -> u128 {
 }
 
 fn known(name: &[u8]) -> Option<&'static (&'static str, Kind, MailboxAt)> {
+    // Most tags end in one, and no name does.
+    if name.last().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
     let packed = pack(name);
     let at = PACKED.iter().position(|known| *known == packed && packed != 0)?;
     COMMANDS.get(at)

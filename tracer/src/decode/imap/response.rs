@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    command::{is_tag, upper},
+    command::{is_tag, pack, upper},
     mailbox::{Charset, readable},
     message::Parts,
     values::{Value, Values},
@@ -50,6 +50,18 @@ const NAMES: &[&str] = &[
     "JMAPACCESS",
 ];
 
+/// The same, packed, in the same order.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const PACKED: [u128; NAMES.len()] = {
+    let mut packed = [0; NAMES.len()];
+    let mut at = 0;
+    while at < packed.len() {
+        packed[at] = pack(NAMES[at].as_bytes());
+        at += 1;
+    }
+    packed
+};
+
 /// Where data names its mailbox: how many values stand before it.
 const MAILBOX_AT: &[(&str, usize)] = &[
     ("LIST", 2),
@@ -67,8 +79,14 @@ const MAILBOX_AT: &[(&str, usize)] = &[
 /// The name of untagged data, or the status of an untagged response, as this
 /// decoder writes it.
 pub(super) fn known_name(name: &[u8]) -> Option<&'static str> {
-    let is_name = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-    NAMES.iter().copied().find(is_name).or_else(|| status(name))
+    data(name).or_else(|| status(name))
+}
+
+/// The name of untagged data.
+fn data(name: &[u8]) -> Option<&'static str> {
+    let packed = pack(name);
+    let at = PACKED.iter().position(|known| *known == packed && packed != 0)?;
+    NAMES.get(at).copied()
 }
 
 /// The kinds of response (RFC 9051 section 7).
@@ -118,6 +136,9 @@ fn is_atom(value: &Value<'_>, name: &[u8]) -> bool {
 }
 
 fn status(word: &[u8]) -> Option<&'static str> {
+    if word.len() > "PREAUTH".len() {
+        return None;
+    }
     STATUSES.into_iter().find(|status| word.eq_ignore_ascii_case(status.as_bytes()))
 }
 
@@ -179,11 +200,11 @@ impl<'a> Line<'a> {
             at += first.len() + 1;
             first = word(line, at);
         }
-        let known = NAMES.iter().find(|name| first.eq_ignore_ascii_case(name.as_bytes()));
+        let known = data(first);
         if first.is_empty() || (strict && known.is_none()) {
             return None;
         }
-        let name = known.map_or_else(|| upper(first), |name| (*name).into());
+        let name = known.map_or_else(|| upper(first), Text::from);
         let rest = (at + first.len() + 1).min(line.len());
         Some(Self {
             kind: Kind::Untagged,

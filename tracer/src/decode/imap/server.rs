@@ -175,7 +175,8 @@ impl Imap {
         let greets =
             line.kind == Kind::Untagged && matches!(line.status, Some("OK" | "PREAUTH" | "BYE"));
         self.odd(Side::Server, greeting && !greets, "no-greeting", time, out);
-        let to = self.belongs_to(&line, parts, tag);
+        let exchanges = out.settings.exchanges;
+        let to = if exchanges { self.belongs_to(&line, parts, tag) } else { None };
         match line.kind {
             Kind::Continuation => {
                 self.continued(parts.line.get(line.text..).unwrap_or_default(), time, out);
@@ -183,7 +184,9 @@ impl Imap {
             Kind::Tagged => self.completing(tag, line.status, time, out),
             Kind::Untagged => self.learn(&line, parts),
         }
-        self.count(&line, parts, to, length);
+        if exchanges {
+            self.count(&line, parts, to, length);
+        }
         let public = if out.settings.show_secrets {
             parts.line.len()
         } else {
