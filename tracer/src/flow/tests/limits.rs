@@ -114,9 +114,3 @@ fn an_idle_flow_is_small() {
     let memory = rig.table.counters().memory;
     assert!(memory < 448, "{memory} bytes after the end");
 }
-
-#[test]
-fn what_every_flow_has_is_small() {
-    use crate::flow::{dialogue::Dialogue, slots::Entry, stream::Stream};
-    assert_eq!([size_of::<Entry>(), size_of::<Dialogue>(), size_of::<Stream>()], [360, 208, 88]);
-}
