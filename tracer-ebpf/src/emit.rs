@@ -263,15 +263,12 @@ extern "C" fn one_more<P: Packet>(_round: u32, rest: *mut Rest<'_, P>) -> i64 {
             );
         finish(slot, copied)
     };
-    match written {
-        Written::Yes => {
-            rest.record = record;
-            0
-        }
-        _ => {
-            rest.unreadable = true;
-            1
-        }
+    if matches!(written, Written::Yes) {
+        rest.record = record;
+        0
+    } else {
+        rest.unreadable = true;
+        1
     }
 }
 

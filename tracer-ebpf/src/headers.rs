@@ -302,6 +302,7 @@ pub(crate) fn opaque_word(mut value: u64) -> u64 {
 
 /// Half of an address.
 #[inline(always)]
-fn joined([a, b, c, d]: [u8; 4], [e, f, g, h]: [u8; 4]) -> [u8; 8] {
-    [a, b, c, d, e, f, g, h]
+fn joined(first: [u8; 4], second: [u8; 4]) -> [u8; 8] {
+    let [one, two] = [u32::from_be_bytes(first), u32::from_be_bytes(second)];
+    (u64::from(one) << 32 | u64::from(two)).to_be_bytes()
 }

@@ -98,6 +98,7 @@ pub(crate) fn part<P: Packet>(
 
 /// Reads again what [`crate::headers`] has found, with what it did not need.
 #[inline(always)]
+#[expect(clippy::indexing_slicing, reason = "within the eight words of two addresses")]
 fn known<P: Packet>(
     packet: &P,
     segment: &Segment,

@@ -21,7 +21,7 @@ use tracer_common::{
 use super::{Direction, ring::Pages};
 use crate::flow::{Heading, Known, Windows};
 
-/// Large bodies of a port's servers, in units of [`MappedWindows::worth`], from
+/// Large bodies of a port's servers, in units of the threshold, from
 /// which on the kernel side scans their heads, each of which counts one less:
 /// it costs as much as copying 8 KiB or so.
 const SCAN_FROM: u32 = 32;

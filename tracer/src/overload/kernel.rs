@@ -17,7 +17,7 @@ use tracer_common::{
     shedding::{self, Line, Shedding, WAYS},
 };
 
-/// Names of the maps, in the order in which [`Kernel::new`] takes them.
+/// Names of the maps, in the order in which `new` takes them.
 pub(crate) const MAPS: [&str; 3] = ["SHEDDING", "STOPPED", "ADMITTED"];
 
 /// What can keep the maps from being used.
