@@ -1,4 +1,4 @@
-//! Programs of somebody else on an interface: two instructions long, so that
+//! Programs of somebody else on an interface: a few instructions long, so that
 //! no compiler is needed.
 
 #![expect(
@@ -16,7 +16,8 @@ use aya::programs::loaded_programs;
 
 use crate::namespace::Namespace;
 
-/// `BPF_PROG_LOAD` and `BPF_LINK_CREATE` (`enum bpf_cmd`).
+/// `BPF_MAP_CREATE`, `BPF_PROG_LOAD` and `BPF_LINK_CREATE` (`enum bpf_cmd`).
+const MAP_CREATE: libc::c_int = 0;
 const PROG_LOAD: libc::c_int = 5;
 const LINK_CREATE: libc::c_int = 28;
 
@@ -58,7 +59,43 @@ pub struct Foreign {
 impl Foreign {
     /// Attaches one to a device of a namespace.
     pub fn attach(namespace: &Namespace, device: &str, hook: Hook) -> Result<Self> {
-        let program = load(hook).with_context(|| format!("loading {hook:?}"))?;
+        let pass = [insn(0xb7, 0, 0, hook.answer), EXIT];
+        Self::attach_program(namespace, device, hook, &pass)
+    }
+
+    /// Attaches one to TCX egress, behind all others, that counts packets, for
+    /// each processor by itself, and lets them go on: the least that a program
+    /// can do which says anything.
+    pub fn counting(namespace: &Namespace, device: &str) -> Result<Self> {
+        let hook = Hook { answer: -1, ..Hook::TCX_EGRESS_PASS };
+        let counters = Counters { map_type: 6, key_size: 4, value_size: 8, max_entries: 1 };
+        let counters = bpf(MAP_CREATE, &counters).context("making a map")?;
+        let count = [
+            // r2 = &0; r1 = the map; r0 = bpf_map_lookup_elem(r1, r2)
+            insn(0x62, 0x0a, -4, 0),
+            insn(0xbf, 0xa2, 0, 0),
+            insn(0x07, 0x02, 0, -4),
+            insn(0x18, 0x11, 0, counters.as_raw_fd()),
+            insn(0, 0, 0, 0),
+            insn(0x85, 0, 0, 1),
+            // if r0 != 0 { *r0 += 1 }
+            insn(0x15, 0, 3, 0),
+            insn(0x79, 0x01, 0, 0),
+            insn(0x07, 0x01, 0, 1),
+            insn(0x7b, 0x10, 0, 0),
+            insn(0xb7, 0, 0, hook.answer),
+            EXIT,
+        ];
+        Self::attach_program(namespace, device, hook, &count)
+    }
+
+    fn attach_program(
+        namespace: &Namespace,
+        device: &str,
+        hook: Hook,
+        instructions: &[[u8; 8]],
+    ) -> Result<Self> {
+        let program = load(hook, instructions).with_context(|| format!("loading {hook:?}"))?;
         let id = id(&program)?;
         let device = device.to_owned();
         let (program, link) = namespace.within(move || {
@@ -88,10 +125,23 @@ fn id(program: &OwnedFd) -> Result<u32> {
     Ok(id.context("no prog_id")?.trim().parse()?)
 }
 
-/// `r0 = answer; exit`
-fn instructions(answer: i32) -> [u8; 16] {
-    let [a, b, c, d] = answer.to_ne_bytes();
-    [0xb7, 0, 0, 0, a, b, c, d, 0x95, 0, 0, 0, 0, 0, 0, 0]
+/// An instruction (`struct bpf_insn`); the destination register stands in the
+/// low half of `registers`.
+const fn insn(code: u8, registers: u8, offset: i16, constant: i32) -> [u8; 8] {
+    let ([o0, o1], [c0, c1, c2, c3]) = (offset.to_ne_bytes(), constant.to_ne_bytes());
+    [code, registers, o0, o1, c0, c1, c2, c3]
+}
+
+/// `exit`
+const EXIT: [u8; 8] = insn(0x95, 0, 0, 0);
+
+/// The part of `union bpf_attr` that makes a map.
+#[repr(C)]
+struct Counters {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
 }
 
 /// The part of `union bpf_attr` that loads a program.
@@ -124,8 +174,7 @@ struct Attach {
     revision: u64,
 }
 
-fn load(hook: Hook) -> io::Result<OwnedFd> {
-    let instructions = instructions(hook.answer);
+fn load(hook: Hook, instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
     let mut name = [0; 16];
     for (to, from) in name.iter_mut().zip(*b"foreign") {
         *to = from;
@@ -134,7 +183,7 @@ fn load(hook: Hook) -> io::Result<OwnedFd> {
         PROG_LOAD,
         &Load {
             program_type: hook.program_type,
-            instruction_count: 2,
+            instruction_count: u32::try_from(instructions.len()).unwrap_or_default(),
             instructions: instructions.as_ptr().addr() as u64,
             license: c"GPL".as_ptr().addr() as u64,
             name,

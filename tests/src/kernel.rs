@@ -92,6 +92,13 @@ fn infos(ids: &BTreeSet<u32>) -> Vec<ProgramInfo> {
     loaded.filter(|info| ids.contains(&info.id())).collect()
 }
 
+/// How often programs ran since runs are counted, and how long that took in
+/// all.
+pub fn spent(programs: &BTreeSet<u32>) -> (u64, Duration) {
+    let infos = infos(programs);
+    (infos.iter().map(ProgramInfo::run_count).sum(), infos.iter().map(ProgramInfo::run_time).sum())
+}
+
 /// A tracer's programs, held.
 #[expect(missing_debug_implementations, reason = "aya's maps have none")]
 pub struct Programs {

@@ -1,6 +1,7 @@
 //! What is measured, a case each.
 
 mod core;
+mod kernel;
 mod live;
 mod read;
 mod scale;
@@ -33,5 +34,14 @@ pub fn pass(load: &str, contender: &str, passes: &str) -> Result<()> {
 
 /// All cases, in the order in which they run.
 pub const fn all() -> &'static [Case] {
-    &[live::SMALL, live::PACED, live::LARGE, live::MAIL, read::CASE, core::CASE, scale::CASE]
+    &[
+        kernel::CASE,
+        live::SMALL,
+        live::PACED,
+        live::LARGE,
+        live::MAIL,
+        read::CASE,
+        core::CASE,
+        scale::CASE,
+    ]
 }
