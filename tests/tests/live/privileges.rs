@@ -120,6 +120,10 @@ fn worker() -> Result<()> {
         "anon_inode:[eventfd]",
         "anon_inode:[signalfd]",
         "anon_inode:[timerfd]",
+        // The ring, the counters, and the tables of flows that are not followed;
+        // the other maps are in memory, and their descriptors closed.
+        "anon_inode:bpf-map",
+        "anon_inode:bpf-map",
         "anon_inode:bpf-map",
         "anon_inode:bpf-map",
         "pipe",
