@@ -7,7 +7,7 @@ use std::{
 };
 
 use tracer::{
-    decode::{Decoder, End, Input, Out, PROTOCOLS, Progress, Protocol, Want},
+    decode::{Decoder, End, Input, Out, PROTOCOLS, Progress, Protocol, Want, release_spares},
     event::{Side, Timestamp},
 };
 
@@ -101,7 +101,12 @@ impl Supervised {
     /// Calls the decoder, and holds its heap against what it says of it.
     fn call<R>(&mut self, call: impl FnOnce(&mut dyn Decoder) -> R) -> Option<R> {
         let inner = self.inner.as_deref_mut()?;
-        let (result, growth) = heap::growth(|| call(inner));
+        // What the thread keeps for its connections is none of this one's.
+        let (result, growth) = heap::growth(|| {
+            let result = call(inner);
+            release_spares();
+            result
+        });
         self.heap += growth;
         let held = inner.held() + size_of_val(inner);
         let heap = usize::try_from(self.heap).unwrap_or(0);

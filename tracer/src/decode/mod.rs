@@ -45,6 +45,14 @@ pub struct Protocol {
 pub const PROTOCOLS: &[Protocol] =
     &[http::PROTOCOL, smtp::PROTOCOL, imap::PROTOCOL, pop3::PROTOCOL];
 
+/// Gives back what this thread keeps for the next message of any flow. Nothing
+/// of it belongs to a flow, and it has a limit; who measures what flows hold
+/// must not take it for theirs.
+pub fn release_spares() {
+    http::release_spares();
+    imap::release_spares();
+}
+
 /// Follows the two streams of one flow and says what they say.
 ///
 /// The flow table calls it in the order in which things became known: for each

@@ -31,6 +31,7 @@ mod step;
 mod tests;
 mod waiting;
 
+pub(super) use self::records::release_spares;
 use self::{
     body::Body,
     half::{Half, State, Step},

@@ -37,6 +37,11 @@ thread_local! {
     static SPARE: RefCell<Vec<Box<Open>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Gives back what connections have left to this thread.
+pub(in crate::decode) fn release_spares() {
+    SPARE.take();
+}
+
 /// The exchanges of a connection that are not complete. Holds no memory when
 /// there are none.
 #[derive(Debug, Default)]

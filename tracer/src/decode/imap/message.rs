@@ -59,6 +59,11 @@ thread_local! {
     static SPARE: Cell<Option<Box<Gathered>>> = const { Cell::new(None) };
 }
 
+/// Gives back what the last message was gathered in.
+pub(in crate::decode) fn release_spares() {
+    SPARE.take();
+}
+
 /// A message that is complete, or as complete as it will ever be.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts<'a> {

@@ -33,6 +33,7 @@ mod tests;
 mod urlauth;
 mod values;
 
+pub(super) use self::message::release_spares;
 use self::{
     client::Expect,
     line::Lines,
