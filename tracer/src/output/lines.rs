@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::{Format, View, json, look::Look, segments::Segments, text};
+use super::{Format, View, json, look::Look, segments::Segments, text, writer::BUFFER};
 use crate::event::{Common, Connection, Event, Message, Place, Side, Timestamp, tcp::Row};
 
 /// What all lines begin with, whatever the message says.
@@ -100,7 +100,8 @@ impl Lines {
             view,
             look: Look::default(),
             begin: None,
-            buffer: Vec::new(),
+            // It is handed on by the line that goes beyond the limit.
+            buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
             segments: Segments::default(),
             numbers,
             error: None,
