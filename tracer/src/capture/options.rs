@@ -68,10 +68,13 @@ impl TcpOptions {
     /// The options in a list as the header has it, of which some may be cut.
     pub fn new(list: &[u8]) -> Self {
         let mut options = Self::default();
-        for (to, from) in options.list.iter_mut().zip(list) {
-            *to = *from;
-            options.len += 1;
+        let list = list.get(..MAX_LEN).unwrap_or(list);
+        for (to, from) in options.list.chunks_mut(4).zip(list.chunks(4)) {
+            if let Some(to) = to.get_mut(..from.len()) {
+                to.copy_from_slice(from);
+            }
         }
+        options.len = u8::try_from(list.len()).unwrap_or_default();
         options
     }
 

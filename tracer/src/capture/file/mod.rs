@@ -267,6 +267,15 @@ impl Current {
         }
     }
 
+    /// The next packet, where it is in the buffer and nothing else stands before
+    /// it: most of those of the classic format.
+    fn at_hand(&mut self) -> Option<Packet> {
+        match &self.format {
+            Some(Format::Pcap(pcap, interface)) => pcap.at_hand(&mut self.reader, *interface),
+            _ => None,
+        }
+    }
+
     /// Whether the next packet can be had without waiting for the input.
     fn is_ready(&self) -> bool {
         let buffered = self.reader.buffered();
@@ -319,19 +328,22 @@ impl Source for FileSource {
     /// A batch ends where the input would have to be waited for, so that what
     /// came through a pipe is told of at once.
     fn read(&mut self, each: &mut dyn FnMut(&Segment<'_>)) -> Result<Status, Error> {
-        let mut first = self.pending.take();
+        let mut next = match self.pending.take() {
+            Some(pending) => pending,
+            None => self.next(),
+        };
         loop {
-            let next = match first.take() {
-                Some(pending) => pending,
-                None => self.next(),
-            };
             match next? {
                 Some(packet) => self.packet(&packet, each),
                 None => return Ok(Status::End),
             }
+            while let Some(packet) = self.current.as_mut().and_then(Current::at_hand) {
+                self.packet(&packet, each);
+            }
             if !self.current.as_ref().is_some_and(Current::is_ready) {
                 return Ok(Status::More);
             }
+            next = self.next();
         }
     }
 

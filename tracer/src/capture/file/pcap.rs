@@ -86,18 +86,33 @@ impl Pcap {
         interface: usize,
     ) -> Result<Option<Packet>, Damage> {
         let Some(header) = reader.header::<PACKET_HEADER>()? else { return Ok(None) };
+        let [_, _, _, _, _, _, _, _, c0, c1, c2, c3, ..] = header;
+        let len = super::packet_len(self.endian.u32([c0, c1, c2, c3]))?;
+        let range = reader.take(self.packet_header + len)?;
+        Ok(Some(self.packet(header, range, interface)))
+    }
+
+    /// The next packet, if all of it was read from the input.
+    pub(super) fn at_hand(&self, reader: &mut Reader, interface: usize) -> Option<Packet> {
+        let header = *reader.buffered().first_chunk::<PACKET_HEADER>()?;
+        let [_, _, _, _, _, _, _, _, c0, c1, c2, c3, ..] = header;
+        let len = super::packet_len(self.endian.u32([c0, c1, c2, c3])).ok()?;
+        let range = reader.take_buffered(self.packet_header + len)?;
+        Some(self.packet(header, range, interface))
+    }
+
+    /// The packet with that header, which stands with it in that range.
+    fn packet(&self, header: [u8; PACKET_HEADER], range: Range<usize>, interface: usize) -> Packet {
         let [s0, s1, s2, s3, f0, f1, f2, f3, c0, c1, c2, c3, o0, o1, o2, o3] = header;
         let captured = self.endian.u32([c0, c1, c2, c3]);
-        let len = super::packet_len(captured)?;
-        let Range { start, end } = reader.take(self.packet_header + len)?;
         let seconds = u64::from(self.endian.u32([s0, s1, s2, s3]));
         let fraction = u64::from(self.endian.u32([f0, f1, f2, f3]));
-        Ok(Some(Packet {
+        Packet {
             time: Timestamp(seconds * 1_000_000_000 + fraction * self.unit),
             interface,
             direction: Direction::Unknown,
             wire_len: self.endian.u32([o0, o1, o2, o3]).max(captured),
-            bytes: start + self.packet_header..end,
-        }))
+            bytes: range.start + self.packet_header..range.end,
+        }
     }
 }

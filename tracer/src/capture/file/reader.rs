@@ -79,13 +79,17 @@ impl Reader {
     /// Takes the next `len` bytes, which stay where the range says until more
     /// is taken.
     pub(super) fn take(&mut self, len: usize) -> Result<Range<usize>, Damage> {
-        let had = self.peek(len)?.len();
-        if had < len {
-            return Err(Damage::Cut { wanted: len as u64, had: had as u64 });
-        }
+        let had = self.peek(len)?.len() as u64;
+        self.take_buffered(len).ok_or(Damage::Cut { wanted: len as u64, had })
+    }
+
+    /// The same of bytes that were read already; `None` if they are fewer.
+    pub(super) fn take_buffered(&mut self, len: usize) -> Option<Range<usize>> {
         let start = self.held.start;
-        self.advance(len);
-        Ok(start..start + len)
+        (self.held.len() >= len).then(|| {
+            self.advance(len);
+            start..start + len
+        })
     }
 
     /// The bytes of a range that [`take`](Self::take) returned.

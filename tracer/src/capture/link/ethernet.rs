@@ -30,7 +30,12 @@ pub(in crate::capture) fn frame(frame: &[u8], headers_left: u8) -> Option<Frame<
     let (ethertype, rest) = rest.split_first_chunk()?;
     // Linux's loopback device has no addresses and puts zeros in their place.
     let loopback = *addresses == [0; 12];
-    typed(u16::from_be_bytes(*ethertype), rest, headers_left)
+    let ethertype = u16::from_be_bytes(*ethertype);
+    if matches!(ethertype, IPV4 | IPV6) {
+        let frame = Frame::new(rest, Vlan::default(), headers_left.checked_sub(1)?);
+        return Some(Frame { loopback, ..frame });
+    }
+    typed(ethertype, rest, headers_left)
         .map(|frame| Frame { loopback: loopback || frame.loopback, ..frame })
 }
 

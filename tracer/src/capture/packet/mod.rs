@@ -5,6 +5,8 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::net::IpAddr;
+
 use etherparse::{LaxIpSlice, ip_number};
 use tracer_common::{Hosts, Outcome, PORT_TABLE_LEN};
 
@@ -89,6 +91,105 @@ impl Headers {
     /// [`Outcome::NotSelected`], [`Outcome::PureAck`], [`Outcome::Fragment`] or
     /// [`Outcome::Malformed`].
     pub fn parse(packet: &[u8], wire_len: u32, selection: &Selection) -> Result<Self, Outcome> {
+        let Ip { source: source_ip, destination: destination_ip, total_len, headers_len } =
+            match Ip::usual(packet) {
+                Some(ip) => ip,
+                None => Ip::any(packet)?,
+            };
+        let total_len = if total_len == 0 { wire_len } else { total_len };
+        let transport_len = u32::try_from(headers_len)
+            .ok()
+            .and_then(|headers_len| total_len.checked_sub(headers_len))
+            .ok_or(Outcome::Malformed)?;
+
+        // Not the payload slice: that ends where a short total length says so,
+        // and the kernel side looks at the ports before it doubts the length.
+        let transport = packet.get(headers_len..).unwrap_or_default();
+        let fixed = transport.first_chunk::<MIN_TCP_HEADER>().ok_or(Outcome::Malformed)?;
+        let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *fixed;
+        let (source_port, destination_port) =
+            (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+        if !selection.has(source_port) && !selection.has(destination_port) {
+            return Err(Outcome::NotSelected);
+        }
+        let tcp_len = usize::from(offset >> 4) * 4;
+        let payload_len = u32::try_from(tcp_len)
+            .ok()
+            .filter(|_| tcp_len >= MIN_TCP_HEADER)
+            .and_then(|tcp_len| transport_len.checked_sub(tcp_len))
+            .ok_or(Outcome::Malformed)?;
+        let flags = TcpFlags(u16::from_be_bytes([offset & 1, flags]));
+        if let Some(hosts) = &selection.hosts
+            && !selection::select(hosts, source_ip, destination_ip)
+        {
+            return Err(Outcome::NotSelected);
+        }
+        if payload_len == 0 && !flags.has(NEVER_PURE_ACK) && !selection.pure_acks {
+            return Err(Outcome::PureAck);
+        }
+        let list = transport.get(MIN_TCP_HEADER..tcp_len.min(transport.len()));
+        Ok(Self {
+            source: Endpoint { ip: source_ip, port: source_port },
+            destination: Endpoint { ip: destination_ip, port: destination_port },
+            tcp: TcpHeader {
+                sequence: u32::from_be_bytes([q0, q1, q2, q3]),
+                acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
+                flags,
+                window: u16::from_be_bytes([w0, w1]),
+                options: TcpOptions::new(list.unwrap_or_default()),
+            },
+            len: headers_len + tcp_len,
+            payload_len,
+        })
+    }
+}
+
+/// What an IP header in front of TCP says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ip {
+    source: IpAddr,
+    destination: IpAddr,
+    /// Bytes of the packet; 0 where the header does not say.
+    total_len: u32,
+    /// Bytes of the header and its options and extensions.
+    headers_len: usize,
+}
+
+impl Ip {
+    /// Reads the header that nearly every packet has: whole, without options and
+    /// extensions, of a packet in one piece. `None` says nothing of any other.
+    fn usual(packet: &[u8]) -> Option<Self> {
+        const TCP: u8 = ip_number::TCP.0;
+        /// More fragments, and the bits of a fragment's offset.
+        const FRAGMENT: u16 = 0x3fff;
+
+        match *packet {
+            [0x45, _, l0, l1, _, _, f0, f1, _, TCP, _, _, s0, s1, s2, s3, d0, d1, d2, d3, ..]
+                if u16::from_be_bytes([f0, f1]) & FRAGMENT == 0 =>
+            {
+                Some(Self {
+                    source: IpAddr::from([s0, s1, s2, s3]),
+                    destination: IpAddr::from([d0, d1, d2, d3]),
+                    total_len: u16::from_be_bytes([l0, l1]).into(),
+                    headers_len: 20,
+                })
+            }
+            [0x60..=0x6f, _, _, _, l0, l1, TCP, _, ref rest @ ..] => {
+                let (source, rest) = rest.split_first_chunk::<16>()?;
+                let payload_len = u32::from(u16::from_be_bytes([l0, l1]));
+                Some(Self {
+                    source: IpAddr::from(*source),
+                    destination: IpAddr::from(*rest.first_chunk::<16>()?),
+                    total_len: if payload_len == 0 { 0 } else { payload_len + 40 },
+                    headers_len: IPV6_HEADER,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads the header of any packet; the error is its outcome.
+    fn any(packet: &[u8]) -> Result<Self, Outcome> {
         let Ok((ip, broken_extension)) = LaxIpSlice::from_slice(packet) else {
             return Err(without_header(packet));
         };
@@ -113,52 +214,8 @@ impl Headers {
         if ip.is_fragmenting_payload() {
             return Err(Outcome::Fragment);
         }
-        let total_len = if total_len == 0 { wire_len } else { total_len };
-        let transport_len = u32::try_from(headers_len)
-            .ok()
-            .and_then(|headers_len| total_len.checked_sub(headers_len))
-            .ok_or(Outcome::Malformed)?;
-
-        // Not the payload slice: that ends where a short total length says so,
-        // and the kernel side looks at the ports before it doubts the length.
-        let transport = packet.get(headers_len..).unwrap_or_default();
-        let fixed = transport.first_chunk::<MIN_TCP_HEADER>().ok_or(Outcome::Malformed)?;
-        let [s0, s1, d0, d1, q0, q1, q2, q3, a0, a1, a2, a3, offset, flags, w0, w1, ..] = *fixed;
-        let (source_port, destination_port) =
-            (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
-        if !selection.has(source_port) && !selection.has(destination_port) {
-            return Err(Outcome::NotSelected);
-        }
-        let tcp_len = usize::from(offset >> 4) * 4;
-        let payload_len = u32::try_from(tcp_len)
-            .ok()
-            .filter(|_| tcp_len >= MIN_TCP_HEADER)
-            .and_then(|tcp_len| transport_len.checked_sub(tcp_len))
-            .ok_or(Outcome::Malformed)?;
-        let flags = TcpFlags(u16::from_be_bytes([offset & 1, flags]));
-        let (source_ip, destination_ip) = (ip.source_addr(), ip.destination_addr());
-        if let Some(hosts) = &selection.hosts
-            && !selection::select(hosts, source_ip, destination_ip)
-        {
-            return Err(Outcome::NotSelected);
-        }
-        if payload_len == 0 && !flags.has(NEVER_PURE_ACK) && !selection.pure_acks {
-            return Err(Outcome::PureAck);
-        }
-        let list = transport.get(MIN_TCP_HEADER..tcp_len.min(transport.len()));
-        Ok(Self {
-            source: Endpoint { ip: source_ip, port: source_port },
-            destination: Endpoint { ip: destination_ip, port: destination_port },
-            tcp: TcpHeader {
-                sequence: u32::from_be_bytes([q0, q1, q2, q3]),
-                acknowledgement: u32::from_be_bytes([a0, a1, a2, a3]),
-                flags,
-                window: u16::from_be_bytes([w0, w1]),
-                options: TcpOptions::new(list.unwrap_or_default()),
-            },
-            len: headers_len + tcp_len,
-            payload_len,
-        })
+        let (source, destination) = (ip.source_addr(), ip.destination_addr());
+        Ok(Self { source, destination, total_len, headers_len })
     }
 }
 

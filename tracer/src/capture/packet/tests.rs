@@ -245,3 +245,30 @@ fn packets_cut_anywhere_or_of_random_bytes_have_an_outcome() {
         let _ = Headers::parse(&packet[..round % 97], 96, &Selection::all());
     }
 }
+
+/// Whatever is changed in a packet, and wherever it is cut.
+#[test]
+fn the_usual_header_is_read_as_any_other() {
+    let mut usual = 0;
+    for whole in [packet(1, b"GET"), packet6(1, b"GET")] {
+        for at in 0..whole.len().min(60) {
+            for byte in 0..=u8::MAX {
+                let mut changed = whole.clone();
+                changed[at] = byte;
+                for cut in [&changed[..], &changed[..at]] {
+                    let Some(quick) = Ip::usual(cut) else { continue };
+                    match Ip::any(cut) {
+                        Ok(ip) => assert_eq!(quick, ip, "{byte} at {at}"),
+                        // Which the length says as well.
+                        Err(outcome) => {
+                            assert_eq!(outcome, Outcome::Malformed);
+                            assert_eq!(Headers::parse(cut, 0, &Selection::all()), Err(outcome));
+                        }
+                    }
+                    usual += 1;
+                }
+            }
+        }
+    }
+    assert!(usual > 10_000, "{usual}");
+}
