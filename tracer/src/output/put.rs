@@ -37,12 +37,17 @@ pub(super) fn digits<const N: usize>(number: u64) -> [u8; N] {
 pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
     match address {
         IpAddr::V4(address) => {
-            let [first, rest @ ..] = address.octets();
-            decimal(buffer, first.into());
-            for octet in rest {
-                buffer.push(b'.');
-                decimal(buffer, octet.into());
+            let mut text = [0; 16];
+            let mut len = 0;
+            for octet in address.octets() {
+                let (digits, count) = octet_digits(octet);
+                if let Some(room) = text.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
+                    *room = digits;
+                }
+                len += count;
             }
+            // Without the point behind the last.
+            buffer.extend_from_slice(text.get(..len - 1).unwrap_or_default());
         }
         IpAddr::V6(address) => display(buffer, &address),
     }
@@ -52,6 +57,16 @@ pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
 pub(super) fn display(buffer: &mut Vec<u8>, value: &dyn fmt::Display) {
     // A buffer takes everything; what a `Display` refuses is cut short.
     let _ = fmt::write(&mut Characters(buffer), format_args!("{value}"));
+}
+
+/// An octet in decimal digits with a point behind them, and their count.
+const fn octet_digits(octet: u8) -> ([u8; 4], usize) {
+    let [hundreds, tens, ones] = [octet / 100 + b'0', octet / 10 % 10 + b'0', octet % 10 + b'0'];
+    match octet {
+        ..10 => ([ones, b'.', 0, 0], 2),
+        10..100 => ([tens, ones, b'.', 0], 3),
+        100.. => ([hundreds, tens, ones, b'.'], 4),
+    }
 }
 
 fn digit(number: u64) -> u8 {

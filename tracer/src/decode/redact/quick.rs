@@ -53,17 +53,21 @@ pub(super) fn holds_no_secret(bytes: &[u8]) -> bool {
     let (words, rest) = bytes.as_chunks();
     let mut start = 0;
     for word in words {
-        let mut places = not_plain(u64::from_le_bytes(*word));
-        while places != 0 {
-            let place = places.trailing_zeros() as usize / WORD;
-            places &= places - 1;
-            if !look.at(start + place) {
-                return false;
-            }
+        if !look.all(start, not_plain(u64::from_le_bytes(*word))) {
+            return false;
         }
         start += WORD;
     }
-    (start..start + rest.len()).all(|at| look.at(at))
+    // The last word again, of which only the rest has not been looked at.
+    match bytes.last_chunk() {
+        _ if rest.is_empty() => true,
+        Some(last) => {
+            let seen = WORD - rest.len();
+            let places = not_plain(u64::from_le_bytes(*last)) & u64::MAX << (seen * 8);
+            look.all(start - seen, places)
+        }
+        None => (0..rest.len()).all(|at| look.at(at)),
+    }
 }
 
 /// Has the highest bit of each byte set that is not [`Class::Plain`], and of some
@@ -89,6 +93,19 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// Looks at the bytes of a word whose highest bit is set in `places`.
+    #[inline]
+    fn all(&mut self, start: usize, mut places: u64) -> bool {
+        while places != 0 {
+            let place = places.trailing_zeros() as usize / WORD;
+            places &= places - 1;
+            if !self.at(start + place) {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Looks at a byte; `false` when something may be a secret.
     fn at(&mut self, at: usize) -> bool {
         let byte = self.bytes.get(at).copied().unwrap_or_default();
