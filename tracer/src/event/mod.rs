@@ -28,8 +28,8 @@ use serde::Serialize;
 pub use community::CommunityId;
 pub use label::{Hue, Label};
 pub use measure::{Size, Span};
-pub(crate) use text::is_plain_json;
 pub use text::{Escaped, REDACTED, Text, is_control, is_plain};
+pub(crate) use text::{PLAIN_JSON, is_plain_json, plain_json};
 
 use crate::capture::{Direction, Vlan};
 

@@ -25,49 +25,56 @@ pub fn is_control(character: char) -> bool {
 /// Whether a text is made of printable ASCII characters: then nobody has to look
 /// at them one by one.
 pub fn is_plain(text: &[u8]) -> bool {
-    words(text).all(|word| unusual(word) == 0)
+    each_block(text, |byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Whether it is, and holds nothing that JSON escapes.
 pub(crate) fn is_plain_json(text: &[u8]) -> bool {
-    words(text).all(|word| {
-        let quotes = zeros(word ^ repeat(b'"')) | zeros(word ^ repeat(b'\\'));
-        unusual(word) | quotes & repeat(0x80) == 0
-    })
+    each_block(text, |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
 }
 
-/// The bytes of a text, eight in a word: some may come twice, and spaces may
-/// come with them.
-fn words(text: &[u8]) -> impl Iterator<Item = u64> {
-    let half = |half: &[u8; 4]| u64::from(u32::from_le_bytes(*half));
-    let (whole, _) = text.as_chunks();
-    let last = match (text.last_chunk(), text.first_chunk(), text.last_chunk(), text) {
-        (Some(last), ..) => u64::from_le_bytes(*last),
-        (None, Some(first), Some(last), _) => half(first) | half(last) << 32,
-        (.., [first, rest @ ..]) => {
-            let [second, third] = [0, 1].map(|at| rest.get(at).copied().unwrap_or(b' '));
-            half(&[*first, second, third, b' ']) | repeat(b' ') << 32
+/// The text, where it is that.
+pub(crate) fn plain_json(text: &[u8]) -> Option<&str> {
+    #![expect(unsafe_code, reason = "the bytes were looked at, and that twice is much")]
+    // SAFETY: `is_plain_json` found nothing but ASCII.
+    is_plain_json(text).then(|| unsafe { str::from_utf8_unchecked(text) })
+}
+
+/// Name of the newtype that says of a string that it [is](is_plain_json) so.
+pub(crate) const PLAIN_JSON: &str = "PlainJson";
+
+/// Whether all bytes are usual; a space has to be. Looks at blocks of bytes, of
+/// which some come twice, without a branch within a block.
+#[inline]
+fn each_block(text: &[u8], is_usual: impl Fn(u8) -> bool) -> bool {
+    const BLOCK: usize = 16;
+    let usual = |block: &[u8; BLOCK]| {
+        let mut unusual = false;
+        for byte in block {
+            unusual |= !is_usual(*byte);
         }
-        (.., []) => repeat(b' '),
+        !unusual
     };
-    whole.iter().map(|word| u64::from_le_bytes(*word)).chain([last])
+    if let Some(last) = text.last_chunk() {
+        let (whole, _) = text.as_chunks();
+        return whole.iter().all(usual) && usual(last);
+    }
+    let ends = match (text.first_chunk(), text.last_chunk()) {
+        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
+        _ => [short(text), u64::from_le_bytes([b' '; 8])],
+    };
+    usual(ends.map(u64::to_le_bytes).as_flattened().try_into().unwrap_or(&[b' '; BLOCK]))
 }
 
-/// A word of this byte.
-const fn repeat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// Has a byte's highest bit set if the byte is 0, and none if no byte is.
-const fn zeros(word: u64) -> u64 {
-    word.wrapping_sub(repeat(1)) & !word & repeat(0x80)
-}
-
-/// Has some highest bit set if a byte is no printable ASCII character.
-const fn unusual(word: u64) -> u64 {
-    let control = word.wrapping_sub(repeat(b' ')) & !word;
-    let beyond = word.wrapping_add(repeat(1)) | word;
-    (control | beyond) & repeat(0x80)
+/// The bytes of a text of less than eight in a word: some may come twice, and
+/// spaces may come with them.
+fn short(text: &[u8]) -> u64 {
+    let half = |half: [u8; 4]| u64::from(u32::from_le_bytes(half));
+    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
+        return half(*first) | half(*last) << 32;
+    }
+    let byte = |at| text.get(at).copied().unwrap_or(b' ');
+    half([byte(0), byte(1), byte(2), b' ']) | half([b' '; 4]) << 32
 }
 
 /// A character in a form that nothing obeys: `\xNN`, and `\uNNNN` beyond.
@@ -136,7 +143,10 @@ impl From<String> for Text<'_> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(text) = self.plain().or_else(|| str::from_utf8(&self.0).ok()) {
+        if let Some(text) = plain_json(&self.0) {
+            return serializer.serialize_newtype_struct(PLAIN_JSON, text);
+        }
+        if let Ok(text) = str::from_utf8(&self.0) {
             return serializer.serialize_str(text);
         }
         let mut map = serializer.serialize_map(Some(1))?;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::event::Text;
+use crate::event::{PLAIN_JSON, Text, plain_json};
 
 /// Header fields in the order in which they were sent. In JSON an object: each
 /// name once, in lower case, with the list of its values.
@@ -53,10 +53,12 @@ impl Serialize for Headers<'_> {
         let mut map = serializer.serialize_map(None)?;
         let repeated = self.repeated();
         for (number, field) in self.0.iter().enumerate() {
-            let (before, mut fields) = self.0.split_at(number);
-            if repeated & mark(field.name) == 0 {
-                fields = fields.get(..1).unwrap_or_default();
-            } else if before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(field.name)) {
+            if repeated == 0 || repeated & mark(field.name) == 0 {
+                map.serialize_entry(&LowerCase(field.name), &[Text::from(field.value)])?;
+                continue;
+            }
+            let (before, fields) = self.0.split_at(number);
+            if before.iter().any(|earlier| earlier.name.eq_ignore_ascii_case(field.name)) {
                 continue;
             }
             map.serialize_entry(&LowerCase(field.name), &Values { fields, name: field.name })?;
@@ -96,16 +98,14 @@ struct LowerCase<'a>(&'a str);
 
 impl Serialize for LowerCase<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const USUAL: usize = 64;
-        let mut room = [0; USUAL];
-        let Some(lower) = room.get_mut(..self.0.len()) else {
-            return serializer.serialize_str(&self.0.to_ascii_lowercase());
-        };
-        lower.copy_from_slice(self.0.as_bytes());
-        lower.make_ascii_lowercase();
-        let lower = Text::from(&*lower);
-        match lower.plain() {
-            Some(lower) => serializer.serialize_str(lower),
+        const USUAL: usize = 32;
+        let mut room = [b' '; USUAL];
+        if let Some(start) = room.get_mut(..self.0.len()) {
+            start.copy_from_slice(self.0.as_bytes());
+        }
+        room.make_ascii_lowercase();
+        match plain_json(&room).and_then(|room| room.get(..self.0.len())) {
+            Some(lower) => serializer.serialize_newtype_struct(PLAIN_JSON, lower),
             None => serializer.serialize_str(&self.0.to_ascii_lowercase()),
         }
     }

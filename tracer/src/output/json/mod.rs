@@ -72,7 +72,7 @@ pub(super) fn object(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<
 }
 
 fn write(buffer: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
-    Ok(value.serialize(Serializer(buffer))?)
+    Ok(value.serialize(Serializer::<false>(buffer))?)
 }
 
 /// Makes one object of the object that ends the buffer and of the one that

@@ -13,7 +13,7 @@ use serde::{
 };
 
 use super::string;
-use crate::output::put;
+use crate::{event::PLAIN_JSON, output::put};
 
 /// What cannot be said: a fault of the type, not of the value.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +38,8 @@ impl From<Error> for std::io::Error {
     }
 }
 
-/// Appends to a buffer.
-pub(super) struct Serializer<'a>(pub(super) &'a mut Vec<u8>);
+/// Appends to a buffer. `PLAIN`: strings are known to hold nothing to escape.
+pub(super) struct Serializer<'a, const PLAIN: bool = false>(pub(super) &'a mut Vec<u8>);
 
 /// An array or an object that is being written.
 pub(super) struct Compound<'a> {
@@ -66,7 +66,7 @@ impl<'a> Compound<'a> {
         if !std::mem::take(&mut self.is_empty) {
             self.buffer.push(b',');
         }
-        value.serialize(Serializer(self.buffer))
+        value.serialize(Serializer::<false>(self.buffer))
     }
 
     /// Inlined, so that the name's length is known where it is copied.
@@ -79,7 +79,7 @@ impl<'a> Compound<'a> {
         self.buffer.push(b'"');
         self.buffer.extend_from_slice(name.as_bytes());
         self.buffer.extend_from_slice(b"\":");
-        value.serialize(Serializer(self.buffer))
+        value.serialize(Serializer::<false>(self.buffer))
     }
 
     fn close(self) {
@@ -119,7 +119,7 @@ macro_rules! unsupported {
     };
 }
 
-impl<'a> ser::Serializer for Serializer<'a> {
+impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Compound<'a>;
@@ -160,7 +160,11 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        string::write(self.0, text);
+        if PLAIN {
+            string::plain(self.0, text);
+        } else {
+            string::write(self.0, text);
+        }
         Ok(())
     }
 
@@ -197,10 +201,14 @@ impl<'a> ser::Serializer for Serializer<'a> {
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
         self,
-        _: &'static str,
+        name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        value.serialize(self)
+        if name == PLAIN_JSON {
+            value.serialize(Serializer::<true>(self.0))
+        } else {
+            value.serialize(Serializer::<false>(self.0))
+        }
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -314,7 +322,7 @@ impl SerializeMap for Compound<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.buffer.push(b':');
-        value.serialize(Serializer(self.buffer))
+        value.serialize(Serializer::<false>(self.buffer))
     }
 
     fn end(self) -> Result<(), Error> {
@@ -357,7 +365,7 @@ mod tests {
 
     fn written(value: &impl Serialize) -> String {
         let mut buffer = Vec::new();
-        value.serialize(Serializer(&mut buffer)).unwrap();
+        value.serialize(Serializer::<false>(&mut buffer)).unwrap();
         String::from_utf8(buffer).unwrap()
     }
 
@@ -383,7 +391,7 @@ mod tests {
 
     #[test]
     fn what_no_event_has_is_refused() {
-        assert!(1.5_f64.serialize(Serializer(&mut Vec::new())).is_err());
-        assert!(Value::from(1.5).serialize(Serializer(&mut Vec::new())).is_err());
+        assert!(1.5_f64.serialize(Serializer::<false>(&mut Vec::new())).is_err());
+        assert!(Value::from(1.5).serialize(Serializer::<false>(&mut Vec::new())).is_err());
     }
 }

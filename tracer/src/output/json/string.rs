@@ -8,13 +8,19 @@ use crate::{
 
 /// Appends a string in its quotation marks.
 pub(super) fn write(buffer: &mut Vec<u8>, text: &str) {
+    if is_plain_json(text.as_bytes()) {
+        return plain(buffer, text);
+    }
+    buffer.push(b'"');
+    escaped(buffer, text);
+    buffer.push(b'"');
+}
+
+/// Appends a string that [is plain](is_plain_json) in its quotation marks.
+pub(super) fn plain(buffer: &mut Vec<u8>, text: &str) {
     buffer.reserve(text.len() + 2);
     buffer.push(b'"');
-    if is_plain_json(text.as_bytes()) {
-        buffer.extend_from_slice(text.as_bytes());
-    } else {
-        escaped(buffer, text);
-    }
+    buffer.extend_from_slice(text.as_bytes());
     buffer.push(b'"');
 }
 
