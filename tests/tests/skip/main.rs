@@ -75,6 +75,8 @@ struct Way {
     /// Records that the reader is behind at most.
     lag: u64,
     exchanges: bool,
+    /// Responses are scanned from the first on.
+    first: bool,
 }
 
 fn settings(port: u16, protocol: &'static Protocol, exchanges: bool) -> flow::Settings {
@@ -177,6 +179,7 @@ fn said(
     let descriptor = |file: &File| OwnedFd::from(file.try_clone().unwrap());
     let mapped = SlotMemory::map(&descriptor(&slots), &descriptor(&switches)).unwrap();
     let windows = MappedWindows::new(mapped, 0, SEED, way.threshold, [(port, 1)]);
+    let windows = if way.first { windows.scanning([port]) } else { windows };
     let mut kernel = Kernel::new(slots, switches, SEED, way.threshold);
     let mut table = Table::new(settings(port, protocol, way.exchanges));
     if skips {
@@ -269,6 +272,7 @@ fn way(random: &mut Random) -> Way {
         threshold: [16, 100, 1000][usize::try_from(random.below(3)).unwrap()],
         lag: [1, 4, 40][usize::try_from(random.below(3)).unwrap()],
         exchanges: random.chance(2),
+        first: random.chance(2),
     }
 }
 

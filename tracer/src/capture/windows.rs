@@ -30,8 +30,12 @@ const SCAN_FROM: u32 = 32;
 /// is not scanned for much longer.
 const MOST: u32 = 512;
 
-/// Ticks without anything to be told of a port after which the kernel side
-/// stops looking for it.
+/// Heads that are scanned on a port of which nothing is known yet, so that a
+/// large body is followed from a connection's first response on.
+const CREDIT: u32 = 64;
+
+/// Ticks after which statements about a port's bytes are held for used up: the
+/// kernel side stops looking for them.
 const QUIET_TICKS: u8 = 30;
 
 /// The mapped slots and switches.
@@ -104,13 +108,31 @@ impl SharedSlot<'_> {
 }
 
 /// What is known of a traced port.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Port {
     number: u8,
     /// See [`SCAN_FROM`].
     score: u32,
-    /// Ticks since something was told.
+    /// Ticks since bytes were said to stay uncopied, or as many as it takes.
     quiet: u8,
+}
+
+impl Port {
+    /// A port of which nothing was said.
+    const fn new(number: u8) -> Self {
+        Self { number, score: 0, quiet: QUIET_TICKS }
+    }
+
+    /// The port's switches, which stood at `before`.
+    const fn switches(self, before: u8) -> u8 {
+        if self.score >= SCAN_FROM || before & SCAN != 0 && self.score > 0 {
+            LOOK | SCAN
+        } else if self.score > 0 || self.quiet < QUIET_TICKS {
+            LOOK
+        } else {
+            0
+        }
+    }
 }
 
 /// What a shard tells of its flows.
@@ -134,8 +156,22 @@ impl MappedWindows {
         ports: impl IntoIterator<Item = (u16, u8)>,
     ) -> Self {
         let ports = ports.into_iter();
-        let ports = ports.map(|(port, number)| (port, Port { number, ..Port::default() }));
+        let ports = ports.map(|(port, number)| (port, Port::new(number)));
         Self { memory, shard, seed, threshold, ports: ports.collect() }
+    }
+
+    /// Has the kernel side scan the first responses on these ports, before it is
+    /// known whether their bodies are large.
+    #[must_use]
+    pub fn scanning(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
+        let (memory, shard) = (Arc::clone(&self.memory), self.shard);
+        for port in ports {
+            let Some(port) = self.port(port) else { continue };
+            port.score = CREDIT;
+            memory.switch(shard, 0).store(ANY, Ordering::Relaxed);
+            memory.switch(shard, port.number).store(port.switches(0), Ordering::Relaxed);
+        }
+        self
     }
 
     fn port(&mut self, port: u16) -> Option<&mut Port> {
@@ -147,7 +183,9 @@ impl MappedWindows {
         let (threshold, shard) = (u64::from(self.threshold), self.shard);
         let memory = Arc::clone(&self.memory);
         let Some(port) = self.port(heading.port) else { return };
-        port.quiet = 0;
+        if !matches!(known, Known::Message { .. }) {
+            port.quiet = 0;
+        }
         match known {
             Known::Skip { bytes, .. } if heading.source.port == heading.port => {
                 let worth = u32::try_from(bytes / threshold.max(1)).unwrap_or(u32::MAX);
@@ -157,10 +195,9 @@ impl MappedWindows {
             Known::Skip { .. } | Known::Stop { .. } => {}
         }
         let switch = memory.switch(shard, port.number);
-        let scanned = switch.load(Ordering::Relaxed) & SCAN != 0;
-        let scan = port.score >= SCAN_FROM || scanned && port.score > 0;
+        let switches = port.switches(switch.load(Ordering::Relaxed));
         memory.switch(shard, 0).store(ANY, Ordering::Relaxed);
-        switch.store(if scan { LOOK | SCAN } else { LOOK }, Ordering::Relaxed);
+        switch.store(switches, Ordering::Relaxed);
     }
 
     fn tag(&self, heading: &Heading) -> Tag {
@@ -210,7 +247,10 @@ fn better(known: Option<Statement>, connection: Option<u32>, told: Known) -> Opt
         _ => connection,
     };
     let new = match told {
-        Known::Skip { begin, end, .. } => Statement::about(Kind::Window, begin, end, connection),
+        Known::Skip { begin, end, leads, .. } => {
+            let kind = if leads { Kind::Body } else { Kind::Window };
+            Statement::about(kind, begin, end, connection)
+        }
         Known::Stop { begin } => {
             Statement::about(Kind::Stop, begin, begin.wrapping_add(STRIDE), connection)
         }
@@ -221,13 +261,13 @@ fn better(known: Option<Statement>, connection: Option<u32>, told: Known) -> Opt
     match (known.kind, new.kind) {
         (Kind::Nothing, _) => Some(new),
         (Kind::Stop, Kind::Stop) => None,
-        (Kind::Body | Kind::Window, Kind::Window) if same_end => None,
-        // There is a body after all, and the kernel knows what follows it.
-        (Kind::Announced, Kind::Window) if same_end => {
+        (Kind::Body, Kind::Window | Kind::Body) | (Kind::Window, Kind::Window) if same_end => None,
+        // There is a body after all, or it is now known what follows it.
+        (Kind::Announced, Kind::Window | Kind::Body) | (Kind::Window, Kind::Body) if same_end => {
             Some(Statement { kind: Kind::Body, ..known })
         }
         // The kernel is farther than the records of it that were read.
-        (_, Kind::Window | Kind::Message) if ahead(new.begin, known.begin) > 0 => None,
+        (_, Kind::Window | Kind::Body | Kind::Message) if ahead(new.begin, known.begin) > 0 => None,
         (Kind::Message, Kind::Message) if same_end => None,
         (Kind::Body | Kind::Window, Kind::Message) if ahead(new.begin, known.end) > 0 => None,
         _ => Some(new),
@@ -287,7 +327,8 @@ impl Windows for MappedWindows {
 mod tests {
     use super::*;
 
-    const SKIP: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000 };
+    const SKIP: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000, leads: false };
+    const BODY: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000, leads: true };
     const MESSAGE: Known = Known::Message { begin: 1000 };
 
     fn said(kind: Kind, begin: u32, end: u32) -> Statement {
@@ -317,9 +358,16 @@ mod tests {
             instead(said(Kind::Announced, 900, 9000), SKIP),
             Some(said(Kind::Body, 900, 9000))
         );
+        let body = Some(said(Kind::Body, 900, 9000));
+        assert_eq!(instead(said(Kind::Announced, 900, 9000), BODY), body);
+        assert_eq!(instead(said(Kind::Window, 900, 9000), BODY), body);
+        assert_eq!(instead(said(Kind::Body, 900, 9000), BODY), None);
+        let behind = Some(said(Kind::Body, 1000, 9000));
+        assert_eq!(instead(said(Kind::Message, 500, 500), BODY), behind);
         // It is farther than the reader.
         for kind in [Kind::Body, Kind::Message, Kind::Announced, Kind::Window] {
             assert_eq!(instead(said(kind, 9100, 9900), SKIP), None, "{kind:?}");
+            assert_eq!(instead(said(kind, 9100, 9900), BODY), None, "{kind:?}");
             assert_eq!(instead(said(kind, 9100, 9900), MESSAGE), None, "{kind:?}");
         }
         // Or has lost its way behind.

@@ -100,6 +100,12 @@ pub trait Decoder: Send {
     fn is_between_messages(&self, _side: Side) -> bool {
         false
     }
+
+    /// Whether a message begins behind the bytes that the side is skipping
+    /// ([`Want::Skip`]), as far as it has bytes at all.
+    fn message_follows_skip(&self, _side: Side) -> bool {
+        false
+    }
 }
 
 /// Bytes offered to a decoder.

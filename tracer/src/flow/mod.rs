@@ -83,6 +83,14 @@ impl Settings {
         self.traced().zip((1..u8::MAX).chain(std::iter::repeat(u8::MAX)))
     }
 
+    /// Ports whose servers send bodies that announce their length.
+    pub fn responding(&self) -> impl Iterator<Item = u16> {
+        let http = |(port, protocol): &(u16, &'static decode::Protocol)| {
+            (protocol.label.name == "http").then_some(*port)
+        };
+        self.ports.iter().filter_map(http)
+    }
+
     /// All ports that are traced.
     pub fn traced(&self) -> impl Iterator<Item = u16> {
         self.ports.iter().map(|(port, _)| *port).chain(self.detect.iter().copied())

@@ -41,6 +41,8 @@ pub enum Known {
         end: u32,
         /// Bytes that are not wanted, of which there may be more than that.
         bytes: u64,
+        /// A message begins at `end`.
+        leads: bool,
     },
     /// Nothing behind this is wanted.
     Stop {
@@ -87,7 +89,9 @@ impl Flow {
             && is_between_messages(&streams.server)
             && decoder.is_some_and(|decoder| decoder.is_between_messages(Side::Server));
         for side in [Side::Client, Side::Server] {
-            let Some((streams, _)) = self.streams() else { return };
+            let Some((streams, decoder)) = self.streams() else { return };
+            let leads = side == Side::Server
+                && decoder.is_some_and(|decoder| decoder.message_follows_skip(side));
             let stream = streams.of_mut(side);
             let (next, skip) = (stream.next, stream.skip);
             if skip >= threshold {
@@ -108,7 +112,7 @@ impl Flow {
                     if skip > ENDLESS {
                         Known::Stop { begin }
                     } else {
-                        Known::Skip { begin, end, bytes: skip }
+                        Known::Skip { begin, end, bytes: skip, leads: leads && skip == reach }
                     },
                 );
             } else if side == Side::Server && begins && stream.told != next {

@@ -55,7 +55,8 @@ impl Run<'_> {
         let Self { config, slots, seed, .. } = self;
         let windows = config.skip_from().map(|threshold| {
             let (slots, ports) = (Arc::clone(slots), config.flows.numbered());
-            Box::new(MappedWindows::new(slots, shard, *seed, threshold, ports)) as Box<dyn Windows>
+            let windows = MappedWindows::new(slots, shard, *seed, threshold, ports);
+            Box::new(windows.scanning(config.flows.responding())) as Box<dyn Windows>
         });
         Table::new(config.shard_flows()).with_windows(windows)
     }

@@ -164,6 +164,11 @@ impl Decoder for Http {
         matches!(half.state, State::Head(_))
     }
 
+    fn message_follows_skip(&self, side: Side) -> bool {
+        let half = if side == Side::Client { &self.client } else { &self.server };
+        matches!(half.state, State::Body(Body::Length(_)))
+    }
+
     fn held(&self) -> usize {
         self.asked.held() + self.client.held() + self.server.held() + self.records.held()
     }
