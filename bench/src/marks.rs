@@ -20,6 +20,30 @@ pub struct Mark {
     pub bound: Bound,
 }
 
+impl Mark {
+    /// A value that must be no less than `bound`.
+    #[must_use]
+    pub const fn at_least(
+        load: &'static str,
+        what: &'static str,
+        measure: Measure,
+        bound: f64,
+    ) -> Self {
+        Self { load, what, measure, bound: Bound::AtLeast(bound) }
+    }
+
+    /// A value that must be no more than `bound`.
+    #[must_use]
+    pub const fn at_most(
+        load: &'static str,
+        what: &'static str,
+        measure: Measure,
+        bound: f64,
+    ) -> Self {
+        Self { load, what, measure, bound: Bound::AtMost(bound) }
+    }
+}
+
 /// A tool and one of its figures.
 pub type Of = (&'static str, &'static str);
 

@@ -18,7 +18,7 @@ use super::Case;
 use crate::{
     figures::{Figure, number},
     findings::Findings,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     process::{Output, Program},
     rivals,
@@ -30,18 +30,18 @@ pub(super) const CASE: Case = Case {
     about: "ns a packet of the kernel's own count, beside a program on the same hook that counts",
     run,
     marks: &[
-        Mark {
-            load: "not selected",
-            what: "ns beyond the counter",
-            measure: Measure::Difference((TRACER, COST.name), (COUNTER, COST.name)),
-            bound: Bound::AtMost(30.0),
-        },
-        Mark {
-            load: "copied",
-            what: "ns beyond the counter",
-            measure: Measure::Difference((TRACER, COST.name), (COUNTER, COST.name)),
-            bound: Bound::AtMost(330.0),
-        },
+        Mark::at_most(
+            "not selected",
+            "ns beyond the counter",
+            Measure::Difference((TRACER, COST.name), (COUNTER, COST.name)),
+            30.0,
+        ),
+        Mark::at_most(
+            "copied",
+            "ns beyond the counter",
+            Measure::Difference((TRACER, COST.name), (COUNTER, COST.name)),
+            330.0,
+        ),
     ],
 };
 

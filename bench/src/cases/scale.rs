@@ -20,7 +20,7 @@ use super::Case;
 use crate::{
     figures::{Figure, number},
     findings::Findings,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     process, rounds,
 };
@@ -31,32 +31,27 @@ pub(super) const CASE: Case = Case {
     about: "what many open flows cost, and whether memory grows with new ones",
     run,
     marks: &[
-        Mark {
-            load: "flows",
-            what: "ns more for an exchange at 100,000 flows than at 10",
-            measure: Measure::Difference(("100000", TIME.name), ("10", TIME.name)),
-            bound: Bound::AtMost(700.0),
-        },
+        Mark::at_most(
+            "flows",
+            "ns more for an exchange at 100,000 flows than at 10",
+            Measure::Difference(("100000", TIME.name), ("10", TIME.name)),
+            700.0,
+        ),
         idle("http"),
         idle("smtp"),
         idle("imap"),
-        Mark {
-            load: "churn",
-            what: "memory in the last minute against the second",
-            measure: Measure::Ratio((LAST, HEAP.name), (SECOND, HEAP.name)),
-            bound: Bound::AtMost(1.02),
-        },
+        Mark::at_most(
+            "churn",
+            "memory in the last minute against the second",
+            Measure::Ratio((LAST, HEAP.name), (SECOND, HEAP.name)),
+            1.02,
+        ),
     ],
 };
 
 /// The mark of what an idle flow may take.
 const fn idle(protocol: &'static str) -> Mark {
-    Mark {
-        load: "idle",
-        what: "bytes of an idle flow",
-        measure: Measure::Value((protocol, MEMORY.name)),
-        bound: Bound::AtMost(1024.0),
-    }
+    Mark::at_most("idle", "bytes of an idle flow", Measure::Value((protocol, MEMORY.name)), 1024.0)
 }
 
 const TIME: Figure = Figure::new("ns/exchange", "");

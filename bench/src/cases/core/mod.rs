@@ -30,12 +30,12 @@ pub(super) const CASE: Case = Case {
     about: "streams and decoders in memory, beside httparse and protolens on the same bytes",
     run,
     marks: &[
-        Mark {
-            load: "http",
-            what: "HTTP head, time against httparse alone",
-            measure: Measure::Ratio((HEADS, TIME.name), (HTTPARSE, TIME.name)),
-            bound: Bound::AtMost(1.6),
-        },
+        Mark::at_most(
+            "http",
+            "HTTP head, time against httparse alone",
+            Measure::Ratio((HEADS, TIME.name), (HTTPARSE, TIME.name)),
+            1.6,
+        ),
         ahead("http"),
         ahead("smtp"),
         ahead("imap"),

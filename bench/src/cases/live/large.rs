@@ -13,7 +13,6 @@ use tests::{
 };
 
 use super::{
-    DECODED, LOST,
     tool::{DEVICE, Tool},
     watch::{Place, watch},
     wrk::{self, Wrk},
@@ -49,16 +48,16 @@ pub(in crate::cases) const CASE: Case = Case {
     marks: &[
         copied(LENGTH),
         in_path(LENGTH),
-        decoded(LENGTH),
-        lost(LENGTH),
+        super::decoded(LENGTH, "decoded, %"),
+        super::lost(LENGTH),
         copied(PIPELINED),
         in_path(PIPELINED),
-        decoded(PIPELINED),
-        lost(PIPELINED),
+        super::decoded(PIPELINED, "decoded, %"),
+        super::lost(PIPELINED),
         copied(CHUNKED),
         in_path(CHUNKED),
-        decoded(CHUNKED),
-        lost(CHUNKED),
+        super::decoded(CHUNKED, "decoded, %"),
+        super::lost(CHUNKED),
     ],
 };
 
@@ -77,24 +76,6 @@ const fn in_path(load: &'static str) -> Mark {
         what: "time in the path, of that with the window off",
         measure: Measure::Ratio(("tracer json", IN_PATH.name), (OPEN, IN_PATH.name)),
         bound: Bound::AtMost(0.1),
-    }
-}
-
-const fn decoded(load: &'static str) -> Mark {
-    Mark {
-        load,
-        what: "decoded, %",
-        measure: Measure::Value(("tracer json", DECODED.name)),
-        bound: Bound::AtLeast(100.0),
-    }
-}
-
-const fn lost(load: &'static str) -> Mark {
-    Mark {
-        load,
-        what: "lost",
-        measure: Measure::Value(("tracer json", LOST.name)),
-        bound: Bound::AtMost(0.0),
     }
 }
 

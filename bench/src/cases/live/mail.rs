@@ -12,7 +12,7 @@ use tests::{
 };
 
 use super::{
-    CPU, DECODED, LOST, imap,
+    CPU, imap,
     tool::{DEVICE, Tool},
     watch::{Place, watch},
 };
@@ -20,7 +20,7 @@ use crate::{
     cases::Case,
     figures::{Figure, number},
     findings::Findings,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     rounds::interleave,
 };
@@ -44,38 +44,20 @@ pub(in crate::cases) const CASE: Case = Case {
     about: "mails from smtp-source to smtp-sink, and an IMAP client at dovecot",
     run,
     marks: &[
-        decoded(SMALL, "mails of 4 KiB decoded, %"),
-        lost(SMALL),
-        Mark {
-            load: SMALL,
-            what: "CPU time a mail of 4 KiB, µs",
-            measure: Measure::Value(("tracer json", CPU.name)),
-            bound: Bound::AtMost(11.0),
-        },
-        decoded(LARGE, "mails of 1 MiB decoded, %"),
-        lost(LARGE),
-        decoded(IMAP, "IMAP commands decoded, %"),
-        lost(IMAP),
+        super::decoded(SMALL, "mails of 4 KiB decoded, %"),
+        super::lost(SMALL),
+        Mark::at_most(
+            SMALL,
+            "CPU time a mail of 4 KiB, µs",
+            Measure::Value(("tracer json", CPU.name)),
+            11.0,
+        ),
+        super::decoded(LARGE, "mails of 1 MiB decoded, %"),
+        super::lost(LARGE),
+        super::decoded(IMAP, "IMAP commands decoded, %"),
+        super::lost(IMAP),
     ],
 };
-
-const fn decoded(load: &'static str, what: &'static str) -> Mark {
-    Mark {
-        load,
-        what,
-        measure: Measure::Value(("tracer json", DECODED.name)),
-        bound: Bound::AtLeast(100.0),
-    }
-}
-
-const fn lost(load: &'static str) -> Mark {
-    Mark {
-        load,
-        what: "lost",
-        measure: Measure::Value(("tracer json", LOST.name)),
-        bound: Bound::AtMost(0.0),
-    }
-}
 
 fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     for (load, length) in [(SMALL, 4096), (LARGE, 1 << 20)] {

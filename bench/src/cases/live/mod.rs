@@ -32,6 +32,7 @@ use watch::Seen;
 use crate::{
     figures::{Figure, number},
     findings::Findings,
+    marks::{Mark, Measure},
     options::Options,
 };
 
@@ -55,6 +56,16 @@ const LOAD: Duration = Duration::from_secs(2);
 
 /// How long a tool may go on after the load before it is ended.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// tracer has to decode all that there is of a load.
+const fn decoded(load: &'static str, what: &'static str) -> Mark {
+    Mark::at_least(load, what, Measure::Value(("tracer json", DECODED.name)), 100.0)
+}
+
+/// tracer may lose nothing of a load.
+const fn lost(load: &'static str) -> Mark {
+    Mark::at_most(load, "lost", Measure::Value(("tracer json", LOST.name)), 0.0)
+}
 
 /// Two machines with a link between them, once those are gone that a run left
 /// which was killed.

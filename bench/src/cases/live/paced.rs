@@ -25,7 +25,7 @@ use crate::{
     cases::Case,
     figures::{Figure, number, quantile},
     findings::Findings,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     rounds::interleave,
 };
@@ -55,36 +55,31 @@ pub(in crate::cases) const CASE: Case = Case {
     about: "5,000 small HTTP exchanges a second: what each costs, and when its event is there",
     run,
     marks: &[
-        Mark {
-            load: COST,
-            what: "CPU time an exchange, µs: exchanges, JSON to a file",
-            measure: Measure::Value(("tracer exchanges", CPU.name)),
-            bound: Bound::AtMost(1.5),
-        },
-        Mark {
-            load: COST,
-            what: "CPU time an exchange, µs: messages, JSON to a file",
-            measure: Measure::Value(("tracer json", CPU.name)),
-            bound: Bound::AtMost(2.5),
-        },
-        Mark {
-            load: COST,
-            what: "idle, % of a core",
-            measure: Measure::Value(("tracer json", IDLE.name)),
-            bound: Bound::AtMost(0.1),
-        },
-        Mark {
-            load: TIME,
-            what: "packet to event, p99, ms: messages",
-            measure: Measure::Value(("tracer json", P99.name)),
-            bound: Bound::AtMost(5.0),
-        },
-        Mark {
-            load: TIME,
-            what: "packet to event, p99, ms: exchanges",
-            measure: Measure::Value(("tracer exchanges", P99.name)),
-            bound: Bound::AtMost(5.0),
-        },
+        Mark::at_most(
+            COST,
+            "CPU time an exchange, µs: exchanges, JSON to a file",
+            Measure::Value(("tracer exchanges", CPU.name)),
+            1.5,
+        ),
+        Mark::at_most(
+            COST,
+            "CPU time an exchange, µs: messages, JSON to a file",
+            Measure::Value(("tracer json", CPU.name)),
+            2.5,
+        ),
+        Mark::at_most(COST, "idle, % of a core", Measure::Value(("tracer json", IDLE.name)), 0.1),
+        Mark::at_most(
+            TIME,
+            "packet to event, p99, ms: messages",
+            Measure::Value(("tracer json", P99.name)),
+            5.0,
+        ),
+        Mark::at_most(
+            TIME,
+            "packet to event, p99, ms: exchanges",
+            Measure::Value(("tracer exchanges", P99.name)),
+            5.0,
+        ),
     ],
 };
 

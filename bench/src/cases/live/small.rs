@@ -16,7 +16,7 @@ use crate::{
     cases::Case,
     figures::{self, Figure},
     findings::Findings,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     rounds::interleave,
 };
@@ -49,55 +49,55 @@ pub(in crate::cases) const CASE: Case = Case {
     about: "small HTTP exchanges, as many as nginx and wrk can",
     run,
     marks: &[
-        at_least(SHARED, "decoded, text, %", Measure::Value((TEXT, DECODED.name)), 100.0),
-        at_least(SHARED, "decoded, JSON, %", Measure::Value((JSON, DECODED.name)), 100.0),
-        at_most(SHARED, "lost, text", Measure::Value((TEXT, LOST.name)), 0.0),
-        at_most(SHARED, "lost, JSON", Measure::Value((JSON, LOST.name)), 0.0),
-        at_least(
+        Mark::at_least(SHARED, "decoded, text, %", Measure::Value((TEXT, DECODED.name)), 100.0),
+        Mark::at_least(SHARED, "decoded, JSON, %", Measure::Value((JSON, DECODED.name)), 100.0),
+        Mark::at_most(SHARED, "lost, text", Measure::Value((TEXT, LOST.name)), 0.0),
+        Mark::at_most(SHARED, "lost, JSON", Measure::Value((JSON, LOST.name)), 0.0),
+        Mark::at_least(
             SHARED,
             "requests/s of untraced, text",
             Measure::Ratio((TEXT, RATE.name), ("none", RATE.name)),
             0.80,
         ),
-        at_least(
+        Mark::at_least(
             SHARED,
             "requests/s of untraced, JSON",
             Measure::Ratio((JSON, RATE.name), ("none", RATE.name)),
             0.72,
         ),
-        at_least(
+        Mark::at_least(
             SHARED,
             "requests/s of those under the best rival that decodes, text",
             Measure::RatioToBest((TEXT, RATE.name), RIVALS),
             1.4,
         ),
-        at_least(
+        Mark::at_least(
             SHARED,
             "requests/s of those under the best rival that decodes, JSON",
             Measure::RatioToBest((JSON, RATE.name), RIVALS),
             1.4,
         ),
-        at_least(
+        Mark::at_least(
             PINNED,
             "decoded 100 ms after the load, text, %",
             Measure::Value((TEXT, SOON.name)),
             100.0,
         ),
-        at_least(
+        Mark::at_least(
             PINNED,
             "decoded 100 ms after the load, JSON, %",
             Measure::Value((JSON, SOON.name)),
             100.0,
         ),
-        at_most(PINNED, "lost, text", Measure::Value((TEXT, LOST.name)), 0.0),
-        at_most(PINNED, "lost, JSON", Measure::Value((JSON, LOST.name)), 0.0),
-        at_most(
+        Mark::at_most(PINNED, "lost, text", Measure::Value((TEXT, LOST.name)), 0.0),
+        Mark::at_most(PINNED, "lost, JSON", Measure::Value((JSON, LOST.name)), 0.0),
+        Mark::at_most(
             PINNED,
             "the server's CPU time a request of that under tcpdump, text",
             Measure::Ratio((TEXT, SERVER.name), ("tcpdump", SERVER.name)),
             1.1,
         ),
-        at_most(
+        Mark::at_most(
             PINNED,
             "the server's CPU time a request of that under tcpdump, JSON",
             Measure::Ratio((JSON, SERVER.name), ("tcpdump", SERVER.name)),
@@ -108,14 +108,6 @@ pub(in crate::cases) const CASE: Case = Case {
 
 const TEXT: &str = "tracer text";
 const JSON: &str = "tracer json";
-
-const fn at_least(load: &'static str, what: &'static str, measure: Measure, bound: f64) -> Mark {
-    Mark { load, what, measure, bound: Bound::AtLeast(bound) }
-}
-
-const fn at_most(load: &'static str, what: &'static str, measure: Measure, bound: f64) -> Mark {
-    Mark { load, what, measure, bound: Bound::AtMost(bound) }
-}
 
 fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     let about = "nginx and wrk on all cores, and the tool as well";

@@ -61,6 +61,14 @@ impl Call {
     }
 }
 
+/// Arguments of tshark that has it show fields of the packets that a filter
+/// takes.
+macro_rules! tshark {
+    ($filter:literal: $($field:literal)*) => {
+        &["-n", "-r", "-", "-Y", $filter, "-T", "fields", $("-e", $field),*]
+    };
+}
+
 /// Both HTTP loads are read by the same.
 const HTTP: &[Call] = &[
     Call::FLOOR,
@@ -74,27 +82,9 @@ const HTTP: &[Call] = &[
     ),
     Call::new(
         "tshark",
-        &[
-            "-n",
-            "-r",
-            "-",
-            "-Y",
-            "http",
-            "-T",
-            "fields",
-            "-e",
-            "frame.time_epoch",
-            "-e",
-            "ip.src",
-            "-e",
-            "ip.dst",
-            "-e",
-            "http.request.method",
-            "-e",
-            "http.request.uri",
-            "-e",
-            "http.response.code",
-        ],
+        tshark!("http":
+            "frame.time_epoch" "ip.src" "ip.dst"
+            "http.request.method" "http.request.uri" "http.response.code"),
         "192.0.2.80",
         2,
     ),
@@ -129,25 +119,7 @@ pub(super) const LOADS: &[Load] = &[
             ),
             Call::new(
                 "tshark",
-                &[
-                    "-n",
-                    "-r",
-                    "-",
-                    "-Y",
-                    "imf",
-                    "-T",
-                    "fields",
-                    "-e",
-                    "frame.time_epoch",
-                    "-e",
-                    "ip.src",
-                    "-e",
-                    "imf.from",
-                    "-e",
-                    "imf.to",
-                    "-e",
-                    "imf.subject",
-                ],
+                tshark!("imf": "frame.time_epoch" "ip.src" "imf.from" "imf.to" "imf.subject"),
                 "198.51.",
                 1,
             ),
@@ -170,25 +142,9 @@ pub(super) const LOADS: &[Load] = &[
             ),
             Call::new(
                 "tshark",
-                &[
-                    "-n",
-                    "-r",
-                    "-",
-                    "-Y",
-                    "imap",
-                    "-T",
-                    "fields",
-                    "-e",
-                    "frame.time_epoch",
-                    "-e",
-                    "ip.src",
-                    "-e",
-                    "imap.request.command",
-                    "-e",
-                    "imap.response_tag",
-                    "-e",
-                    "imap.response.status",
-                ],
+                tshark!("imap":
+                    "frame.time_epoch" "ip.src"
+                    "imap.request.command" "imap.response_tag" "imap.response.status"),
                 // The tag of a completion.
                 "A0",
                 1,

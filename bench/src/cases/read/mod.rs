@@ -13,7 +13,7 @@ use crate::{
     figures::{Figure, number},
     findings::Findings,
     made::Made,
-    marks::{Bound, Mark, Measure},
+    marks::{Mark, Measure},
     options::Options,
     process::{self, Cost, Output, Program},
     rivals::{self, Found, Rival},
@@ -26,36 +26,36 @@ pub(super) const CASE: Case = Case {
     about: "capture files, one processor, against each rival on the same file",
     run,
     marks: &[
-        Mark {
-            load: "small",
-            what: "text, packets/s against the read floor",
-            measure: Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
-            bound: Bound::AtLeast(0.43),
-        },
-        Mark {
-            load: "small",
-            what: "JSON, packets/s against the read floor",
-            measure: Measure::Ratio((JSON, PACKETS.name), (FLOOR, PACKETS.name)),
-            bound: Bound::AtLeast(0.25),
-        },
-        Mark {
-            load: "large",
-            what: "text, packets/s against the read floor",
-            measure: Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
-            bound: Bound::AtLeast(1.0),
-        },
-        Mark {
-            load: "mails",
-            what: "mails a second, one JSON line each",
-            measure: Measure::Value((EXCHANGES, MESSAGES.name)),
-            bound: Bound::AtLeast(90_000.0),
-        },
-        Mark {
-            load: "imap",
-            what: "commands a second, one JSON line each",
-            measure: Measure::Value((EXCHANGES, MESSAGES.name)),
-            bound: Bound::AtLeast(400_000.0),
-        },
+        Mark::at_least(
+            "small",
+            "text, packets/s against the read floor",
+            Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
+            0.43,
+        ),
+        Mark::at_least(
+            "small",
+            "JSON, packets/s against the read floor",
+            Measure::Ratio((JSON, PACKETS.name), (FLOOR, PACKETS.name)),
+            0.25,
+        ),
+        Mark::at_least(
+            "large",
+            "text, packets/s against the read floor",
+            Measure::Ratio((TEXT, PACKETS.name), (FLOOR, PACKETS.name)),
+            1.0,
+        ),
+        Mark::at_least(
+            "mails",
+            "mails a second, one JSON line each",
+            Measure::Value((EXCHANGES, MESSAGES.name)),
+            90_000.0,
+        ),
+        Mark::at_least(
+            "imap",
+            "commands a second, one JSON line each",
+            Measure::Value((EXCHANGES, MESSAGES.name)),
+            400_000.0,
+        ),
     ],
 };
 
