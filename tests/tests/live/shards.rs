@@ -55,6 +55,16 @@ pub(crate) fn tests() -> Vec<Test> {
     tests
 }
 
+/// Has a last exchange go by and waits until it is told: what was before it is
+/// decoded by then.
+fn end(topology: &Topology, tracer: &Tracer) -> Result<()> {
+    traffic::curl(topology, Ip::V4, &["/the/last"])?;
+    tracer.wait_for("the last response", |event| {
+        number(event, "/http/response/status_code") == Some(404)
+    })?;
+    Ok(())
+}
+
 /// Every exchange of a load is told once, and the events of each connection in
 /// the order of their times.
 fn once(shards: &str) -> Result<()> {
@@ -65,10 +75,7 @@ fn once(shards: &str) -> Result<()> {
     let load = Load::start(&topology)?;
     thread::sleep(LOADED);
     let requests = load.undisturbed(&nginx)?;
-    traffic::curl(&topology, Ip::V4, &["/the/last"])?;
-    tracer.wait_for("the last response", |event| {
-        number(event, "/http/response/status_code") == Some(404)
-    })?;
+    end(&topology, &tracer)?;
     let said = tracer.stop()?;
     ensure!(said.status.success(), "{}\n{}", said.status, said.log);
     let stats = check::adds_up(&said)?;
@@ -98,10 +105,7 @@ fn in_order(shards: &str) -> Result<()> {
             clients.map(|client| client.join().map_err(|_| anyhow!("a client panicked"))?);
         ended.into_iter().collect::<Result<()>>()
     })?;
-    traffic::curl(&topology, Ip::V4, &["/the/last"])?;
-    tracer.wait_for("the last response", |event| {
-        number(event, "/http/response/status_code") == Some(404)
-    })?;
+    end(&topology, &tracer)?;
     let said = tracer.stop()?;
     check::whole(&said)?;
     ensure!(said.of("http-exchange").count() + said.of("http-response").count() > CLIENTS * 50);
@@ -145,10 +149,7 @@ fn rows() -> Result<()> {
     let load = Load::start(&topology)?;
     thread::sleep(LOADED);
     load.undisturbed(&nginx)?;
-    traffic::curl(&topology, Ip::V4, &["/the/last"])?;
-    tracer.wait_for("the last response", |event| {
-        number(event, "/http/response/status_code") == Some(404)
-    })?;
+    end(&topology, &tracer)?;
     let said = tracer.stop()?;
     ensure!(said.status.success(), "{}\n{}", said.status, said.log);
     let stats = check::adds_up(&said)?;
