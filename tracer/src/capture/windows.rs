@@ -21,9 +21,8 @@ use tracer_common::{
 use super::{Direction, ring::Pages};
 use crate::flow::{Heading, Known, Windows};
 
-/// Large bodies of a port's servers, in units of the threshold, from
-/// which on the kernel side scans their heads, each of which counts one less:
-/// it costs as much as copying 8 KiB or so.
+/// Large bodies of a port's servers, in units of the threshold, from which on
+/// the kernel side scans their heads, each of which counts one less.
 const SCAN_FROM: u32 = 32;
 
 /// The most that is counted, so that a port on which bodies have become small
@@ -69,6 +68,21 @@ impl SlotMemory {
         // long as `self` lives.
         unsafe { self.switches.begin().cast::<AtomicU8>().add(at).as_ref() }
     }
+
+    /// Throws the switches of a port. The kernel reads their cache line for each
+    /// packet, so it is written only when something changes.
+    fn throw(&self, shard: usize, port: Port) {
+        let throw = |number, switches: &dyn Fn(u8) -> u8| {
+            let switch = self.switch(shard, number);
+            let before = switch.load(Ordering::Relaxed);
+            let after = switches(before);
+            if after != before {
+                switch.store(after, Ordering::Relaxed);
+            }
+        };
+        throw(0, &|_| ANY);
+        throw(port.number, &|before| port.switches(before));
+    }
 }
 
 /// One slot, which the kernel may write at any time.
@@ -91,9 +105,9 @@ impl SharedSlot<'_> {
         reached(reach.load(Ordering::Acquire))
     }
 
-    /// Writes a statement in the place of what `words` say, of the `same` flow
-    /// or another. When the kernel has
-    /// written meanwhile, what stands there then fits nobody.
+    /// Writes a statement in the place of the `old` words, of the `same` flow or
+    /// another. When the kernel has written meanwhile, what stands there then
+    /// fits nobody.
     fn write(&self, old: [u64; 3], same: bool, statement: Statement, tag: Tag) {
         let [window, state, seal] = statement.sealed(tag);
         let [at_window, at_state, at_seal, reach, ..] = self.0;
@@ -164,25 +178,20 @@ impl MappedWindows {
     /// known whether their bodies are large.
     #[must_use]
     pub fn scanning(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
-        let (memory, shard) = (Arc::clone(&self.memory), self.shard);
-        for port in ports {
-            let Some(port) = self.port(port) else { continue };
-            port.score = CREDIT;
-            memory.switch(shard, 0).store(ANY, Ordering::Relaxed);
-            memory.switch(shard, port.number).store(port.switches(0), Ordering::Relaxed);
+        for number in ports {
+            if let Some((_, port)) = self.ports.iter_mut().find(|(of, _)| *of == number) {
+                port.score = CREDIT;
+                self.memory.throw(self.shard, *port);
+            }
         }
         self
     }
 
-    fn port(&mut self, port: u16) -> Option<&mut Port> {
-        self.ports.iter_mut().find(|(of, _)| *of == port).map(|(_, port)| port)
-    }
-
     /// Counts what a port's servers send, and throws its switches.
     fn note(&mut self, heading: &Heading, known: Known) {
-        let (threshold, shard) = (u64::from(self.threshold), self.shard);
-        let memory = Arc::clone(&self.memory);
-        let Some(port) = self.port(heading.port) else { return };
+        let threshold = u64::from(self.threshold);
+        let port = self.ports.iter_mut().find(|(of, _)| *of == heading.port);
+        let Some((_, port)) = port else { return };
         if !matches!(known, Known::Message { .. }) {
             port.quiet = 0;
         }
@@ -194,10 +203,7 @@ impl MappedWindows {
             Known::Message { .. } => port.score = port.score.saturating_sub(1),
             Known::Skip { .. } | Known::Stop { .. } => {}
         }
-        let switch = memory.switch(shard, port.number);
-        let switches = port.switches(switch.load(Ordering::Relaxed));
-        memory.switch(shard, 0).store(ANY, Ordering::Relaxed);
-        switch.store(switches, Ordering::Relaxed);
+        self.memory.throw(self.shard, *port);
     }
 
     fn tag(&self, heading: &Heading) -> Tag {

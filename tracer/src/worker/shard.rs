@@ -165,16 +165,16 @@ impl<'a, O: Output> Shard<'a, O> {
         let source = self.pipeline.source();
         // One shard is enough to see a step of the clock, and to count seconds.
         let is_first = self.number == 0;
-        let clock_fd = is_first.then(|| clock.as_fd());
-        let descriptors = [Some(source.as_fd()), control.wake(self.number), clock_fd];
-        let ready = descriptors.into_iter().flatten();
-        let mut ready: Vec<_> = ready.map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        let wake = control.wake(self.number).unwrap_or_else(|| source.as_fd());
+        let mut ready = [source.as_fd(), wake, clock.as_fd()]
+            .map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN));
+        let watched = if is_first { 3 } else { 2 };
         let has_flows = self.pipeline.flows().memory > 0;
         let sheds = self.overload.as_ref().is_some_and(|overload| !overload.is_quiet());
         let ticks = is_first || has_flows || sheds;
         let timeout = if ticks { TICK.into() } else { PollTimeout::NONE };
         // Interrupted at worst: then the ring is looked at once more.
-        let _ = poll(&mut ready, timeout);
+        let _ = poll(ready.get_mut(..watched).unwrap_or_default(), timeout);
         if is_first {
             clock.look_for_step();
         }
