@@ -298,8 +298,9 @@ impl Open {
         self.held = self.held.saturating_sub(record.counted.1);
     }
 
-    /// Bytes held on the heap, but for the spare.
+    /// Bytes held on the heap.
     fn held(&self) -> usize {
-        self.records.capacity() * size_of::<Option<Box<Record>>>() + self.held
+        let spare = self.spare.as_deref().map_or(0, Record::held);
+        self.records.capacity() * size_of::<Option<Box<Record>>>() + self.held + spare
     }
 }
