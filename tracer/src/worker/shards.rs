@@ -39,8 +39,10 @@ pub(super) fn trace(
     let feeds = sources.iter().map(|source| Box::new(source.fill()) as Box<dyn Feed>);
     let order = Order::new(out, clock::monotonic, feeds);
     let config = run.config;
+    let (_, offset) = run.clock.read();
     let shard = |number, source| {
-        let writer = order.shard(number, config.format, config.view).with_look(look.clone());
+        let writer = order.shard(number, config.format, config.view, offset);
+        let writer = writer.with_look(look.clone());
         let mut pipeline = Pipeline::new(source, run.table(number), writer);
         pipeline.begin(begin);
         Shard::new(number, pipeline, run)

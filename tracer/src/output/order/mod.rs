@@ -100,16 +100,19 @@ impl<W: io::Write> Order<W> {
         Arc::new(Self { merge: Mutex::new(merge), clock })
     }
 
-    /// The output of a shard.
-    pub fn shard(self: &Arc<Self>, shard: usize, format: Format, view: View) -> ShardWriter<W> {
-        ShardWriter {
-            order: Arc::clone(self),
-            shard,
-            lines: Lines::marked(format, view),
-            offset: 0,
-            reached: 0,
-            is_waiting: false,
-        }
+    /// The output of a shard, whose times are those of the clock of the packets
+    /// and `offset` nanoseconds more.
+    pub fn shard(
+        self: &Arc<Self>,
+        shard: usize,
+        format: Format,
+        view: View,
+        offset: u64,
+    ) -> ShardWriter<W> {
+        let mut lines = Lines::marked(format, view);
+        lines.set_offset(offset);
+        let order = Arc::clone(self);
+        ShardWriter { order, shard, lines, offset, reached: 0, is_waiting: false }
     }
 
     fn merge(&self) -> MutexGuard<'_, Merge<W>> {

@@ -64,11 +64,10 @@ impl Stage {
         let sources: Vec<Source> = (0..shards).map(|_| Source::default()).collect();
         let feeds = sources.iter().map(|source| Box::new(source.clone()) as Box<dyn Feed>);
         let order = Order::new(pipe.clone(), now, feeds);
-        let shards = sources.into_iter().enumerate().map(|(shard, source)| {
-            let mut writer = order.shard(shard, format, View::Messages);
-            writer.set_clock_offset(OFFSET);
-            (source, writer)
-        });
+        let shards = sources
+            .into_iter()
+            .enumerate()
+            .map(|(shard, source)| (source, order.shard(shard, format, View::Messages, OFFSET)));
         Self { pipe, shards: shards.collect() }
     }
 
@@ -165,6 +164,22 @@ fn a_shard_that_is_behind_is_waited_for_up_to_the_packet_it_has_come_to() {
     assert_eq!(stage.lines(), [(980, 1), (990, 0), (992, 1)]);
     stage.batch(1, &[999]);
     assert_eq!(stage.lines(), [(980, 1), (990, 0), (992, 1), (995, 0), (999, 1)]);
+}
+
+#[test]
+fn a_shard_that_has_read_nothing_is_waited_for() {
+    let mut stage = Stage::new(2, Format::Json);
+    for (_, writer) in &mut stage.shards {
+        // When the capture began.
+        writer.begin(Timestamp(OFFSET + 980 * MILLISECOND));
+    }
+    stage.batch(1, &[]);
+    stage.packets(0, 1);
+    stage.packets(1, 1);
+    stage.batch(0, &[990]);
+    assert_eq!(stage.lines(), []);
+    stage.batch(1, &[985]);
+    assert_eq!(stage.lines(), [(985, 1), (990, 0)]);
 }
 
 #[test]
@@ -278,7 +293,7 @@ fn an_error_is_told_to_every_shard() {
     NOW.set(1000 * MILLISECOND);
     let feeds = (0..2).map(|_| Box::new(Source::default()) as Box<dyn Feed>);
     let order = Order::new(Gone, now, feeds);
-    let mut shards = [0, 1].map(|shard| order.shard(shard, Format::Json, View::Messages));
+    let mut shards = [0, 1].map(|shard| order.shard(shard, Format::Json, View::Messages, 0));
     let message = Message::Stats(tracer::Stats { tracer: crate::stats::Stats::default() });
     let time = Timestamp(999 * MILLISECOND);
     shards[0].event(&Event { time, connection: None, side: None, message });
