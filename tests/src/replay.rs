@@ -59,8 +59,14 @@ const BODY: usize = 4096;
 ///
 /// When the capture cannot be read.
 pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Result<String> {
-    let decode =
-        decode::Settings { show_secrets, pieces: true, exchanges: true, body: BODY, brief: false };
+    let decode = decode::Settings {
+        show_secrets,
+        pieces: true,
+        exchanges: true,
+        body: BODY,
+        brief: false,
+        envelope: false,
+    };
     output::everything(|sink| replay(capture, stream_limit, true, decode, sink))
 }
 

@@ -140,6 +140,10 @@ pub struct CommonArgs {
     /// Show the first bytes of bodies (HTTP), without gzip and deflate (512, 4K)
     #[arg(long, value_name = "BYTES", value_parser = body, global = true)]
     pub body: Option<usize>,
+    /// How much of mails is looked at: all that decoders know of, or how they were handed
+    /// over alone, and nothing of what stands in them [default: full]
+    #[arg(long, value_enum, global = true)]
+    pub mail: Option<Mails>,
     /// Say of each connection in which nothing was decoded why
     #[arg(long, global = true)]
     pub explain: bool,
@@ -167,6 +171,16 @@ pub struct CommonArgs {
     /// Say nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
+}
+
+/// How much of mails is looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Mails {
+    /// Headers, structure and what is odd about them
+    #[default]
+    Full,
+    /// Senders, recipients, replies and sizes
+    Envelope,
 }
 
 /// Where in the kernel packets are seen.

@@ -11,7 +11,7 @@ use tracer_common::MAX_SHARDS;
 use tracer_common::Hosts;
 
 use crate::{
-    cli::{CommonArgs, Hook, LiveArgs, Overload, PortList, SkipFrom},
+    cli::{CommonArgs, Hook, LiveArgs, Mails, Overload, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
     output::{Color, Format, View},
@@ -148,6 +148,7 @@ impl Config {
                 exchanges: view == View::Exchanges,
                 body: common.body.unwrap_or(0),
                 brief: common.format.unwrap_or_default() == Format::Text,
+                envelope: common.mail.unwrap_or_default() == Mails::Envelope,
             },
         };
         if flows.stream_limit > flows.flow_limit {

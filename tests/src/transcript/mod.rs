@@ -30,6 +30,7 @@
 //! | `show-secrets` | secrets are left in events |
 //! | `port 2525` | the server's port; one that is not usual is the port of the folder's protocol |
 //! | `body 100` | bytes of bodies that are shown |
+//! | `mail envelope` | nothing of what stands in mails is told |
 //! | `gap-excused 3,5: reason` | what is said when message 3 or 5 (both sides counted, from 1) is lost needs not hold against what is said of all; without numbers, of any. One that is not needed fails the test |
 //! | `# text` | explains |
 //!
@@ -90,6 +91,8 @@ pub struct Settings {
     pub show_secrets: bool,
     /// Bytes of bodies that are shown.
     pub body: usize,
+    /// Nothing of what stands in mails is told.
+    pub envelope: bool,
     /// The server's port.
     pub port: u16,
     /// Whether the SYN of each side was seen: client, server.

@@ -22,6 +22,7 @@ pub(super) fn transcript(protocol: Option<&'static Protocol>, text: &str) -> Res
         view: View::Messages,
         show_secrets: false,
         body: 0,
+        envelope: false,
         port: port.unwrap_or_default(),
         opened: [true; 2],
     };
@@ -182,6 +183,7 @@ impl Reader {
             ("view", _) => bail!("a transcript shows messages or exchanges"),
             ("show-secrets", "") => settings.show_secrets = true,
             ("body", bytes) => settings.body = bytes.parse().context("bytes of bodies")?,
+            ("mail", "envelope") => settings.envelope = true,
             ("port", port) => settings.port = port.parse().context("a port")?,
             _ => bail!("neither said by a side (C> S>) nor a setting"),
         }

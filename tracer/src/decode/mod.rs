@@ -194,4 +194,7 @@ pub struct Settings {
     /// Tell of mails only what rows say: nobody will read the fields of their
     /// headers.
     pub brief: bool,
+    /// Tell of mails only how they were handed over, and how large they are:
+    /// nothing of what stands in them.
+    pub envelope: bool,
 }

@@ -154,13 +154,15 @@ pub struct PieceFields {
 /// `smtp-message`: one mail.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct Mail<'a> {
-    /// The object `email`.
-    pub email: Box<Email<'a>>,
+    /// The object `email`; absent where nobody may look into mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<Box<Email<'a>>>,
     /// The object `smtp`.
     pub smtp: Box<MailObject<'a>>,
-    /// The mail in a line.
+    /// The mail in a line; the envelope stands for it where nobody may look into
+    /// mails.
     #[serde(skip)]
-    pub headline: Headline<'a>,
+    pub headline: Option<Headline<'a>>,
     /// `event.duration`, from MAIL to the final reply, and `event.outcome`.
     #[serde(skip)]
     pub common: Common,
@@ -287,11 +289,15 @@ impl fmt::Display for Data<'_> {
 
 impl fmt::Display for Mail<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.smtp.data.is_none() {
+        let Some(data) = &self.smtp.data else {
             formatter.write_str("refused: ")?;
             return self.envelope(formatter);
+        };
+        if let Some(headline) = &self.headline {
+            return write!(formatter, "{headline}");
         }
-        write!(formatter, "{}", self.headline)
+        self.envelope(formatter)?;
+        write!(formatter, ", {}", Size(data.bytes))
     }
 }
 
@@ -344,8 +350,11 @@ impl Describe for Mail<'_> {
             write!(formatter, "  {}", reply.code)?;
         }
         if let Some(data) = &self.smtp.data {
-            write!(formatter, "  {}  {}", self.headline, Size(data.bytes))?;
-            match self.email.attachments.len() {
+            if let Some(headline) = &self.headline {
+                write!(formatter, "  {headline}")?;
+            }
+            write!(formatter, "  {}", Size(data.bytes))?;
+            match self.email.as_ref().map_or(0, |email| email.attachments.len()) {
                 0 => {}
                 1 => formatter.write_str(", 1 attachment")?,
                 more => write!(formatter, ", {more} attachments")?,

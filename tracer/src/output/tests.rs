@@ -158,9 +158,12 @@ fn piece() -> Message<'static> {
 fn mail() -> Message<'static> {
     let data = Some(smtp::DataFields::default());
     Message::SmtpMessage(smtp::Mail {
-        email: Box::default(),
+        email: Some(Box::default()),
         smtp: Box::new(smtp::MailObject { data, ..smtp::MailObject::default() }),
-        headline: email::Headline { subject: Some("hello".into()), ..email::Headline::default() },
+        headline: Some(email::Headline {
+            subject: Some("hello".into()),
+            ..email::Headline::default()
+        }),
         common: Common::default(),
     })
 }

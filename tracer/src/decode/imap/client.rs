@@ -176,7 +176,7 @@ impl Imap {
     /// The octets of a literal come next.
     pub(super) fn client_literal(&mut self, header: Header, time: Timestamp, out: &mut Out<'_>) {
         let holds = mail::sent(self.client.message.parts(), header);
-        if self.client.literal(header, holds) {
+        if self.client.literal(header, holds, mail::is_read(&out.settings)) {
             out.anomaly(Side::Client, time, "too-many-literals", None);
         }
     }
@@ -260,7 +260,7 @@ impl Imap {
                 literal: imap::Literals { bytes: parts.sizes },
                 auth,
             },
-            email: mail.as_ref().and_then(|mail| email(mail, out)),
+            email: mail.as_ref().and_then(|mail| email(mail)),
             line: shown.line,
         };
         let kind = match head.kind {

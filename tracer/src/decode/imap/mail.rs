@@ -10,7 +10,7 @@ use super::{
     values::{Value, Values},
 };
 use crate::{
-    decode::{Out, mail::Header},
+    decode::{Settings, mail::Header},
     event::{email::Email, imap},
 };
 
@@ -87,9 +87,22 @@ fn words(text: &[u8]) -> usize {
     text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).count()
 }
 
-/// What a header says, if anybody will read it.
-pub(super) fn email<'a>(header: &'a Header, out: &Out<'_>) -> Option<Box<Email<'a>>> {
-    if out.settings.brief { None } else { imap::email(header.email()) }
+/// Whether anybody will read what the headers of mails say.
+pub(super) const fn is_read(settings: &Settings) -> bool {
+    !settings.brief && !settings.envelope
+}
+
+/// What a header says.
+pub(super) fn email(header: &Header) -> Option<Box<Email<'_>>> {
+    imap::email(header.email())
+}
+
+/// How many bytes of a response's first line say nothing of what stands in a
+/// mail: in FETCH quoted strings do.
+pub(super) fn outside(line: &Line<'_>, text: &[u8]) -> usize {
+    let fetched = line.name.as_ref().is_some_and(|name| *name.0 == *b"FETCH");
+    let quote = if fetched { memchr::memchr(b'"', text) } else { None };
+    quote.unwrap_or(text.len())
 }
 
 /// The header that stands in a FETCH response without literals of its own: in

@@ -101,12 +101,12 @@ impl Stream {
         (self.synced, self.hiding, self.in_header) = (false, false, false);
     }
 
-    /// The octets of a literal come next. Returns whether it is the first one
-    /// too many.
-    fn literal(&mut self, header: line::Header, holds: Holds) -> bool {
+    /// The octets of a literal come next; `read`: its header is, if it holds a
+    /// mail. Returns whether it is the first one too many.
+    fn literal(&mut self, header: line::Header, holds: Holds, read: bool) -> bool {
         let excess = self.message.literal(header, holds == Holds::String);
         self.lines.literal(header.octets);
-        self.in_header = holds == Holds::Header && self.mail.is_none();
+        self.in_header = read && holds == Holds::Header && self.mail.is_none();
         if self.in_header {
             self.mail = Some(Box::default());
         }

@@ -126,7 +126,8 @@ impl Imap {
         self.server.message.set_time(time);
         match ending {
             Ending::Literal(header) => {
-                if self.server.literal(header, mail::fetched(text, header)) {
+                let holds = mail::fetched(text, header);
+                if self.server.literal(header, holds, mail::is_read(&out.settings)) {
                     out.anomaly(Side::Server, time, "too-many-literals", None);
                 }
                 false
@@ -166,7 +167,7 @@ impl Imap {
         let mail = self.server.take_mail();
         let Some(line) = Line::parse(parts.line, false) else { return false };
         let quoted = || mail::quoted(&line, parts).map(Box::new);
-        let mail = if out.settings.brief { None } else { mail.or_else(quoted) };
+        let mail = if mail::is_read(&out.settings) { mail.or_else(quoted) } else { None };
         self.server.synced = true;
         let tag = Tag::new(line.tag);
         let known = self.client.synced && self.is_awaited(&line, tag);
@@ -192,6 +193,11 @@ impl Imap {
         } else {
             self.public(&line, parts, known)
         };
+        let public = if out.settings.envelope {
+            public.min(mail::outside(&line, parts.line))
+        } else {
+            public
+        };
         let hide = |text| if out.settings.show_secrets { text } else { urlauth::hide(text) };
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
@@ -213,7 +219,7 @@ impl Imap {
                 },
                 literal: imap::Literals { bytes: parts.sizes },
             },
-            email: mail.as_ref().and_then(|mail| email(mail, out)),
+            email: mail.as_ref().and_then(|mail| email(mail)),
             line: hide(shorten(parts.line, public)),
         };
         out.emit(Side::Server, time, Message::ImapResponse(response));

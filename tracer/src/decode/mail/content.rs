@@ -11,12 +11,28 @@ pub(in crate::decode) struct Content {
     structure: Option<Box<Structure>>,
     bytes: u64,
     ended: bool,
+    /// Its bytes are counted, and not looked at.
+    unread: bool,
 }
 
 impl Content {
+    /// A mail into which nobody may look: its bytes are counted, and that is
+    /// all that it says.
+    pub(in crate::decode) fn unread() -> Self {
+        Self { unread: true, ..Self::default() }
+    }
+
+    /// Whether nobody may look into it.
+    pub(in crate::decode) const fn is_unread(&self) -> bool {
+        self.unread
+    }
+
     /// Takes bytes of the mail.
     pub(in crate::decode) fn push(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;
+        if self.unread {
+            return;
+        }
         if let Some(structure) = &mut self.structure {
             return structure.push(bytes);
         }
@@ -42,6 +58,9 @@ impl Content {
     /// Bytes of the mail are missing.
     pub(in crate::decode) fn missing(&mut self, bytes: u64) {
         self.count(bytes);
+        if self.unread {
+            return;
+        }
         match &mut self.structure {
             Some(structure) => structure.missing(),
             None => self.header.missing(),
@@ -55,7 +74,7 @@ impl Content {
     /// The mail is over. Not called where it broke off: what was not over then
     /// has no size.
     pub(in crate::decode) fn end(&mut self) {
-        if std::mem::replace(&mut self.ended, true) {
+        if std::mem::replace(&mut self.ended, true) || self.unread {
             return;
         }
         self.header.end();
@@ -65,7 +84,7 @@ impl Content {
 
     /// Whether the bytes that follow make no difference, beside their number.
     pub(in crate::decode) fn is_idle(&self) -> bool {
-        self.structure.as_ref().is_some_and(|structure| structure.is_idle())
+        self.unread || self.structure.as_ref().is_some_and(|structure| structure.is_idle())
     }
 
     /// Bytes of the mail, missing ones included.

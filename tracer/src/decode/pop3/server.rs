@@ -140,8 +140,8 @@ impl Pop3 {
         }
         let body = match pending.kind {
             _ if status == Status::Err => None,
-            Kind::Plain(Follows::Lines) => Some(Body::default()),
-            Kind::Plain(Follows::Mail) => Some(Body::of_mail()),
+            Kind::Plain(Follows::Mail) if !out.settings.envelope => Some(Body::of_mail()),
+            Kind::Plain(Follows::Lines | Follows::Mail) => Some(Body::default()),
             Kind::Plain(Follows::Nothing) | Kind::Login | Kind::Auth | Kind::Stls => None,
         };
         let stls = pending.kind == Kind::Stls && status == Status::Ok;

@@ -197,7 +197,12 @@ pub(super) struct Mails {
 
 impl Mails {
     /// Begins a transaction. Returns the oldest mail if there are too many.
-    pub(super) fn begin(&mut self, from: Option<Path<'_>>, time: Timestamp) -> Option<Box<Mail>> {
+    pub(super) fn begin(
+        &mut self,
+        from: Option<Path<'_>>,
+        content: Content,
+        time: Timestamp,
+    ) -> Option<Box<Mail>> {
         let id = self.next;
         self.next = self.next.wrapping_add(1);
         if self.untold.capacity() == 0 {
@@ -212,7 +217,7 @@ impl Mails {
             envelope: 0,
             full: false,
             mode: None,
-            content: Content::default(),
+            content,
             lines: Lines::default(),
             ended: false,
             incomplete: false,
@@ -309,10 +314,11 @@ pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>, brief: bool) -> smtp::Ma
         pipelined: mail.pipelined,
         queue_id: told.queue_id,
     };
+    let content = Some(&mail.content).filter(|content| !content.is_unread());
     smtp::Mail {
-        email: Box::new(mail.content.email(brief)),
+        email: content.map(|content| Box::new(content.email(brief))),
         smtp: Box::new(smtp),
-        headline: mail.content.headline(),
+        headline: content.map(Content::headline),
         common,
     }
 }

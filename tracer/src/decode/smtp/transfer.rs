@@ -11,7 +11,7 @@ use super::{
     pending::Kind,
 };
 use crate::{
-    decode::{Input, Out},
+    decode::{Input, Out, mail::Content},
     event::{
         Message, Side, Timestamp,
         smtp::{self, DataObject, PieceFields},
@@ -26,7 +26,8 @@ impl Smtp {
         time: Timestamp,
         out: &mut Out<'_>,
     ) {
-        if let Some(oldest) = self.mails.begin(from, time) {
+        let content = if out.settings.envelope { Content::unread() } else { Content::default() };
+        if let Some(oldest) = self.mails.begin(from, content, time) {
             self.tell_unanswered(&oldest, time, out);
         }
     }
@@ -55,7 +56,9 @@ impl Smtp {
         let line = self.server.waiting.and_then(|_| memchr(b'\n', rest));
         let rest = line.and_then(|at| rest.get(..=at)).unwrap_or(rest);
         let (scanned, ended) = scan.scan(rest, &mut mail.content);
-        mail.lines.push(rest.get(..scanned).unwrap_or_default());
+        if !mail.content.is_unread() {
+            mail.lines.push(rest.get(..scanned).unwrap_or_default());
+        }
         self.client.mode = Mode::Data(scan);
         if ended {
             self.end_content();
@@ -171,7 +174,7 @@ impl Smtp {
             return;
         }
         let smtp = DataObject { data: PieceFields { bytes: bytes as u64 } };
-        let mail = self.mails.current().filter(|_| ended);
+        let mail = self.mails.current().filter(|mail| ended && !mail.content.is_unread());
         let headline = mail.map(|mail| mail.content.headline());
         let data = smtp::Data { smtp, headline };
         out.emit(Side::Client, time, Message::SmtpData(data));

@@ -14,10 +14,22 @@ use crate::event::Side;
 mod framing;
 mod secrets;
 
-const OPEN: Settings =
-    Settings { show_secrets: true, pieces: false, exchanges: false, body: 0, brief: false };
-const CLOSED: Settings =
-    Settings { show_secrets: false, pieces: false, exchanges: false, body: 0, brief: false };
+const OPEN: Settings = Settings {
+    show_secrets: true,
+    pieces: false,
+    exchanges: false,
+    body: 0,
+    brief: false,
+    envelope: false,
+};
+const CLOSED: Settings = Settings {
+    show_secrets: false,
+    pieces: false,
+    exchanges: false,
+    body: 0,
+    brief: false,
+    envelope: false,
+};
 
 /// Runs a dialogue, behind a greeting if it has none.
 fn greeted(
