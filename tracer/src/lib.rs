@@ -6,6 +6,8 @@
 //! is the contract between the last two, and [`pipeline`] joins them all, for
 //! [`read`] and for the worker of [`privileged::live`].
 
+mod append;
+mod block;
 pub mod capture;
 pub mod cli;
 pub mod config;

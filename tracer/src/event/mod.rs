@@ -29,7 +29,7 @@ pub use community::CommunityId;
 pub use label::{Hue, Label};
 pub use measure::{Size, Span};
 pub use text::{Escaped, REDACTED, Text, is_control, is_plain};
-pub(crate) use text::{PLAIN_JSON, is_plain_json, plain_json};
+pub(crate) use text::{LOWER_CASE, NotUtf8};
 
 use crate::capture::{Direction, Vlan};
 

@@ -6,6 +6,8 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
+use crate::block::Block;
+
 /// Bytes from the wire that ought to be text, and may be anything.
 ///
 /// In JSON a string, or `{"base64":"…"}` when the bytes are not UTF-8. In a
@@ -25,57 +27,13 @@ pub fn is_control(character: char) -> bool {
 /// Whether a text is made of printable ASCII characters: then nobody has to look
 /// at them one by one.
 pub fn is_plain(text: &[u8]) -> bool {
-    each_block(text, |byte| matches!(byte, b' '..=b'~'))
+    Block::none(text, Block::unusual)
 }
 
-/// Whether it is, and holds nothing that JSON escapes.
-pub(crate) fn is_plain_json(text: &[u8]) -> bool {
-    each_block(text, |byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\')
-}
-
-/// The text, where it is that.
-pub(crate) fn plain_json(text: &[u8]) -> Option<&str> {
-    #![expect(unsafe_code, reason = "the bytes were looked at, and that twice is much")]
-    // SAFETY: `is_plain_json` found nothing but ASCII.
-    is_plain_json(text).then(|| unsafe { str::from_utf8_unchecked(text) })
-}
-
-/// Name of the newtype that says of a string that it [is](is_plain_json) so.
-pub(crate) const PLAIN_JSON: &str = "PlainJson";
-
-/// Whether all bytes are usual; a space has to be. Looks at blocks of bytes, of
-/// which some come twice, without a branch within a block.
-#[inline]
-fn each_block(text: &[u8], is_usual: impl Fn(u8) -> bool) -> bool {
-    const BLOCK: usize = 16;
-    let usual = |block: &[u8; BLOCK]| {
-        let mut unusual = false;
-        for byte in block {
-            unusual |= !is_usual(*byte);
-        }
-        !unusual
-    };
-    if let Some(last) = text.last_chunk() {
-        let (whole, _) = text.as_chunks();
-        return whole.iter().all(usual) && usual(last);
-    }
-    let ends = match (text.first_chunk(), text.last_chunk()) {
-        (Some(first), Some(last)) => [u64::from_le_bytes(*first), u64::from_le_bytes(*last)],
-        _ => [short(text), u64::from_le_bytes([b' '; 8])],
-    };
-    usual(ends.map(u64::to_le_bytes).as_flattened().try_into().unwrap_or(&[b' '; BLOCK]))
-}
-
-/// The bytes of a text of less than eight in a word: some may come twice, and
-/// spaces may come with them.
-fn short(text: &[u8]) -> u64 {
-    let half = |half: [u8; 4]| u64::from(u32::from_le_bytes(half));
-    if let (Some(first), Some(last)) = (text.first_chunk(), text.last_chunk()) {
-        return half(*first) | half(*last) << 32;
-    }
-    let byte = |at| text.get(at).copied().unwrap_or(b' ');
-    half([byte(0), byte(1), byte(2), b' ']) | half([b' '; 4]) << 32
-}
+/// Name of the newtype that says of a string in ASCII that it is to be written
+/// in lower case: for a serializer that is not human readable, and can do that
+/// while it copies.
+pub(crate) const LOWER_CASE: &str = "LowerCase";
 
 /// A character in a form that nothing obeys: `\xNN`, and `\uNNNN` beyond.
 #[derive(Clone, Copy, Debug)]
@@ -143,14 +101,24 @@ impl From<String> for Text<'_> {
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(text) = plain_json(&self.0) {
-            return serializer.serialize_newtype_struct(PLAIN_JSON, text);
+        // The serializer of the output, which does the same while it copies.
+        if !serializer.is_human_readable() {
+            return serializer.serialize_bytes(&self.0);
         }
-        if let Ok(text) = str::from_utf8(&self.0) {
-            return serializer.serialize_str(text);
+        match str::from_utf8(&self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => NotUtf8(&self.0).serialize(serializer),
         }
+    }
+}
+
+/// What stands in place of text that is none.
+pub(crate) struct NotUtf8<'a>(pub(crate) &'a [u8]);
+
+impl Serialize for NotUtf8<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("base64", &BASE64_STANDARD.encode(&self.0))?;
+        map.serialize_entry("base64", &BASE64_STANDARD.encode(self.0))?;
         map.end()
     }
 }
@@ -198,28 +166,5 @@ impl fmt::Display for Text<'_> {
             }
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_byte_at_each_place_is_looked_at() {
-        for length in 0..=40 {
-            let usual = vec![b'x'; length];
-            assert!(is_plain(&usual) && is_plain_json(&usual), "{length}");
-            for at in 0..length {
-                for byte in 0..=u8::MAX {
-                    let mut text = usual.clone();
-                    text[at] = byte;
-                    let plain = matches!(byte, b' '..=b'~');
-                    assert_eq!(is_plain(&text), plain, "{byte} at {at} of {length}");
-                    let json = plain && !matches!(byte, b'"' | b'\\');
-                    assert_eq!(is_plain_json(&text), json, "{byte} at {at} of {length}");
-                }
-            }
-        }
     }
 }

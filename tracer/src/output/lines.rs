@@ -78,6 +78,8 @@ pub(super) struct Lines {
     look: Look,
     begin: Option<Timestamp>,
     buffer: Vec<u8>,
+    /// What JSON lines have in common.
+    common: json::Common,
     segments: Segments,
     numbers: Numbers,
     error: Option<io::Error>,
@@ -102,6 +104,7 @@ impl Lines {
             begin: None,
             // It is handed on by the line that goes beyond the limit.
             buffer: Vec::with_capacity(BUFFER + BUFFER / 4),
+            common: json::Common::default(),
             segments: Segments::default(),
             numbers,
             error: None,
@@ -177,7 +180,7 @@ impl Lines {
             Format::Text => {
                 text::row(&mut self.buffer, begin, head, body, self.view, &mut self.look)
             }
-            Format::Json => json::line(&mut self.buffer, number, head, body, row),
+            Format::Json => json::line(&mut self.buffer, &mut self.common, number, head, body, row),
         };
         if let Err(error) = written {
             self.buffer.truncate(at);
@@ -199,12 +202,7 @@ impl Lines {
         if self.segments.is_free(event) {
             let format = match self.format {
                 Format::Text => text::info,
-                Format::Json => {
-                    // Before the connection is cloned, so that it is hashed
-                    // once and not for every row.
-                    let _hashed = event.connection.map(Connection::community_id);
-                    json::object
-                }
+                Format::Json => json::members,
             };
             if let Err(error) = self.segments.hold(event, format) {
                 self.error = Some(error);

@@ -3,32 +3,74 @@
 
 use std::{fmt, net::IpAddr};
 
+use crate::append;
+
 /// Decimal digits of the largest number.
 const MAX_DIGITS: usize = 20;
 
+/// All pairs of decimal digits.
+static PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0_u8;
+    while number < 100 {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            pairs[number as usize] = [b'0' + number / 10, b'0' + number % 10];
+        }
+        number += 1;
+    }
+    pairs
+};
+
+/// The last two decimal digits of a number.
+#[inline]
+fn pair(number: u64) -> [u8; 2] {
+    let place = usize::try_from(number % 100).unwrap_or_default();
+    PAIRS.get(place).copied().unwrap_or_default()
+}
+
 /// Appends a number in decimal digits.
+#[inline]
 pub(super) fn decimal(buffer: &mut Vec<u8>, number: u64) {
-    let mut digits = [0; MAX_DIGITS];
+    match number {
+        0..10 => buffer.push(digit(number)),
+        10..100 => append::pieces(buffer, [&pair(number)]),
+        100..1_000 => {
+            let [tens, ones] = pair(number);
+            append::pieces(buffer, [&[digit(number / 100), tens, ones]]);
+        }
+        _ => long_decimal(buffer, number),
+    }
+}
+
+fn long_decimal(buffer: &mut Vec<u8>, number: u64) {
+    let mut digits = [[0; 2]; MAX_DIGITS / 2];
     let mut rest = number;
-    let mut count = 0;
+    let mut places = digits.len();
     for place in digits.iter_mut().rev() {
-        *place = digit(rest % 10);
-        rest /= 10;
-        count += 1;
+        *place = pair(rest);
+        rest /= 100;
+        places -= 1;
         if rest == 0 {
             break;
         }
     }
-    buffer.extend_from_slice(digits.get(MAX_DIGITS - count..).unwrap_or_default());
+    let digits = digits.as_flattened().get(places * 2..).unwrap_or_default();
+    append::few(buffer, digits.strip_prefix(b"0").unwrap_or(digits));
 }
 
 /// The last `N` decimal digits of a number, with zeros in front.
+#[inline]
 pub(super) fn digits<const N: usize>(number: u64) -> [u8; N] {
     let mut digits = [0; N];
     let mut rest = number;
-    for place in digits.iter_mut().rev() {
-        *place = digit(rest % 10);
-        rest /= 10;
+    for place in digits.rchunks_mut(2) {
+        let two = pair(rest);
+        match place {
+            [only] => *only = two[1],
+            _ => place.copy_from_slice(&two),
+        }
+        rest /= 100;
     }
     digits
 }
@@ -47,7 +89,7 @@ pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
                 len += count;
             }
             // Without the point behind the last.
-            buffer.extend_from_slice(text.get(..len - 1).unwrap_or_default());
+            append::few(buffer, text.get(..len - 1).unwrap_or_default());
         }
         IpAddr::V6(address) => display(buffer, &address),
     }
@@ -95,7 +137,7 @@ mod tests {
 
     #[test]
     fn numbers_are_written_as_display_writes_them() {
-        for number in [0, 7, 10, 99, 100, 65_535, 1_000_000_007, u64::MAX] {
+        for number in [0, 7, 10, 99, 100, 999, 1_000, 65_535, 100_000, 1_000_000_007, u64::MAX] {
             assert_eq!(appended(|buffer| decimal(buffer, number)), number.to_string());
         }
         assert_eq!(digits::<6>(42), *b"000042");

@@ -16,7 +16,7 @@ pub(super) struct Held {
     common: Common,
     place: Place,
     is_failure: bool,
-    /// The info column or the JSON object of the message.
+    /// The info column, or the members of the JSON object, of the message.
     pub(super) body: Vec<u8>,
 }
 

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer, ser::SerializeMap as _};
 
-use crate::event::{PLAIN_JSON, Text, plain_json};
+use crate::event::{LOWER_CASE, Text};
 
 /// Header fields in the order in which they were sent. In JSON an object: each
 /// name once, in lower case, with the list of its values.
@@ -98,15 +98,10 @@ struct LowerCase<'a>(&'a str);
 
 impl Serialize for LowerCase<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const USUAL: usize = 32;
-        let mut room = [b' '; USUAL];
-        if let Some(start) = room.get_mut(..self.0.len()) {
-            start.copy_from_slice(self.0.as_bytes());
-        }
-        room.make_ascii_lowercase();
-        match plain_json(&room).and_then(|room| room.get(..self.0.len())) {
-            Some(lower) => serializer.serialize_newtype_struct(PLAIN_JSON, lower),
-            None => serializer.serialize_str(&self.0.to_ascii_lowercase()),
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&self.0.to_ascii_lowercase())
+        } else {
+            serializer.serialize_newtype_struct(LOWER_CASE, self.0)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! JSON lines, with the names of docs/EVENTS.md.
 
+mod connections;
 mod serializer;
 mod string;
 mod time;
@@ -9,13 +10,26 @@ use std::{io, net::IpAddr};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use self::{serializer::Serializer, time::Rfc3339};
+use self::{
+    connections::Connections,
+    serializer::{Part, Serializer},
+    time::{Clock, Rfc3339},
+};
 use super::lines::{Body, Head};
 use crate::{
+    append,
     capture::Direction,
     decode::PROTOCOLS,
     event::{Connection, Endpoint, Message, Outcome, Place, Side, tcp::Row},
+    output::put,
 };
+
+/// What lines have in common with those before them.
+#[derive(Debug, Default)]
+pub(super) struct Common {
+    clock: Clock,
+    connections: Connections,
+}
 
 /// Appends one line. The objects of the event, its connection, its message
 /// and, where a message stands in the row of a segment, the row's are one.
@@ -25,33 +39,34 @@ use crate::{
 /// When something cannot be said in JSON, which is a fault of its type.
 pub(super) fn line(
     buffer: &mut Vec<u8>,
+    common: &mut Common,
     sequence: u64,
     head: &Head<'_>,
     body: Body<'_>,
     row: Option<&Row>,
 ) -> io::Result<()> {
-    let timestamp = Rfc3339(head.time);
+    let timestamp = common.clock.text(head.time);
     let event = EventObject {
         action: head.action,
         sequence,
         duration: head.common.duration,
         outcome: head.common.outcome,
     };
-    write(buffer, &Envelope { timestamp, event })?;
+    Envelope { timestamp, event }.serialize(Serializer::of(buffer, Part::Begin))?;
     if let Some(connection) = head.connection {
-        merge(buffer, |buffer| write(buffer, &ConnectionObjects::new(connection, head)))?;
+        let bytes = [head.common.client_bytes, head.common.server_bytes];
+        // The actions of messages tell who speaks; these do not.
+        let speaker = head.side.filter(|_| matches!(head.place, Place::Note | Place::Row));
+        common.connections.write(buffer, connection, bytes, speaker)?;
     }
-    merge(buffer, |buffer| match body {
-        Body::Message(message) => object(buffer, message),
-        Body::Formatted(object) => {
-            buffer.extend_from_slice(object);
-            Ok(())
-        }
-    })?;
+    match body {
+        Body::Message(message) => members(buffer, message)?,
+        Body::Formatted(members) => buffer.extend_from_slice(members),
+    }
     if let Some(row) = row {
-        merge(buffer, |buffer| write(buffer, row))?;
+        row.serialize(Serializer::of(buffer, Part::Members))?;
     }
-    buffer.push(b'\n');
+    append::pieces(buffer, [b"}\n"]);
     Ok(())
 }
 
@@ -62,35 +77,13 @@ pub(super) const fn number_at(head: &Head<'_>) -> usize {
     BEFORE.len() + head.action.len()
 }
 
-/// Appends the object of a message.
+/// Appends the members of a message's object, each behind a comma.
 ///
 /// # Errors
 ///
 /// As for [`line()`].
-pub(super) fn object(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()> {
-    write(buffer, message)
-}
-
-fn write(buffer: &mut Vec<u8>, value: &impl Serialize) -> io::Result<()> {
-    Ok(value.serialize(Serializer::<false>(buffer))?)
-}
-
-/// Makes one object of the object that ends the buffer and of the one that
-/// `write` appends.
-fn merge(
-    buffer: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
-) -> io::Result<()> {
-    buffer.pop_if(|last| *last == b'}');
-    let at = buffer.len();
-    write(buffer)?;
-    if buffer.get(at..) == Some(b"{}") {
-        buffer.truncate(at);
-        buffer.push(b'}');
-    } else if let Some(brace) = buffer.get_mut(at) {
-        *brace = b',';
-    }
-    Ok(())
+pub(super) fn members(buffer: &mut Vec<u8>, message: &Message<'_>) -> io::Result<()> {
+    Ok(message.serialize(Serializer::of(buffer, Part::Members))?)
 }
 
 /// What every event has.
@@ -190,12 +183,25 @@ struct InnerObject {
 #[schemars(rename = "End")]
 struct EndObject {
     /// Address.
-    ip: IpAddr,
+    ip: Address,
     /// TCP port.
     port: u16,
     /// Bytes that it sent on the connection, by sequence numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+}
+
+/// An address as text.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+struct Address(IpAddr);
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut text = Vec::new();
+        put::address(&mut text, self.0);
+        serializer.serialize_bytes(&text)
+    }
 }
 
 /// The object `observer`.
@@ -223,11 +229,12 @@ struct InterfaceObject<'a> {
 }
 
 impl<'a> ConnectionObjects<'a> {
-    fn new(connection: &'a Connection, head: &Head<'_>) -> Self {
-        let end = |end: &Endpoint, bytes| EndObject { ip: end.ip, port: end.port, bytes };
-        // The actions of messages tell who speaks; these do not.
-        let speaker = head.side.filter(|_| matches!(head.place, Place::Note | Place::Row));
+    /// All that is to be said of a connection, with bytes of the client and the
+    /// server, and who speaks.
+    fn new(connection: &'a Connection, bytes: [Option<u64>; 2], speaker: Option<Side>) -> Self {
+        let end = |end: &Endpoint, bytes| EndObject { ip: Address(end.ip), port: end.port, bytes };
         let speaking = |side: Side| end(connection.end(side), None);
+        let [client_bytes, server_bytes] = bytes;
         let vlan = |id| VlanObject { id };
         Self {
             network: NetworkObject {
@@ -247,8 +254,8 @@ impl<'a> ConnectionObjects<'a> {
                 vlan: connection.vlan.outer.map(vlan),
                 inner: connection.vlan.inner.map(|id| InnerObject { vlan: vlan(id) }),
             },
-            client: end(&connection.client, head.common.client_bytes),
-            server: end(&connection.server, head.common.server_bytes),
+            client: end(&connection.client, client_bytes),
+            server: end(&connection.server, server_bytes),
             source: speaker.map(speaking),
             destination: speaker.map(Side::other).map(speaking),
             observer: (!connection.interface.is_empty()).then(|| ObserverObject {

@@ -1,6 +1,7 @@
 //! Compact JSON out of what the events' types derive. It differs from
 //! `serde_json` in what the rate of events makes worth it: names of fields are
-//! known to hold nothing to escape, and strings are looked at in blocks.
+//! known to hold nothing to escape, strings are looked at in blocks while they
+//! are copied, and text need not be known to be UTF-8 before.
 
 use std::fmt;
 
@@ -13,7 +14,7 @@ use serde::{
 };
 
 use super::string;
-use crate::{event::PLAIN_JSON, output::put};
+use crate::{append, event::LOWER_CASE, output::put};
 
 /// What cannot be said: a fault of the type, not of the value.
 #[derive(Debug, thiserror::Error)]
@@ -38,60 +39,98 @@ impl From<Error> for std::io::Error {
     }
 }
 
-/// Appends to a buffer. `PLAIN`: strings are known to hold nothing to escape.
-pub(super) struct Serializer<'a, const PLAIN: bool = false>(pub(super) &'a mut Vec<u8>);
+/// Which part of an object is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// Its brace and its members: others will follow.
+    Begin,
+    /// Its members, behind others, and no brace.
+    Members,
+}
+
+/// Appends a value to a buffer.
+///
+/// It is [not human readable](ser::Serializer::is_human_readable): so types know
+/// that it takes text as bytes, and strings in a newtype named [`LOWER_CASE`].
+pub(super) struct Serializer<'a> {
+    buffer: &'a mut Vec<u8>,
+    part: Part,
+    is_lower_case: bool,
+}
+
+impl<'a> Serializer<'a> {
+    /// For a value by itself.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "so that it is known what the value is part of")]
+    pub(super) const fn new(buffer: &'a mut Vec<u8>) -> Self {
+        Self::of(buffer, Part::Whole)
+    }
+
+    /// For a part of an object.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    pub(super) const fn of(buffer: &'a mut Vec<u8>, part: Part) -> Self {
+        Self { buffer, part, is_lower_case: false }
+    }
+}
 
 /// An array or an object that is being written.
 pub(super) struct Compound<'a> {
     buffer: &'a mut Vec<u8>,
-    is_empty: bool,
-    end: u8,
+    /// What stands before the next member: that which begins it, or a comma.
+    before: u8,
+    /// What ends it.
+    end: Option<u8>,
 }
 
 impl<'a> Compound<'a> {
-    fn begin(buffer: &'a mut Vec<u8>, begin: u8, end: u8) -> Self {
-        buffer.push(begin);
-        Self { buffer, is_empty: true, end }
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "so that it is known what begins it")]
+    const fn array(buffer: &'a mut Vec<u8>) -> Self {
+        Self { buffer, before: b'[', end: Some(b']') }
     }
 
-    fn array(buffer: &'a mut Vec<u8>) -> Self {
-        Self::begin(buffer, b'[', b']')
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
+    fn object(buffer: &'a mut Vec<u8>, part: Part) -> Self {
+        let before = if part == Part::Members { b',' } else { b'{' };
+        Self { buffer, before, end: (part == Part::Whole).then_some(b'}') }
     }
 
-    fn object(buffer: &'a mut Vec<u8>) -> Self {
-        Self::begin(buffer, b'{', b'}')
-    }
-
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
     fn element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        if !std::mem::take(&mut self.is_empty) {
-            self.buffer.push(b',');
-        }
-        value.serialize(Serializer::<false>(self.buffer))
+        self.buffer.push(std::mem::replace(&mut self.before, b','));
+        value.serialize(Serializer::new(self.buffer))
     }
 
     /// Inlined, so that the name's length is known where it is copied.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "measured: a third of what a field takes")]
     fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
-        if !std::mem::take(&mut self.is_empty) {
-            self.buffer.push(b',');
-        }
-        self.buffer.push(b'"');
-        self.buffer.extend_from_slice(name.as_bytes());
-        self.buffer.extend_from_slice(b"\":");
-        value.serialize(Serializer::<false>(self.buffer))
+        let before = std::mem::replace(&mut self.before, b',');
+        append::pieces(self.buffer, [&[before, b'"'], name.as_bytes(), b"\":"]);
+        value.serialize(Serializer::new(self.buffer))
     }
 
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "as above")]
     fn close(self) {
-        self.buffer.push(self.end);
+        if self.before != b',' {
+            self.buffer.push(self.before);
+        }
+        self.buffer.extend(self.end);
     }
 }
 
 /// Numbers without a sign.
 macro_rules! unsigned {
     ($($method:ident: $number:ty,)+) => {
-        $(fn $method(self, number: $number) -> Result<(), Error> {
-            put::decimal(self.0, number.into());
+        $(#[inline]
+        fn $method(self, number: $number) -> Result<(), Error> {
+            put::decimal(self.buffer, number.into());
             Ok(())
         })+
     };
@@ -100,11 +139,12 @@ macro_rules! unsigned {
 /// Numbers with a sign.
 macro_rules! signed {
     ($($method:ident: $number:ty,)+) => {
-        $(fn $method(self, number: $number) -> Result<(), Error> {
+        $(#[inline]
+        fn $method(self, number: $number) -> Result<(), Error> {
             if number < 0 {
-                self.0.push(b'-');
+                self.buffer.push(b'-');
             }
-            put::decimal(self.0, number.unsigned_abs().into());
+            put::decimal(self.buffer, number.unsigned_abs().into());
             Ok(())
         })+
     };
@@ -119,7 +159,7 @@ macro_rules! unsupported {
     };
 }
 
-impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
+impl<'a> ser::Serializer for Serializer<'a> {
     type Ok = ();
     type Error = Error;
     type SerializeSeq = Compound<'a>;
@@ -147,11 +187,10 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
     unsupported! {
         serialize_f32(f32): "fractions",
         serialize_f64(f64): "fractions",
-        serialize_bytes(&[u8]): "bytes",
     }
 
     fn serialize_bool(self, value: bool) -> Result<(), Error> {
-        self.0.extend_from_slice(if value { b"true" } else { b"false" });
+        self.buffer.extend_from_slice(if value { b"true" } else { b"false" });
         Ok(())
     }
 
@@ -159,18 +198,30 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
         self.serialize_str(value.encode_utf8(&mut [0; 4]))
     }
 
+    #[inline]
     fn serialize_str(self, text: &str) -> Result<(), Error> {
-        if PLAIN {
-            string::plain(self.0, text);
+        if self.is_lower_case {
+            string::lower_case(self.buffer, text);
         } else {
-            string::write(self.0, text);
+            string::write(self.buffer, text);
         }
         Ok(())
     }
 
-    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Error> {
-        string::write(self.0, &value.to_string());
+    /// Text, which is in Base64 where it is not UTF-8.
+    #[inline]
+    fn serialize_bytes(self, text: &[u8]) -> Result<(), Error> {
+        string::text(self.buffer, text);
         Ok(())
+    }
+
+    fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<(), Error> {
+        string::write(self.buffer, &value.to_string());
+        Ok(())
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
     }
 
     fn serialize_none(self) -> Result<(), Error> {
@@ -182,7 +233,7 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
     }
 
     fn serialize_unit(self) -> Result<(), Error> {
-        self.0.extend_from_slice(b"null");
+        self.buffer.extend_from_slice(b"null");
         Ok(())
     }
 
@@ -204,11 +255,8 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
         name: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        if name == PLAIN_JSON {
-            value.serialize(Serializer::<true>(self.0))
-        } else {
-            value.serialize(Serializer::<false>(self.0))
-        }
+        let is_lower_case = name == LOWER_CASE;
+        value.serialize(Serializer { is_lower_case, ..self })
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
@@ -218,22 +266,22 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), Error> {
-        let mut object = Compound::object(self.0);
+        let mut object = Compound::object(self.buffer, Part::Whole);
         object.field(variant, value)?;
         object.close();
         Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Compound<'a>, Error> {
-        Ok(Compound::array(self.0))
+        Ok(Compound::array(self.buffer))
     }
 
     fn serialize_tuple(self, _: usize) -> Result<Compound<'a>, Error> {
-        Ok(Compound::array(self.0))
+        Ok(Compound::array(self.buffer))
     }
 
     fn serialize_tuple_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Error> {
-        Ok(Compound::array(self.0))
+        Ok(Compound::array(self.buffer))
     }
 
     fn serialize_tuple_variant(
@@ -247,11 +295,11 @@ impl<'a, const PLAIN: bool> ser::Serializer for Serializer<'a, PLAIN> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Compound<'a>, Error> {
-        Ok(Compound::object(self.0))
+        Ok(Compound::object(self.buffer, self.part))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Compound<'a>, Error> {
-        Ok(Compound::object(self.0))
+        Ok(Compound::object(self.buffer, self.part))
     }
 
     fn serialize_struct_variant(
@@ -322,7 +370,7 @@ impl SerializeMap for Compound<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.buffer.push(b':');
-        value.serialize(Serializer::<false>(self.buffer))
+        value.serialize(Serializer::new(self.buffer))
     }
 
     fn end(self) -> Result<(), Error> {
@@ -335,9 +383,11 @@ impl SerializeMap for Compound<'_> {
 mod tests {
     use std::collections::BTreeMap;
 
+    use httparse::Header;
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::event::{Text, http::Headers};
 
     #[derive(Serialize)]
     enum Kind {
@@ -360,12 +410,13 @@ mod tests {
         newtype: Newtype,
         map: BTreeMap<String, Vec<()>>,
         empty: BTreeMap<String, u8>,
-        address: std::net::IpAddr,
+        sent: Vec<Text<'static>>,
+        fields: Headers<'static>,
     }
 
     fn written(value: &impl Serialize) -> String {
         let mut buffer = Vec::new();
-        value.serialize(Serializer::<false>(&mut buffer)).unwrap();
+        value.serialize(Serializer::new(&mut buffer)).unwrap();
         String::from_utf8(buffer).unwrap()
     }
 
@@ -382,7 +433,15 @@ mod tests {
             newtype: Newtype(-1),
             map: BTreeMap::from([(String::from("a\"b"), vec![(), ()]), (String::new(), vec![])]),
             empty: BTreeMap::new(),
-            address: "2001:db8::1".parse().unwrap(),
+            sent: [&b"plain"[..], b"a \"b\" \\c", "\"\u{e9}\"".as_bytes(), b"\"\xff\"", b""]
+                .map(Text::from)
+                .to_vec(),
+            fields: Headers(&[
+                Header { name: "Content-Type", value: b"text/html" },
+                Header { name: "X-A-Long-Name-Of-A-Field", value: b"\"\\\"" },
+                Header { name: "Via", value: b"\x80" },
+                Header { name: "CONTENT-TYPE", value: b"" },
+            ]),
         };
         assert_eq!(written(&all), serde_json::to_string(&all).unwrap());
         let value = json!({"a": [1, {"b": null}, [], {}], "c": "d"});
@@ -391,7 +450,7 @@ mod tests {
 
     #[test]
     fn what_no_event_has_is_refused() {
-        assert!(1.5_f64.serialize(Serializer::<false>(&mut Vec::new())).is_err());
-        assert!(Value::from(1.5).serialize(Serializer::<false>(&mut Vec::new())).is_err());
+        assert!(1.5_f64.serialize(Serializer::new(&mut Vec::new())).is_err());
+        assert!(Value::from(1.5).serialize(Serializer::new(&mut Vec::new())).is_err());
     }
 }

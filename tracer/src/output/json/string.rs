@@ -1,30 +1,78 @@
 //! JSON strings in which a terminal finds nothing to obey: besides what JSON must
 //! escape, all of [`is_control`] is.
 
+use serde::Serialize as _;
+
+use super::serializer::Serializer;
 use crate::{
-    event::{is_control, is_plain_json},
+    append,
+    block::Block,
+    event::{NotUtf8, is_control},
     output::may_control_at,
 };
 
 /// Appends a string in its quotation marks.
+#[inline]
 pub(super) fn write(buffer: &mut Vec<u8>, text: &str) {
-    if is_plain_json(text.as_bytes()) {
-        return plain(buffer, text);
+    self::text(buffer, text.as_bytes());
+}
+
+/// Appends a string that has no lower case in any language but English in its
+/// quotation marks, in lower case.
+#[inline]
+pub(super) fn lower_case(buffer: &mut Vec<u8>, text: &str) {
+    if !append::quoted_unless(buffer, text.as_bytes(), Block::lower, Block::unusual_in_json) {
+        write(buffer, &text.to_ascii_lowercase());
     }
+}
+
+/// Appends text in its quotation marks, or the object that bytes are which are
+/// no text.
+#[inline]
+pub(super) fn text(buffer: &mut Vec<u8>, text: &[u8]) {
+    if !append::quoted_unless(buffer, text, |block| block, Block::unusual_in_json) {
+        unusual(buffer, text);
+    }
+}
+
+/// Appends text with something in it that makes more or less than its bytes.
+#[inline(never)]
+fn unusual(buffer: &mut Vec<u8>, text: &[u8]) {
+    let at = buffer.len();
+    buffer.reserve(text.len() + text.len() / 4 + 2);
     buffer.push(b'"');
-    escaped(buffer, text);
+    let mut rest = text;
+    while let Some(place) = rest.iter().position(|byte| !is_plain(*byte)) {
+        let (plain, behind) = rest.split_at_checked(place).unwrap_or((rest, &[]));
+        append::few(buffer, plain);
+        let Some((byte @ (b'"' | b'\\'), behind)) = behind.split_first() else {
+            // All before it is ASCII.
+            let Ok(text) = str::from_utf8(behind) else {
+                buffer.truncate(at);
+                return base64(buffer, text);
+            };
+            escaped(buffer, text);
+            rest = &[];
+            break;
+        };
+        buffer.extend_from_slice(&[b'\\', *byte]);
+        rest = behind;
+    }
+    append::few(buffer, rest);
     buffer.push(b'"');
 }
 
-/// Appends a string that [is plain](is_plain_json) in its quotation marks.
-pub(super) fn plain(buffer: &mut Vec<u8>, text: &str) {
-    buffer.reserve(text.len() + 2);
-    buffer.push(b'"');
-    buffer.extend_from_slice(text.as_bytes());
-    buffer.push(b'"');
+const fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
-/// Appends text that something in it makes more than its bytes.
+/// Appends the object that bytes are which are no text.
+fn base64(buffer: &mut Vec<u8>, bytes: &[u8]) {
+    // It has one member, a string, and nothing that could not be said.
+    let _ = NotUtf8(bytes).serialize(Serializer::new(buffer));
+}
+
+/// Appends text of which any character may have to be escaped.
 fn escaped(buffer: &mut Vec<u8>, text: &str) {
     let mut controls = may_control_at(text.as_bytes()).peekable();
     let mut written = 0;

@@ -7,13 +7,45 @@ use serde::Serialize;
 
 use crate::{event::Timestamp, output::put::digits};
 
-/// A time as RFC 3339 has it, in UTC and with nanoseconds.
-#[derive(Clone, Copy)]
-pub(super) struct Rfc3339(pub(super) Timestamp);
+/// A time as RFC 3339 has it, in UTC and with nanoseconds:
+/// `2026-11-23T11:04:52.657349926Z`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rfc3339([u8; 30]);
+
+/// Writes times: most have the second of the one before.
+#[derive(Debug)]
+pub(super) struct Clock {
+    second: u64,
+    text: [u8; 30],
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self { second: 0, text: *b"1970-01-01T00:00:00.000000000Z" }
+    }
+}
+
+impl Clock {
+    /// A time.
+    pub(super) fn text(&mut self, time: Timestamp) -> Rfc3339 {
+        const SECOND: u64 = 1_000_000_000;
+        let (second, nanoseconds) = (time.0 / SECOND, time.0 % SECOND);
+        if second != self.second {
+            self.second = second;
+            self.text = text(second);
+        }
+        let digits = digits::<9>(nanoseconds);
+        if let Some(place) = self.text.last_chunk_mut::<10>() {
+            let [n0, n1, n2, n3, n4, n5, n6, n7, n8] = digits;
+            *place = [n0, n1, n2, n3, n4, n5, n6, n7, n8, b'Z'];
+        }
+        Rfc3339(self.text)
+    }
+}
 
 impl Serialize for Rfc3339 {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(str::from_utf8(&self.text()).unwrap_or_default())
+        serializer.serialize_bytes(&self.0)
     }
 }
 
@@ -32,23 +64,19 @@ impl JsonSchema for Rfc3339 {
     }
 }
 
-impl Rfc3339 {
-    /// `2026-11-23T11:04:52.657349926Z`.
-    fn text(self) -> [u8; 30] {
-        const DAY: u64 = 86_400;
-        let Timestamp(nanoseconds) = self.0;
-        let seconds = nanoseconds / 1_000_000_000;
-        let (year, month, day) = date(seconds / DAY);
-        let [y0, y1, y2, y3] = digits(year);
-        let [[m0, m1], [d0, d1]] = [month, day].map(digits);
-        let [[h0, h1], [i0, i1], [s0, s1]] =
-            [seconds % DAY / 3600, seconds % 3600 / 60, seconds % 60].map(digits);
-        let [n0, n1, n2, n3, n4, n5, n6, n7, n8] = digits(nanoseconds);
-        [
-            y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1,
-            b'.', n0, n1, n2, n3, n4, n5, n6, n7, n8, b'Z',
-        ]
-    }
+/// A time without a fraction.
+fn text(seconds: u64) -> [u8; 30] {
+    const DAY: u64 = 86_400;
+    let (year, month, day) = date(seconds / DAY);
+    let [y0, y1, y2, y3] = digits(year);
+    let [[m0, m1], [d0, d1]] = [month, day].map(digits);
+    let [[h0, h1], [i0, i1], [s0, s1]] =
+        [seconds % DAY / 3600, seconds % 3600 / 60, seconds % 60].map(digits);
+    let [n0, n1, n2, n3, n4, n5, n6, n7, n8] = [b'0'; 9];
+    [
+        y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.',
+        n0, n1, n2, n3, n4, n5, n6, n7, n8, b'Z',
+    ]
 }
 
 /// Year, month and day of the Gregorian calendar, `days` after 1970-01-01.
@@ -76,12 +104,13 @@ const fn date(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
 
-    fn written(time: Timestamp) -> String {
-        String::from_utf8(Rfc3339(time).text().to_vec()).unwrap()
+    fn written(clock: &mut Clock, time: Timestamp) -> String {
+        String::from_utf8(clock.text(time).0.to_vec()).unwrap()
     }
 
     #[test]
     fn times_are_written_as_rfc_3339_has_them() {
+        let mut clock = Clock::default();
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00"),
             (951_782_399, "2000-02-28T23:59:59"),
@@ -92,10 +121,12 @@ mod tests {
             (1_735_689_599, "2024-12-31T23:59:59"),
             (4_107_542_400, "2100-03-01T00:00:00"),
         ] {
-            let time = Timestamp(seconds * 1_000_000_000 + 7_000);
-            assert_eq!(written(time), format!("{text}.000007000Z"));
+            for (nanoseconds, digits) in [(7_000, "000007000"), (123_456_789, "123456789")] {
+                let time = Timestamp(seconds * 1_000_000_000 + nanoseconds);
+                assert_eq!(written(&mut clock, time), format!("{text}.{digits}Z"));
+            }
         }
-        assert_eq!(written(Timestamp(u64::MAX)), "2554-07-21T23:34:33.709551615Z");
+        assert_eq!(written(&mut clock, Timestamp(u64::MAX)), "2554-07-21T23:34:33.709551615Z");
     }
 
     #[test]
