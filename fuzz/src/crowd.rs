@@ -18,8 +18,6 @@ const FLOWS: u16 = 2_000;
 /// Bytes that a connection may hold while nothing is said on it: all of it, its
 /// places in the table and the index as well.
 const IDLE: usize = 1_024;
-/// The same of IMAP in IDLE where exchanges are told of: a command waits.
-const IDLE_EXCHANGE: usize = 1_088;
 /// The same of one that ended, as long as late segments are waited for.
 const ENDED: usize = 448;
 /// Nanoseconds after which nothing is waited for any more.
@@ -173,8 +171,7 @@ fn an_idle_connection_holds_a_kibibyte_at_most() {
             let each = usize::try_from(grown).expect("growth") / usize::from(FLOWS);
             let told = crowd.table.counters();
             assert_eq!(told.open, u64::from(FLOWS), "{dialogue:?}");
-            let limit = if dialogue.0 == "imap" && exchanges { IDLE_EXCHANGE } else { IDLE };
-            assert!(each <= limit, "{}: {each} bytes, exchanges: {exchanges}", dialogue.0);
+            assert!(each <= IDLE, "{}: {each} bytes, exchanges: {exchanges}", dialogue.0);
             let told = usize::try_from(told.memory).expect("memory") / usize::from(FLOWS);
             assert!(
                 each.abs_diff(told) <= each / 8,

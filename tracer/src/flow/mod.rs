@@ -8,6 +8,7 @@
 
 mod analysis;
 mod buffer;
+mod calls;
 mod connection;
 mod dialogue;
 mod ending;

@@ -65,7 +65,6 @@ pub(super) struct Exchange {
     truncated: bool,
     /// It is about authentication.
     auth: bool,
-    mechanism: Option<&'static str>,
     /// What a command that waits does not have.
     more: Option<Box<More>>,
 }
@@ -73,6 +72,7 @@ pub(super) struct Exchange {
 /// What most exchanges have in the end.
 #[derive(Debug, Default)]
 struct More {
+    mechanism: Option<&'static str>,
     literals: Vec<u64>,
     untagged: Vec<(Cow<'static, str>, u64)>,
 }
@@ -160,6 +160,7 @@ impl Exchange {
         let (texts, cut) = Texts::new([tag, name, mailbox, arguments, user], KEPT_LIMIT);
         let sizes = command.literal.bytes;
         let literals = sizes.get(..sizes.len().min(LITERALS_LIMIT)).unwrap_or_default();
+        let mechanism = command.auth.as_ref().and_then(|auth| auth.mechanism);
         Self {
             started,
             bytes,
@@ -167,9 +168,9 @@ impl Exchange {
             uid: fields.uid,
             truncated: cut || literals.len() < sizes.len(),
             auth: command.auth.is_some(),
-            mechanism: command.auth.as_ref().and_then(|auth| auth.mechanism),
-            more: (!literals.is_empty())
-                .then(|| Box::new(More { literals: literals.to_vec(), ..More::default() })),
+            more: (!literals.is_empty() || mechanism.is_some()).then(|| {
+                Box::new(More { mechanism, literals: literals.to_vec(), ..More::default() })
+            }),
         }
     }
 
@@ -245,8 +246,9 @@ impl Exchange {
             truncated: self.truncated,
         };
         let user = || self.texts.of(Kept::User);
-        let auth = self.auth.then(|| imap::Auth { mechanism: self.mechanism, user: user() });
         let more = self.more.as_deref();
+        let mechanism = more.and_then(|more| more.mechanism);
+        let auth = self.auth.then(|| imap::Auth { mechanism, user: user() });
         Message::ImapExchange(imap::Exchange {
             imap: imap::ExchangeObject {
                 command: Some(command),
