@@ -36,6 +36,9 @@ pub(super) fn find<'a>(text: &'a [u8], secret: &'a [u8]) -> impl Iterator<Item =
 
 /// `text` with every quote of the secret replaced.
 pub(super) fn redacted<'a>(text: Cow<'a, [u8]>, secret: &[u8]) -> Cow<'a, [u8]> {
+    if secret.is_empty() {
+        return text;
+    }
     let mut shown = Vec::new();
     let mut copied = 0;
     for quoted in find(&text, secret) {

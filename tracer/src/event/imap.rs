@@ -215,7 +215,8 @@ pub fn email(email: Email<'_>) -> Option<Box<Email<'_>>> {
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Request: {}", self.line)
+        formatter.write_str("Request: ")?;
+        self.line.fmt(formatter)
     }
 }
 
@@ -223,7 +224,8 @@ impl Describe for Command<'_> {}
 
 impl fmt::Display for Response<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Response: {}", self.line)
+        formatter.write_str("Response: ")?;
+        self.line.fmt(formatter)
     }
 }
 

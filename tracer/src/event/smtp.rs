@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{
     Common, Describe, Outcome, Place, Size, Span, Text,
     email::{Email, Headline},
+    is_plain,
 };
 
 /// `smtp-command`: one line of the client that is no part of a mail.
@@ -96,8 +97,14 @@ pub struct ReplyLines<'a>(pub Cow<'a, [u8]>);
 impl ReplyLines<'_> {
     /// Code, if it has one, and text of each line.
     pub fn iter(&self) -> impl Iterator<Item = (Option<&[u8]>, &[u8])> {
-        let raw = self.0.strip_suffix(b"\n").unwrap_or(&self.0);
-        raw.split(|byte| *byte == b'\n').map(|line| {
+        let mut rest = Some(self.0.strip_suffix(b"\n").unwrap_or(&self.0));
+        let lines = std::iter::from_fn(move || {
+            let all = rest.take()?;
+            let Some(end) = memchr::memchr(b'\n', all) else { return Some(all) };
+            rest = all.get(end + 1..);
+            all.get(..end)
+        });
+        lines.map(|line| {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             match line.split_at_checked(3) {
                 Some((code, rest)) if code.iter().all(u8::is_ascii_digit) => match rest {
@@ -255,24 +262,33 @@ pub enum DataMode {
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "C: {}", self.line)
+        formatter.write_str("C: ")?;
+        self.line.fmt(formatter)
     }
 }
 
 impl fmt::Display for Reply<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("S: ")?;
+        let raw = &self.smtp.reply.lines.0;
+        if let Some(line) = raw.strip_suffix(b"\r\n")
+            && matches!(line, [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b' ', _, ..])
+            && is_plain(line)
+        {
+            // One line, as most have.
+            return Text::from(line).fmt(formatter);
+        }
         for (number, (code, text)) in self.smtp.reply.lines.iter().enumerate() {
             if number > 0 {
                 formatter.write_str(" | ")?;
             }
             if let Some(code) = code {
-                write!(formatter, "{}", Text::from(code))?;
+                Text::from(code).fmt(formatter)?;
                 if !text.is_empty() {
                     formatter.write_str(" ")?;
                 }
             }
-            write!(formatter, "{}", Text::from(text))?;
+            Text::from(text).fmt(formatter)?;
         }
         Ok(())
     }

@@ -81,7 +81,8 @@ impl Imap {
                 Piece::Line(text, ending) => {
                     let is_sasl = matches!(self.expect, Expect::Sasl);
                     let line = (text, ending, is_sasl);
-                    let ending = self.odd_line(Side::Client, line, input.time, out);
+                    let usual = memchr::memchr2(b'\r', 0, text).is_none();
+                    let ending = self.odd_line(Side::Client, line, usual, input.time, out);
                     if self.client.message.begun() {
                         self.client.message.line(text, started, input.time);
                         self.client_line_ended(ending, input.time, out);

@@ -83,11 +83,13 @@ impl LiteralLimit {
 
 impl Imap {
     /// Looks at a whole line, of which the caller goes on with the ending that
-    /// is returned. `text`: braces at its end are only braces.
+    /// is returned. `text`: braces at its end are only braces; `usual`: there is
+    /// neither CR nor NUL in it.
     pub(super) fn odd_line(
         &mut self,
         side: Side,
         (line, ending, text): (&[u8], Ending, bool),
+        usual: bool,
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> Ending {
@@ -101,8 +103,10 @@ impl Imap {
             }
         };
         once(&mut stream.told.bare_lf, stream.lines.bare, "bare-lf");
-        once(&mut stream.told.bare_cr, memchr(b'\r', line).is_some(), "bare-cr");
-        once(&mut stream.told.nul, memchr(0, line).is_some(), "nul");
+        if !usual {
+            once(&mut stream.told.bare_cr, memchr(b'\r', line).is_some(), "bare-cr");
+            once(&mut stream.told.nul, memchr(0, line).is_some(), "nul");
+        }
         if ending != Ending::Malformed {
             return ending;
         }

@@ -62,19 +62,15 @@ const PACKED: [u128; NAMES.len()] = {
     packed
 };
 
-/// Where data names its mailbox: how many values stand before it.
-const MAILBOX_AT: &[(&str, usize)] = &[
-    ("LIST", 2),
-    ("LSUB", 2),
-    ("XLIST", 2),
-    ("STATUS", 0),
-    ("QUOTAROOT", 0),
-    ("ACL", 0),
-    ("LISTRIGHTS", 0),
-    ("MYRIGHTS", 0),
-    ("METADATA", 0),
-    ("ANNOTATION", 0),
-];
+/// Where data of a name tells its mailbox: how many values stand before it.
+const fn mailbox_at(name: &[u8]) -> Option<usize> {
+    match name {
+        b"LIST" | b"LSUB" | b"XLIST" => Some(2),
+        b"STATUS" | b"QUOTAROOT" | b"ACL" | b"LISTRIGHTS" | b"MYRIGHTS" | b"METADATA"
+        | b"ANNOTATION" => Some(0),
+        _ => None,
+    }
+}
 
 /// The name of untagged data, or the status of an untagged response, as this
 /// decoder writes it.
@@ -148,6 +144,19 @@ fn word(line: &[u8], at: usize) -> &[u8] {
     rest.get(..end).unwrap_or_default()
 }
 
+/// The number that a text begins with, if a space follows, and its digits.
+fn leading_number(text: &[u8]) -> Option<(u64, usize)> {
+    let mut number = 0u64;
+    for (length, byte) in text.iter().enumerate() {
+        if *byte == b' ' {
+            return Some((number, length));
+        }
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number = number.checked_mul(10)?.checked_add(digit)?;
+    }
+    None
+}
+
 impl<'a> Line<'a> {
     /// Reads a line. Where the step was lost (`strict`), only what a server
     /// can be expected to say is taken for a response.
@@ -189,16 +198,18 @@ impl<'a> Line<'a> {
     fn untagged(line: &'a [u8], strict: bool) -> Option<Self> {
         let tag = line.get(..1)?;
         let mut at = 2;
-        let mut first = word(line, at);
-        if let Some(status) = status(first) {
+        let mut number = None;
+        if line.get(at).is_some_and(u8::is_ascii_digit) {
+            let (read, length) = leading_number(line.get(at..)?)?;
+            number = Some(read);
+            at += length + 1;
+        }
+        let first = word(line, at);
+        if number.is_none()
+            && let Some(status) = status(first)
+        {
             let line = Self::status_line(line, tag, Some(status), at + first.len());
             return Some(Self { kind: Kind::Untagged, ..line });
-        }
-        let mut number = None;
-        if first.first().is_some_and(u8::is_ascii_digit) {
-            number = Some(str::from_utf8(first).ok()?.parse().ok()?);
-            at += first.len() + 1;
-            first = word(line, at);
         }
         let known = data(first);
         if first.is_empty() || (strict && known.is_none()) {
@@ -228,8 +239,7 @@ impl<'a> Line<'a> {
             correlator.find(|value| is_atom(value, b"MAILBOX"))?;
             correlator.next()?
         } else {
-            let (_, at) = MAILBOX_AT.iter().find(|(known, _)| *name.0 == *known.as_bytes())?;
-            values.nth(*at)?
+            values.nth(mailbox_at(&name.0)?)?
         };
         // A mailbox may be called NIL.
         let name = value.string()?;

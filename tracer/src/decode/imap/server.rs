@@ -19,6 +19,15 @@ use crate::{
     event::{Message, Side, Text, Timestamp, imap},
 };
 
+/// A response, and what was seen when it was read.
+struct Read<'a> {
+    /// Its first line, taken apart.
+    line: Line<'a>,
+    parts: Parts<'a>,
+    /// There may be URLs in it that hold a secret.
+    urls: bool,
+}
+
 impl Imap {
     /// Takes what the server sent.
     pub(super) fn server_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
@@ -41,22 +50,23 @@ impl Imap {
                 Piece::Passed => {}
                 Piece::Line(text, ending) => {
                     let begun = self.server.message.begun();
-                    let line = Line::parse(text, !self.server.synced).filter(|_| !begun);
+                    let strict = !self.server.synced;
+                    let line = if begun { None } else { Line::parse(text, strict) };
                     let is_text = line.as_ref().is_some_and(|line| line.ends_in_text(text));
-                    let known = line.is_some();
+                    let usual = memchr::memchr3(b'\r', 0, b';', text).is_none();
                     let read = (text, ending, is_text);
-                    let ending = self.odd_line(Side::Server, read, input.time, out);
-                    if begun {
-                        self.server.message.line(text, input.time, input.time);
-                        client_goes_on = self.server_line_ended(text, ending, input.time, out);
-                    } else if !known {
-                        self.hide_server_line(text, taken, input.time, out);
-                    } else if ending == Ending::Plain || is_text {
-                        let length = std::mem::take(&mut self.server.message.length);
-                        client_goes_on = self.response(Parts::line(text), length, input.time, out);
-                    } else {
-                        self.server.message.line(text, input.time, input.time);
-                        client_goes_on = self.server_line_ended(text, ending, input.time, out);
+                    let ending = self.odd_line(Side::Server, read, usual, input.time, out);
+                    match line {
+                        Some(line) if ending == Ending::Plain || is_text => {
+                            let length = std::mem::take(&mut self.server.message.length);
+                            let read = Read { line, parts: Parts::line(text), urls: !usual };
+                            client_goes_on = self.response(read, length, input.time, out);
+                        }
+                        None if !begun => self.hide_server_line(text, taken, input.time, out),
+                        _ => {
+                            self.server.message.line(text, input.time, input.time);
+                            client_goes_on = self.server_line_ended(text, ending, input.time, out);
+                        }
                     }
                 }
                 Piece::Head(text) => {
@@ -85,13 +95,13 @@ impl Imap {
                     client_goes_on = self.server_line_ended(&[], ending, input.time, out);
                 }
                 Piece::Cut(text) => {
-                    let whole_name = Line::parse(text, !self.server.synced)
-                        .is_some_and(|line| line.rest < text.len());
-                    if self.server.message.begun() || !whole_name {
-                        break;
-                    }
+                    let line = Line::parse(text, !self.server.synced);
+                    // The name must be whole.
+                    let line = line.filter(|line| line.rest < text.len());
+                    let Some(line) = line.filter(|_| !self.server.message.begun()) else { break };
                     let length = std::mem::take(&mut self.server.message.length);
-                    self.response(Parts::cut(text), length, input.time, out);
+                    let read = Read { line, parts: Parts::cut(text), urls: true };
+                    self.response(read, length, input.time, out);
                 }
             }
             at += taken;
@@ -150,7 +160,13 @@ impl Imap {
         }
         let mut message = std::mem::take(&mut self.server.message);
         let [_, time] = message.times();
-        let client_goes_on = self.response(message.parts(), message.length, time, out);
+        let parts = message.parts();
+        let client_goes_on = if let Some(line) = Line::parse(parts.line, false) {
+            self.response(Read { line, parts, urls: true }, message.length, time, out)
+        } else {
+            self.server.take_mail();
+            false
+        };
         message.clear();
         client_goes_on
     }
@@ -159,13 +175,12 @@ impl Imap {
     /// the client's bytes were left for, so that they come next.
     fn response(
         &mut self,
-        parts: Parts<'_>,
+        Read { line, parts, urls }: Read<'_>,
         length: u64,
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> bool {
         let mail = self.server.take_mail();
-        let Some(line) = Line::parse(parts.line, false) else { return false };
         let quoted = || mail::quoted(&line, parts).map(Box::new);
         let mail = if mail::is_read(&out.settings) { mail.or_else(quoted) } else { None };
         self.server.synced = true;
@@ -198,10 +213,12 @@ impl Imap {
         } else {
             public
         };
-        let hide = |text| if out.settings.show_secrets { text } else { urlauth::hide(text) };
+        let urls = urls && !out.settings.show_secrets;
+        let hide = |text| if urls { urlauth::hide(text) } else { text };
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
         let code = line.code.filter(|_| public > line.rest).map(Text::from);
+        let mailbox = line.mailbox(parts, self.charset);
         let response = imap::Response {
             imap: imap::ResponseObject {
                 response: imap::ResponseFields {
@@ -209,8 +226,8 @@ impl Imap {
                     status: line.status,
                     code: code.clone(),
                     number: line.number,
-                    name: line.name.clone(),
-                    mailbox: line.mailbox(parts, self.charset),
+                    name: line.name,
+                    mailbox,
                     text: match (text.is_empty(), hidden) {
                         (true, _) => None,
                         (false, true) => Some(Text::REDACTED),

@@ -1,7 +1,9 @@
 //! The structure of a mail's body (RFC 2046): which parts it has, where they
 //! begin and end, and which of them are attachments.
 
-use memchr::{memmem, memrchr};
+use std::sync::LazyLock;
+
+use memchr::{memmem::Finder, memrchr};
 
 use super::{
     attachments::Attachments,
@@ -21,6 +23,9 @@ const BOUNDARY_LIMIT: usize = 256;
 /// Longest line that can be a boundary's (RFC 5322 section 2.1.1), blanks
 /// behind it included.
 const LINE_LIMIT: usize = 998;
+/// Finds lines that may be boundaries: to build it costs as much as to search.
+static DASHES: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n--"));
+
 /// What the next bytes are.
 #[derive(Clone, Debug, Default)]
 enum Region {
@@ -79,7 +84,7 @@ impl Structure {
     /// Takes all lines up to one that begins as a boundary does; what may
     /// become such a beginning is left.
     fn lines(&mut self, bytes: &[u8]) -> usize {
-        let end = match memmem::find(bytes, b"\n--") {
+        let end = match DASHES.find(bytes) {
             Some(at) => Some(at + 1),
             None => {
                 match memrchr(b'\n', bytes.get(bytes.len().saturating_sub(2)..).unwrap_or_default())
@@ -102,6 +107,10 @@ impl Structure {
     /// Takes bytes at the start of a line, as long as it may be a boundary's;
     /// returns the rest.
     fn line_start<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if self.line.is_empty() && !bytes.starts_with(b"-") {
+            self.within_line = true;
+            return bytes;
+        }
         let end = memchr::memchr(b'\n', bytes).map_or(bytes.len(), |at| at + 1);
         let room = (LINE_LIMIT + 1).saturating_sub(self.line.len());
         let (line, rest) = bytes.split_at_checked(end.min(room)).unwrap_or((bytes, b""));

@@ -1,6 +1,6 @@
 //! The client's stream: commands, mail data, SASL responses, TLS.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::{
     LINE_LIMIT, REST, Smtp,
@@ -240,14 +240,19 @@ impl Smtp {
             return;
         }
         let line = command.line;
+        let long = len > command.verb.line_limit();
+        let eight_bit = !line.is_ascii();
+        if !long && !eight_bit && memchr2(b'\r', 0, line).is_none() {
+            return;
+        }
         let of_mail = command.verb != Verb::Mail;
         let utf8 = command.is_utf8()
             || (of_mail && self.mails.current().is_none_or(|mail| mail.is_utf8()));
         for (found, code) in [
             (memchr(b'\r', line).is_some(), "bare-cr"),
             (memchr(0, line).is_some(), "nul"),
-            (len > command.verb.line_limit(), "line-too-long"),
-            (!line.is_ascii() && !utf8, "8bit-undeclared"),
+            (long, "line-too-long"),
+            (eight_bit && !utf8, "8bit-undeclared"),
         ] {
             if found {
                 self.once(Side::Client, time, code, Some(Text::from("command")), out);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memrchr};
 
 /// What a command line asks for, as far as the decoder has to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +175,10 @@ impl<'a> Path<'a> {
             let (address, parameters) = split_unquoted(rest, u8::is_ascii_whitespace)?;
             return Some(Self { address, parameters: parameters.trim_ascii() });
         };
-        let (path, rest) = split_unquoted(inner, |byte| *byte == b'>')?;
+        let (path, rest) = match memchr2(b'"', b'>', inner) {
+            Some(end) if inner.get(end) == Some(&b'>') => inner.split_at_checked(end)?,
+            _ => split_unquoted(inner, |byte| *byte == b'>')?,
+        };
         let parameters = rest.get(1..).unwrap_or_default().trim_ascii();
         // RFC 5321 section 4.1.1.3: a source route is accepted and ignored.
         let colon = memchr(b':', path).filter(|_| path.starts_with(b"@"));

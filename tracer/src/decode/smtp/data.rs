@@ -1,6 +1,8 @@
 //! A mail's data: where it ends.
 
-use memchr::memmem;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 
 use crate::decode::mail::Content;
 
@@ -29,6 +31,10 @@ pub(super) struct Scan {
     /// The latest bytes.
     tail: [u8; TAIL],
 }
+
+/// Find lines that begin with a dot: to build them costs as much as to search.
+static DOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n."));
+static BARE_DOT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
 
 /// Bytes of the longest end of data that only some servers take for one.
 const TAIL: usize = 4;
@@ -102,10 +108,10 @@ impl Scan {
     /// Length of the run of text at the front, at least 1: up to the end of
     /// the line that a dot follows, or all.
     fn line(&mut self, bytes: &[u8]) -> usize {
-        let needle: &[u8] = if self.bare { b"\n." } else { b"\r\n." };
-        if let Some(at) = memmem::find(bytes, needle) {
+        let finder = if self.bare { &BARE_DOT } else { &DOT };
+        if let Some(at) = finder.find(bytes) {
             self.at = At::LineStart;
-            return at + needle.len() - 1;
+            return at + finder.needle().len() - 1;
         }
         self.at = match bytes {
             [.., b'\r', b'\n'] => At::LineStart,

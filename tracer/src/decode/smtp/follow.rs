@@ -198,8 +198,8 @@ impl Smtp {
             _ => None,
         };
         let odd = command.verb == Verb::Auth && command.name.len() != 4;
-        let token = command::url_token(command.argument).filter(|_| command.verb == Verb::Burl);
-        let (line, argument) = if let Some(token) = token.filter(|_| redact) {
+        let url = Some(command.argument).filter(|_| redact && command.verb == Verb::Burl);
+        let (line, argument) = if let Some(token) = url.and_then(command::url_token) {
             let before = command.argument.get(..token.start).unwrap_or_default();
             let behind = command.argument.get(token.end..).unwrap_or_default();
             let shown = [before, REDACTED, behind].concat();

@@ -1,10 +1,10 @@
 //! The lines of a mail's data as they are on the wire: what is odd about them,
 //! and what some servers take for the end of the data though it is none.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr2, memrchr};
 
 /// Longest line, its end included (RFC 5321 section 4.5.3.1.6).
-const LIMIT: u64 = 1_000;
+const LIMIT: usize = 1_000;
 /// Bytes of a line by which a command is known.
 const HEAD: usize = 10;
 
@@ -55,6 +55,30 @@ const COMMANDS: [(&[u8], &str); 7] = [
     (b"RSET\n", "RSET"),
 ];
 
+/// What stands somewhere among bytes.
+struct Seen {
+    /// A CR or LF that is alone, or whose other half is not here.
+    breaks: bool,
+    nul: bool,
+    eight_bit: bool,
+}
+
+impl Seen {
+    /// Looks at bytes many at a time, without branches.
+    fn of(bytes: &[u8]) -> Self {
+        let behind = bytes.get(1..).unwrap_or_default();
+        let (mut breaks, mut nul, mut high) = (false, false, 0);
+        for (byte, next) in bytes.iter().zip(behind) {
+            breaks |= (*byte == b'\r') != (*next == b'\n');
+            nul |= *byte == 0;
+            high |= *byte;
+        }
+        let ends = |byte: u8| bytes.last() == Some(&byte);
+        breaks |= bytes.first() == Some(&b'\n') || ends(b'\r');
+        Self { breaks, nul: nul || ends(0), eight_bit: high >= 0x80 || bytes.last() >= Some(&0x80) }
+    }
+}
+
 /// Reads lines as they pass. It tells of the first thing of each kind.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts of their own, not one state")]
@@ -84,10 +108,16 @@ pub(super) struct Lines {
 impl Lines {
     /// Takes bytes of the data as they are on the wire.
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.nul |= memchr(0, bytes).is_some();
-        self.eight_bit |= !bytes.is_ascii();
+        let Seen { breaks, nul, eight_bit } = Seen::of(bytes);
+        self.nul |= nul;
+        self.eight_bit |= eight_bit;
+        let plain = !breaks && !nul;
         let mut rest = bytes;
         while let Some(first) = rest.first() {
+            if plain && let Some(taken) = self.plain_lines(rest) {
+                rest = rest.get(taken..).unwrap_or_default();
+                continue;
+            }
             if let Some(taken) = self.plain_line(rest) {
                 rest = rest.get(taken..).unwrap_or_default();
                 continue;
@@ -111,18 +141,38 @@ impl Lines {
         }
     }
 
+    /// Whether a line begins here, behind one that ended with CR LF.
+    const fn is_fresh(&self) -> bool {
+        let begins = matches!(self.before, Break::CrLf) && self.text == 0 && self.since_lf == 0;
+        begins && !self.cr && !self.behind
+    }
+
+    /// Takes all whole lines, where all of them end with CR LF and none holds
+    /// NUL, so that none is a lookalike. Returns their length.
+    fn plain_lines(&mut self, bytes: &[u8]) -> Option<usize> {
+        let end = memrchr(b'\n', bytes).filter(|_| self.is_fresh())? + 1;
+        let mut rest = bytes.get(..end)?;
+        // The last line that ends within the limit, and from there on again.
+        while let Some(reach) = rest.get(..LIMIT).filter(|_| !self.long) {
+            match memrchr(b'\n', reach) {
+                Some(at) => rest = rest.get(at + 1..).unwrap_or_default(),
+                None => self.long = true,
+            }
+        }
+        Some(end)
+    }
+
     /// Takes a whole line that is like most: behind one that ended with CR LF,
     /// ended so itself, and too long for a lookalike. Returns its length.
     fn plain_line(&mut self, bytes: &[u8]) -> Option<usize> {
-        let fresh = self.before == Break::CrLf && self.text == 0 && self.since_lf == 0;
-        if !fresh || self.cr || self.behind {
+        if !self.is_fresh() {
             return None;
         }
         let at = memchr2(b'\r', b'\n', bytes)?;
         if at <= 2 || bytes.get(at..at + 2) != Some(b"\r\n") {
             return None;
         }
-        self.long |= at as u64 + 2 > LIMIT;
+        self.long |= at + 2 > LIMIT;
         Some(at + 2)
     }
 
@@ -172,7 +222,7 @@ impl Lines {
         if end == Break::Cr {
             self.since_lf += 1;
         } else {
-            self.long |= self.since_lf + 2 > LIMIT;
+            self.long |= self.since_lf + 2 > LIMIT as u64;
             self.since_lf = 0;
         }
         self.head = [0; HEAD];

@@ -170,7 +170,8 @@ impl Queue {
     pub(super) fn pop(&mut self, at: usize) -> Option<Pending> {
         self.unsure = self.unsure.saturating_sub(at + 1);
         let mut last = None;
-        for command in self.commands.drain(..=at.min(self.commands.len().checked_sub(1)?)) {
+        for _ in 0..=at {
+            let Some(command) = self.commands.pop_front() else { break };
             self.secrets -= command.secret.as_ref().map_or(0, |secret| secret.len());
             last = Some(command);
         }

@@ -140,12 +140,19 @@ pub(super) fn without_text(raw: &[u8]) -> Vec<u8> {
 
 /// Enhanced status code at the front of a line's text (RFC 2034).
 pub(super) fn enhanced(text: &[u8], code: u16) -> Option<&[u8]> {
-    let word = text.split(|byte| *byte == b' ').next()?;
-    let mut parts = word.split(|byte| *byte == b'.');
-    let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
-    let number = |part: &[u8]| (1..=3).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
-    let same = matches!(class, [digit] if u16::from(digit.wrapping_sub(b'0')) == code / 100);
-    (same && number(subject) && number(detail) && parts.next().is_none()).then_some(word)
+    let [class, b'.', rest @ ..] = text else { return None };
+    if u16::from(class.wrapping_sub(b'0')) != code / 100 {
+        return None;
+    }
+    // Digits of a number, of which there are one to three.
+    let number = |part: &[u8]| {
+        let digits = part.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        (1..=3).contains(&digits).then_some(digits)
+    };
+    let subject = number(rest)?;
+    let detail = rest.get(subject..)?.strip_prefix(b".")?;
+    let len = 2 + subject + 1 + number(detail)?;
+    matches!(text.get(len), None | Some(b' ')).then(|| text.get(..len))?
 }
 
 /// The name that the server gave a mail, in the text of its final reply, as

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 use super::{
     REST, Smtp,
@@ -167,7 +167,8 @@ impl Smtp {
             let detail = Text::from(whole.code.to_string());
             self.once(Side::Server, time, "unknown-reply-code", Some(detail), out);
         }
-        if raw.split_inclusive(|byte| *byte == b'\n').any(|line| line.len() > LINE_LIMIT) {
+        let long = |line: &[u8]| line.len() > LINE_LIMIT;
+        if long(raw) && raw.split_inclusive(|byte| *byte == b'\n').any(long) {
             self.once(Side::Server, time, "line-too-long", Some(Text::from("reply")), out);
         }
     }
@@ -217,7 +218,7 @@ impl Smtp {
         }
         let enhanced = reply::enhanced(text, code).map(Text::from);
         let challenge = if code == 334 { text.to_vec() } else { Vec::new() };
-        let extensions = self.extensions(kind, code, &lines);
+        let extensions = self.extensions(kind, code, &lines, out);
         let fields = ReplyFields { code, enhanced, lines: lines.clone(), extensions };
         let reply = smtp::Reply { smtp: ReplyObject { reply: fields }, duration };
         out.emit(Side::Server, time, Message::SmtpReply(reply));
@@ -227,23 +228,32 @@ impl Smtp {
 
     /// The keywords of the extensions that a reply offers (RFC 5321 section
     /// 4.1.1.1).
-    fn extensions(
+    fn extensions<'a>(
         &mut self,
         kind: Option<Kind>,
         code: u16,
-        lines: &ReplyLines<'_>,
-    ) -> Vec<Text<'static>> {
+        lines: &'a ReplyLines<'_>,
+        out: &Out<'_>,
+    ) -> Vec<Text<'a>> {
         let Some(Kind::Hello { extended }) = kind.filter(|_| code == 250) else {
             return Vec::new();
         };
-        let keyword = |(_, text): (_, &[u8])| {
-            let end = text.iter().position(|byte| b" =\t".contains(byte)).unwrap_or(text.len());
-            text.get(..end).map(<[u8]>::to_ascii_uppercase).filter(|keyword| !keyword.is_empty())
+        let offered = || {
+            let texts = lines.iter().skip(1).filter(|_| extended).map(|(_, text)| text);
+            texts.map(|text| {
+                memchr3(b' ', b'=', b'\t', text).and_then(|end| text.get(..end)).unwrap_or(text)
+            })
         };
-        let found: Vec<Vec<u8>> =
-            if extended { lines.iter().skip(1).filter_map(keyword).collect() } else { Vec::new() };
-        self.session.pipelining = Some(found.iter().any(|keyword| keyword == b"PIPELINING"));
-        found.into_iter().map(Text::from).collect()
+        self.session.pipelining =
+            Some(offered().any(|keyword| keyword.eq_ignore_ascii_case(b"PIPELINING")));
+        if out.settings.brief {
+            return Vec::new();
+        }
+        let upper = |keyword: &'a [u8]| {
+            let is_upper = !keyword.iter().any(u8::is_ascii_lowercase);
+            if is_upper { Text::from(keyword) } else { Text::from(keyword.to_ascii_uppercase()) }
+        };
+        offered().filter(|keyword| !keyword.is_empty()).map(upper).collect()
     }
 
     /// Notes what the client did not wait for, which shows when the reply comes,
