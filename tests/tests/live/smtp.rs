@@ -17,7 +17,39 @@ pub(crate) fn tests() -> Vec<Test> {
             let name = format!("smtp::{}::swaks", traffic::place(link, hook));
             Test::new(name, LIVE, move || swaks(link, hook))
         })
+        .chain([Test::new("smtp::envelope".to_owned(), LIVE, envelope)])
         .collect()
+}
+
+/// Beside a tracer that looks into mails, one that does not says the same of
+/// how they were handed over, and not a word of what stands in them.
+fn envelope() -> Result<()> {
+    const SUBJECT: &str = "Nobody's business";
+    let topology = Topology::new(Link::Loopback)?;
+    let postfix = Postfix::start(topology.server())?;
+    topology.client().write("/root/attachment", vec![b'a'; 200_000])?;
+    let full = Tracer::start(topology.traced(), &[])?;
+    let program = Tracer::start(topology.traced(), &["--mail", "envelope"])?;
+    let header = format!("Subject: {SUBJECT}");
+    let plain = ["--header", &header, "--body", "One\\n.\\n..two\\n.three\\n"];
+    let large = ["--header", &header, "--attach", "@/root/attachment"];
+    for more in [plain.as_slice(), &large] {
+        traffic::swaks(&topology, Ip::V4, more)?;
+    }
+    postfix.mails(2)?;
+    let (full, traced) = (full.stop()?, program.stop()?);
+    check::whole(&traced)?;
+    let mails = |traced: &Traced| -> Vec<Value> {
+        traced.of("smtp-message").map(|event| event["smtp"].clone()).collect()
+    };
+    ensure!(mails(&full).len() == 2, "{} mails", mails(&full).len());
+    ensure!(mails(&full) == mails(&traced), "{:#?}\nnot\n{:#?}", mails(&traced), mails(&full));
+    let told =
+        |traced: &Traced| traced.events.iter().any(|event| event.to_string().contains(SUBJECT));
+    ensure!(told(&full), "no subject in the mails");
+    ensure!(!told(&traced), "the subject is told of");
+    ensure!(traced.of("smtp-message").all(|event| event.get("email").is_none()), "a header");
+    Ok(())
 }
 
 fn swaks(link: Link, hook: &'static str) -> Result<()> {
