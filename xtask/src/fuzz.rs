@@ -2,9 +2,14 @@
 
 use std::{
     ffi::OsString,
+    fmt::Write as _,
     fs::{self, File},
+    iter,
+    num::NonZero,
     path::{Path, PathBuf},
     process::{Command, ExitCode, Stdio},
+    sync::{Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
@@ -72,7 +77,7 @@ impl Choice {
     }
 }
 
-/// Builds the fuzzer, and runs one target or one after the other.
+/// Builds the fuzzer, and runs one target or all, one on each processor.
 pub(crate) fn fuzz(arguments: &[OsString]) -> Result<ExitCode> {
     let choice = Choice::new(arguments)?;
     setup::for_builds()?;
@@ -85,22 +90,35 @@ pub(crate) fn fuzz(arguments: &[OsString]) -> Result<ExitCode> {
         Some(name) if targets.contains(&name.as_str()) => vec![name.as_str()],
         Some(name) => bail!("{name} is none of the targets: {}", targets.join(", ")),
     };
-    let mut failed = Vec::new();
-    for target in chosen {
-        let fine = match &choice.input {
-            Some(input) => replay(&program, target, input)?,
-            None => search(&program, target, choice.time.unwrap_or(USUAL))?,
-        };
-        if !fine {
-            failed.push(target);
-        }
-    }
+    let failed = failed(chosen, |target| match &choice.input {
+        Some(input) => replay(&program, target, input),
+        None => search(&program, target, choice.time.unwrap_or(USUAL)),
+    })?;
     if failed.is_empty() {
         println!("fuzz: nothing found");
         return Ok(ExitCode::SUCCESS);
     }
     println!("fuzz: failed: {}", failed.join(", "));
     Ok(ExitCode::FAILURE)
+}
+
+/// Runs targets, as many at a time as there are processors; returns those in
+/// which something was found.
+fn failed(targets: Vec<&str>, run: impl Fn(&str) -> Result<bool> + Sync) -> Result<Vec<&str>> {
+    let at_a_time = thread::available_parallelism().map_or(1, NonZero::get);
+    let rest = Mutex::new(targets.into_iter());
+    let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let failed = || {
+        let tried = iter::from_fn(next).map(|target| run(target).map(|fine| (target, fine)));
+        tried.filter(|tried| !matches!(tried, Ok((_, true)))).map(|tried| Ok(tried?.0)).collect()
+    };
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_a_time).map(|_| scope.spawn(failed)).collect();
+        let found = threads.into_iter().map(|thread| {
+            thread.join().unwrap_or_else(|_| bail!("a thread that runs the fuzzer panicked"))
+        });
+        Ok(found.collect::<Result<Vec<Vec<&str>>>>()?.concat())
+    })
 }
 
 /// Where the fuzzer is built and what it keeps.
@@ -173,18 +191,24 @@ fn search(program: &Path, target: &str, time: Duration) -> Result<bool> {
         .status()
         .context("starting the fuzzer")?;
     let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
-    println!("fuzz: {target}: {}", summary(&text));
+    let mut report = format!("fuzz: {target}: {}", summary(&text));
     if status.success() && count(&artifacts)? == before {
+        println!("{report}");
         return Ok(true);
     }
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let panic = lines.iter().position(|line| line.contains(" panicked at "));
     let from = panic.unwrap_or_else(|| lines.len().saturating_sub(SHOWN));
     for line in lines.iter().skip(from).take(SHOWN) {
-        println!("    {line}");
+        write!(report, "\n    {line}")?;
     }
-    println!("fuzz: {target}: {status}; all of it: {}", log.display());
-    println!("fuzz: to run it again: cargo xtask fuzz {target} {}/FILE", artifacts.display());
+    // In one piece, because other targets report as well.
+    println!(
+        "{report}\nfuzz: {target}: {status}; all of it: {}\n\
+         fuzz: to run it again: cargo xtask fuzz {target} {}/FILE",
+        log.display(),
+        artifacts.display()
+    );
     Ok(false)
 }
 
@@ -230,6 +254,20 @@ mod tests {
         for wrong in ["--minutes", "--seconds x", "http crash --seconds 1", "a b c"] {
             assert!(choice(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_target_is_run_once_and_those_that_fail_are_named() {
+        let ran = Mutex::new(Vec::new());
+        let failing = failed(vec!["a", "b", "c", "d", "e"], |target| {
+            ran.lock().unwrap().push(target.to_owned());
+            Ok(!"bd".contains(target))
+        });
+        let (mut failing, mut ran) = (failing.unwrap(), ran.into_inner().unwrap());
+        failing.sort_unstable();
+        ran.sort_unstable();
+        assert_eq!((failing, ran.concat()), (vec!["b", "d"], "abcde".to_owned()));
+        assert!(failed(vec!["a"], |_| bail!("broken")).is_err());
     }
 
     #[test]
