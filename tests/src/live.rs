@@ -2,9 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -27,6 +30,9 @@ const START: Duration = Duration::from_secs(30);
 /// Limit of writing what is left, and the summary.
 const END: Duration = Duration::from_secs(20);
 
+/// Pause of a slow reader before each of its reads, which are of 8 KiB.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// Lines that a thread collects while the program runs.
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -39,6 +45,8 @@ pub struct Tracer {
     events: Lines,
     log: Lines,
     readers: Vec<JoinHandle<()>>,
+    /// Whether its standard output is read with pauses.
+    slow: Arc<AtomicBool>,
 }
 
 /// What a tracer that was stopped leaves.
@@ -88,7 +96,8 @@ impl Tracer {
         let (events, log) = (Lines::default(), Lines::default());
         let output = child.stdout.take();
         let readers = child.stderr.take().map(|stream| collect(stream, &log)).into_iter().collect();
-        let mut tracer = Self { child, output, events, log, readers };
+        let slow = Arc::default();
+        let mut tracer = Self { child, output, events, log, readers, slow };
         wait::until("tracer to be ready", START, || {
             if let Some(status) = tracer.child.try_wait()? {
                 bail!("tracer ended: {status}");
@@ -103,6 +112,22 @@ impl Tracer {
     pub fn read_on(&mut self) {
         let reader = self.output.take().map(|stream| collect(stream, &self.events));
         self.readers.extend(reader);
+    }
+
+    /// Reads its standard output from now on, a little at a time with pauses,
+    /// until it is told to [hurry](Self::hurry).
+    pub fn read_slowly(&mut self) {
+        self.slow.store(true, Ordering::Relaxed);
+        let reader = self.output.take().map(|stream| {
+            let slow = Arc::clone(&self.slow);
+            collect(Slow { stream, slow }, &self.events)
+        });
+        self.readers.extend(reader);
+    }
+
+    /// Reads without pauses.
+    pub fn hurry(&self) {
+        self.slow.store(false, Ordering::Relaxed);
     }
 
     /// Has the reader of its standard output go away.
@@ -224,6 +249,21 @@ pub fn number(event: &Value, pointer: &str) -> Option<u64> {
 
 fn lines(lines: &Lines) -> std::sync::MutexGuard<'_, Vec<String>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A stream of which at most a buffer's worth is read between two pauses.
+struct Slow<S> {
+    stream: S,
+    slow: Arc<AtomicBool>,
+}
+
+impl<S: Read> Read for Slow<S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.slow.load(Ordering::Relaxed) {
+            thread::sleep(PAUSE);
+        }
+        self.stream.read(buffer)
+    }
 }
 
 fn collect(stream: impl Read + Send + 'static, into: &Lines) -> JoinHandle<()> {

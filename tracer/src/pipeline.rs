@@ -126,9 +126,21 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     }
 
     /// Lets an overload's watch see how the reading stands at `now`, in
-    /// nanoseconds of `CLOCK_MONOTONIC`.
-    pub(crate) fn watch(&mut self, overload: &mut Overload, now: u64, load: &Load) {
-        overload.observe(now, load, self.now, &mut self.table, &mut self.output);
+    /// nanoseconds of `CLOCK_MONOTONIC`. What it has to say leaves at once.
+    ///
+    /// # Errors
+    ///
+    /// When the output cannot be written.
+    pub(crate) fn watch(
+        &mut self,
+        overload: &mut Overload,
+        now: u64,
+        load: &Load,
+    ) -> Result<(), Error<S::Error>> {
+        if overload.observe(now, load, self.now, &mut self.table, &mut self.output) {
+            self.output.flush().map_err(Error::Output)?;
+        }
+        Ok(())
     }
 
     /// Ends all flows, after which no event comes but `stats`.

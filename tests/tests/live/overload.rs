@@ -2,9 +2,14 @@
 //! the others completely.
 
 use std::{
-    collections::BTreeMap,
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -23,7 +28,10 @@ use crate::{Test, check};
 
 const NEEDS: &[Need] = &[Need::Namespaces, Need::Tracer];
 
-const ADDRESS: &str = "127.0.0.1:80";
+/// The server, where the clients are on the same machine, and where a bridge
+/// stands between.
+const LOCAL: &str = "127.0.0.1:80";
+const FAR: &str = "10.0.0.2:80";
 
 /// Limit of a socket to have or to take something.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -38,42 +46,77 @@ const MANY: usize = 1000;
 /// A ring that is soon full.
 const RING: [&str; 4] = ["-i", "lo", "--ring-size", "256K"];
 
+/// The same on a bridge and both of its ports, which see every packet.
+const BRIDGE: [&str; 8] = ["-i", "br0", "-i", "port1", "-i", "port2", "--ring-size", "256K"];
+
+/// Connections that bring more than a slow reader takes: enough that some of
+/// them are among the first that are given up.
+const BUSY: usize = 128;
+
 pub(crate) fn tests() -> Vec<Test> {
     let test =
         |name: &str, run: fn() -> Result<()>| Test::new(format!("overload::{name}"), NEEDS, run);
     vec![
         test("a_stalled_reader_costs_whole_connections", stalled),
         test("a_stopped_worker_costs_whole_connections", stopped),
+        test("what_a_bridge_shows_twice_is_shed_or_followed_as_one", bridged),
+        test("followed_connections_are_given_up_whole_as_a_last_resort", given_up),
         test("is_left_to_lose_packets_if_the_operator_wants", lose),
     ]
 }
 
 /// A server of short connections, and of long ones.
 struct Server {
-    namespace: Namespace,
+    clients: Namespace,
+    address: &'static str,
+    /// Where tracer looks on, unless that is where the clients are, and where
+    /// the server is then.
+    across: Option<[Namespace; 2]>,
 }
 
 impl Server {
+    /// On the clients' own machine.
     fn start() -> Result<Self> {
-        let namespace = Namespace::new("overload")?;
-        let listener = namespace.within(|| Ok(TcpListener::bind(ADDRESS)?))?;
-        // It ends with the process.
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let Ok(stream) = stream else { continue };
-                thread::spawn(move || answer(stream));
-            }
-        });
-        Ok(Self { namespace })
+        let clients = Namespace::new("overload")?;
+        serve(&clients, LOCAL)?;
+        Ok(Self { clients, address: LOCAL, across: None })
+    }
+
+    /// Behind a bridge.
+    fn across_a_bridge() -> Result<Self> {
+        let [clients, switch, server] =
+            [Namespace::new("clients")?, Namespace::new("switch")?, Namespace::new("server")?];
+        switch.ip("link add br0 type bridge")?;
+        switch.ip("link set br0 up")?;
+        for (port, end, address) in
+            [("port1", &clients, "10.0.0.1/24"), ("port2", &server, "10.0.0.2/24")]
+        {
+            switch.veth(port, end, "eth0")?;
+            switch.ip(&format!("link set {port} master br0"))?;
+            end.address("eth0", &[address])?;
+        }
+        serve(&server, FAR)?;
+        Ok(Self { clients, address: FAR, across: Some([switch, server]) })
+    }
+
+    /// Where tracer looks on.
+    fn traced(&self) -> &Namespace {
+        self.across.as_ref().map_or(&self.clients, |[switch, _]| switch)
+    }
+
+    fn connect(&self) -> Result<TcpStream> {
+        let address = self.address;
+        self.clients.within(move || connect(address))
     }
 
     /// As many connections one after the other, each with a request of its
     /// own, by so many clients at a time. Returns how many there were.
     fn visit(&self, from: &'static str, connections: usize, pause: Duration) -> Result<usize> {
+        let address = self.address;
         let clients = (0..CLIENTS).map(|client| {
-            self.namespace.spawn(move || {
+            self.clients.spawn(move || {
                 for number in 0..connections {
-                    let mut stream = connect()?;
+                    let mut stream = connect(address)?;
                     let path = format!("/{from}/{client}/{number}");
                     ask(&mut stream, &path, "Connection: close\r\n")?;
                     let mut rest = Vec::new();
@@ -90,8 +133,20 @@ impl Server {
     }
 }
 
-fn connect() -> Result<TcpStream> {
-    let stream = TcpStream::connect(ADDRESS)?;
+/// Answers in a namespace until the process ends.
+fn serve(namespace: &Namespace, address: &'static str) -> Result<()> {
+    let listener = namespace.within(move || Ok(TcpListener::bind(address)?))?;
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { continue };
+            thread::spawn(move || answer(stream));
+        }
+    });
+    Ok(())
+}
+
+fn connect(address: &str) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.set_nodelay(true)?;
     Ok(stream)
@@ -132,15 +187,23 @@ fn answer(mut stream: TcpStream) -> Result<()> {
 
 /// Nobody reads the output for a while.
 fn stalled() -> Result<()> {
-    let server = Server::start()?;
-    let command = server.namespace.command(program::tracer());
-    let mut tracer = Tracer::start_unread(command, &RING)?;
-    let mut long = server.namespace.within(connect)?;
+    unread(&Server::start()?, &RING)
+}
+
+/// The same where every packet is seen three times, and decided on three times.
+fn bridged() -> Result<()> {
+    unread(&Server::across_a_bridge()?, &BRIDGE)
+}
+
+fn unread(server: &Server, arguments: &[&str]) -> Result<()> {
+    let command = server.traced().command(program::tracer());
+    let mut tracer = Tracer::start_unread(command, arguments)?;
+    let mut long = server.connect()?;
     ask(&mut long, "/long/0", "")?;
     let mut connections = 1 + server.visit("stalled", MANY, Duration::ZERO)?;
     ask(&mut long, "/long/1", "")?;
     tracer.read_on();
-    connections += recover(&server, &tracer)?;
+    connections += recover(server, &tracer)?;
     ask(&mut long, "/long/2", "")?;
     drop(long);
     let said = tracer.stop()?;
@@ -150,8 +213,8 @@ fn stalled() -> Result<()> {
 /// The worker does nothing for a while.
 fn stopped() -> Result<()> {
     let server = Server::start()?;
-    let tracer = Tracer::start(&server.namespace, &RING)?;
-    let mut long = server.namespace.within(connect)?;
+    let tracer = Tracer::start(server.traced(), &RING)?;
+    let mut long = server.connect()?;
     ask(&mut long, "/long/0", "")?;
     let worker = tracer.worker()?;
     signal(worker, Signal::SIGSTOP)?;
@@ -163,6 +226,83 @@ fn stopped() -> Result<()> {
     drop(long);
     let said = tracer.stop()?;
     completely(&said, connections)
+}
+
+/// Nothing but connections that are followed already, which bring more than
+/// the reader of the output takes.
+fn given_up() -> Result<()> {
+    let server = Server::start()?;
+    let command = server.traced().command(program::tracer());
+    let mut tracer = Tracer::start_unread(command, &RING)?;
+    let mut busy = Vec::new();
+    for number in 0..BUSY {
+        let mut stream = server.connect()?;
+        ask(&mut stream, &format!("/first/{number}"), "")?;
+        busy.push(stream);
+    }
+    tracer.read_slowly();
+    let enough = Arc::new(AtomicBool::new(false));
+    let mut clients = Vec::new();
+    while !busy.is_empty() {
+        let mut streams: Vec<TcpStream> = busy.split_off(busy.len().saturating_sub(BUSY / CLIENTS));
+        let enough = Arc::clone(&enough);
+        clients.push(thread::spawn(move || {
+            while !enough.load(Ordering::Relaxed) {
+                for stream in &mut streams {
+                    ask(stream, "/more", "")?;
+                }
+            }
+            Ok(streams)
+        }));
+    }
+    let is_given_up = |event: &Value| text(event, "/tcp/state") == "shed";
+    let waited = tracer.wait_for("a connection to be given up", is_given_up);
+    enough.store(true, Ordering::Relaxed);
+    tracer.hurry();
+    let mut left = Vec::new();
+    for client in clients {
+        left.extend(wait::join(client)?);
+    }
+    waited?;
+    // What waits in the ring has to be read before anything is followed again.
+    let gave_up = Cell::new(false);
+    tracer.wait_for("the end of giving up", |event| {
+        let state = text(event, "/tracer/overload/state");
+        gave_up.set(gave_up.get() || state == "giving-up");
+        gave_up.get() && state == "shedding"
+    })?;
+    for stream in &mut left {
+        ask(stream, "/last", "")?;
+    }
+    drop(left);
+    let said = tracer.stop()?;
+    ensure!(said.status.success(), "{}\n{}", said.status, said.log);
+
+    let stats = check::adds_up(&said)?;
+    let count = |name: &str| number(stats, &format!("/tracer/flows/{name}")).unwrap_or_default();
+    let closes: Vec<&Value> = said.of("tcp-close").collect();
+    let given_up = closes.iter().filter(|close| is_given_up(close)).count();
+    ensure!(given_up > 0 && count("given_up") == given_up as u64, "{given_up}: {stats}");
+    ensure!((count("total"), count("shed")) == (BUSY as u64, 0), "{stats}");
+    // Those that were given up are done with; the others went on to their ends.
+    ensure!(closes.len() == BUSY, "{} closed", closes.len());
+    let last = said.of("http-request").filter(|event| text(event, "/url/original") == "/last");
+    ensure!(last.count() == BUSY - given_up, "{given_up} given up, {stats}");
+    let mut done = BTreeSet::new();
+    for event in &said.events {
+        let id = text(event, "/network/community_id");
+        ensure!(!done.contains(id), "after it was given up: {event}");
+        if is_given_up(event) {
+            done.insert(id);
+        }
+    }
+    let told = said.of("overload").map(|event| text(event, "/tracer/overload/state"));
+    let told: Vec<&str> = told.collect();
+    ensure!(told.first() == Some(&"shedding"), "{told:?}");
+    ensure!(told.contains(&"giving-up"), "{told:?}");
+    let summary = format!("overload: 0 flows not followed, {given_up} given up");
+    ensure!(said.log.contains(&summary), "{}", said.log);
+    Ok(())
 }
 
 /// Waits until the overload is over, and makes some more connections, which are
@@ -227,7 +367,7 @@ fn completely(said: &Traced, connections: usize) -> Result<()> {
 /// As before there was shedding.
 fn lose() -> Result<()> {
     let server = Server::start()?;
-    let command = server.namespace.command(program::tracer());
+    let command = server.traced().command(program::tracer());
     let arguments = [&RING[..], &["--overload", "lose"]].concat();
     let mut tracer = Tracer::start_unread(command, &arguments)?;
     server.visit("lost", MANY, Duration::ZERO)?;

@@ -86,7 +86,8 @@ impl Overload {
 
     /// Takes in how the reading stands at `now`, in nanoseconds of
     /// `CLOCK_MONOTONIC`, and does what there is to do. `time`: that of events.
-    /// Cheap when nothing is to be done.
+    /// Cheap when nothing is to be done. True when events went into the sink,
+    /// for which nobody should wait until the next packet comes.
     pub(crate) fn observe(
         &mut self,
         now: u64,
@@ -94,7 +95,7 @@ impl Overload {
         time: Timestamp,
         table: &mut Table,
         sink: &mut dyn Sink,
-    ) {
+    ) -> bool {
         let shed = self.kernel.shed();
         let braked = std::mem::replace(&mut self.shed, shed) != shed;
         let (level, given_up) = (self.controller.level(), self.controller.given_up());
@@ -102,8 +103,10 @@ impl Overload {
         if self.controller.level() != level {
             self.kernel.set(self.controller.level(), self.brake);
         }
+        let mut said = false;
         if self.controller.given_up() > given_up {
             self.give_up(time, table, sink);
+            said = true;
         }
         if braked || self.controller.level() > 0 {
             self.seen = now;
@@ -119,7 +122,9 @@ impl Overload {
         if let Some(overload) = self.report.due(now, &state, load) {
             let message = Message::Overload(overload);
             sink.event(&Event { time, connection: None, side: None, message });
+            said = true;
         }
+        said
     }
 
     /// Gives up the flows whose share of all is.

@@ -1,11 +1,15 @@
 //! The overload with a table, its kernel side played.
 
-use std::sync::Mutex;
+use std::{convert::Infallible, io, sync::Mutex};
 
 use super::*;
 use crate::{
+    capture::{Source, Status},
     cli::{CommonArgs, LiveArgs},
     config::Config,
+    output::Output,
+    pipeline::Pipeline,
+    stats::Outcomes,
 };
 
 /// What was asked of the kernel side.
@@ -55,6 +59,45 @@ impl Sink for Said {
     fn event(&mut self, event: &Event<'_>) {
         assert!(event.connection.is_none());
         self.0.push(format!("{} {}", event.message.action(), event.message.describe()));
+    }
+}
+
+/// A ring in which nothing comes any more.
+struct Silent;
+
+impl Source for Silent {
+    type Error = Infallible;
+
+    fn read(&mut self, _: &mut dyn FnMut(&Segment<'_>)) -> Result<Status, Infallible> {
+        Ok(Status::Idle)
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        Outcomes::default()
+    }
+}
+
+/// Counts events, and those of them that have left.
+#[derive(Default)]
+struct Outbox {
+    events: u64,
+    left: u64,
+}
+
+impl Sink for Outbox {
+    fn event(&mut self, _: &Event<'_>) {
+        self.events += 1;
+    }
+}
+
+impl Output for Outbox {
+    fn flush(&mut self) -> io::Result<()> {
+        self.left = self.events;
+        Ok(())
+    }
+
+    fn events(&self) -> u64 {
+        self.events
     }
 }
 
@@ -123,6 +166,16 @@ fn what_was_stopped_is_let_go_a_minute_after_the_last_flow_was_shed() {
     assert!(rig.played().active);
     rig.observe(66 * SECOND, 0);
     assert!(!rig.played().active);
+}
+
+#[test]
+fn what_it_has_to_say_leaves_with_no_packet_behind_it() {
+    let Rig { mut overload, table, .. } = rig();
+    let mut pipeline = Pipeline::new(Silent, table, Outbox::default());
+    let full = Load { waiting: SIZE, size: SIZE, age: 0 };
+    pipeline.watch(&mut overload, SECOND, &full).unwrap();
+    let outbox = pipeline.output_mut();
+    assert_eq!((outbox.events, outbox.left), (1, 1));
 }
 
 #[test]

@@ -133,7 +133,7 @@ impl<'a, O: Output> Shard<'a, O> {
                 let oldest = self.pipeline.source().oldest();
                 let age = oldest.map_or(0, |oldest| now.saturating_sub(oldest));
                 let load = Load { waiting, size: self.fill.size() as u64, age };
-                self.pipeline.watch(overload, now, &load);
+                self.pipeline.watch(overload, now, &load)?;
             }
             ledger.note(number, &self.pipeline);
             control.progress();
