@@ -7,10 +7,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use crate::{
-    build::{self, Profile},
-    process, setup, workspace,
-};
+use crate::{build, process, setup, workspace};
 
 /// Sets up, builds tracer and the benchmark, and runs the benchmark as root,
 /// else through sudo: it makes network namespaces, and runs tools below the
@@ -25,21 +22,22 @@ pub(crate) fn bench(arguments: &[OsString]) -> Result<ExitCode> {
     if !quick {
         setup::for_benchmarks();
     }
-    let built = build::tracer(Profile::Release)?;
-    if built != ExitCode::SUCCESS {
-        return Ok(built);
-    }
-    let mut cargo = Command::new(workspace::cargo());
-    cargo.current_dir(workspace::root()).args(["build", "--package", "bench"]);
+    // In one go, so that what both are made of is built once.
+    let mut packages = vec!["--package", "tracer"];
     if !quick {
-        cargo.arg("--release");
+        packages.extend(["--package", "bench"]);
         if setup::has_libpcap() {
-            cargo.args(["--features", "protolens"]);
+            packages.extend(["--features", "bench/protolens"]);
         }
     }
-    let status = cargo.status().context("starting cargo")?;
-    if !status.success() {
-        return Ok(ExitCode::FAILURE);
+    let mut built = build::cargo(&[&["--release"], &packages[..]].concat())?;
+    if quick && built == ExitCode::SUCCESS {
+        // The same that tests are made of.
+        let tested = ["--workspace", "--exclude", "tracer-ebpf", "--features", workspace::OPTIONAL];
+        built = build::cargo(&tested)?;
+    }
+    if built != ExitCode::SUCCESS {
+        return Ok(built);
     }
 
     let tracer = workspace::target().join("release/tracer");

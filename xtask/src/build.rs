@@ -23,11 +23,14 @@ pub(crate) fn build(profile: Profile) -> Result<ExitCode> {
 
 /// Builds tracer on a machine that is set up.
 pub(crate) fn tracer(profile: Profile) -> Result<ExitCode> {
+    let release: &[&str] = if profile == Profile::Release { &["--release"] } else { &[] };
+    cargo(&[&["--package", "tracer"], release].concat())
+}
+
+/// Builds what these arguments name.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<ExitCode> {
     let mut command = Command::new(workspace::cargo());
-    command.current_dir(workspace::root()).args(["build", "--package", "tracer"]);
-    if profile == Profile::Release {
-        command.arg("--release");
-    }
+    command.current_dir(workspace::root()).arg("build").args(arguments);
     let status = command.status().context("starting cargo")?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

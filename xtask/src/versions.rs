@@ -80,3 +80,6 @@ pub(crate) const ROOT_PACKAGES: &[&str] = &[
 /// What the benchmark measures tracer beside; installed in the same root, but
 /// not before somebody runs the benchmark.
 pub(crate) const RIVAL_PACKAGES: &[&str] = &["httpry", "ngrep", "tcpdump", "tcpflow-nox", "tshark"];
+
+/// Of these, what the suite itself lacks and its backports have.
+pub(crate) const BACKPORTED_RIVALS: &[&str] = &["suricata"];

@@ -80,9 +80,14 @@ pub(crate) fn for_benchmarks() {
             say(&format!("no {package} for the benchmark: {error:#}"));
         }
     }
-    match root::find_or_install_rivals() {
-        Ok(root::Found::Before) => say("the benchmark's tools in that root: as before"),
-        Ok(root::Found::Made) => say("the benchmark's tools in that root: installed"),
-        Err(error) => say(&format!("no tools for the benchmark in that root: {error:#}")),
+    for (rivals, what) in [
+        (root::Rivals::Own, "the benchmark's tools"),
+        (root::Rivals::Backported, "those of backports"),
+    ] {
+        match rivals.find_or_install() {
+            Ok(root::Found::Before) => say(&format!("{what} in that root: as before")),
+            Ok(root::Found::Made) => say(&format!("{what} in that root: installed")),
+            Err(error) => say(&format!("not in that root: {what}: {error:#}")),
+        }
     }
 }

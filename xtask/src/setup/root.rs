@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use super::{apt, log, say};
 use crate::{
     process::Step,
-    versions::{RIVAL_PACKAGES, ROOT_PACKAGES, ROOT_SUITE},
+    versions::{BACKPORTED_RIVALS, RIVAL_PACKAGES, ROOT_PACKAGES, ROOT_SUITE},
     workspace,
 };
 
@@ -22,10 +22,14 @@ const BASE: Duration = Duration::from_mins(15);
 /// Limit of installing the packages.
 const PACKAGES: Duration = Duration::from_mins(15);
 
+/// Where packages come from that are in no suite's own list.
+const MIRROR: &str = "http://deb.debian.org/debian";
+
 /// Limit of moving and removing files.
 const FILES: Duration = Duration::from_mins(2);
 
-/// Installs the packages; runs inside the root, `$@` being the packages.
+/// Installs the packages; runs inside the root, `$@` being the packages, with
+/// options before them.
 const INSTALL: &str = r#"
 mount -t proc proc /proc
 # Nothing that is installed here may start.
@@ -64,7 +68,8 @@ pub(super) fn find_or_make() -> Result<Found> {
     apt::provide(&[("debootstrap", "debootstrap")])?;
     let new = workspace::setup().join("root.new");
     fs::create_dir_all(workspace::setup())?;
-    remove(&[&new, &folder(), &stamp, &rivals_stamp()])?;
+    remove(&[&new, &folder(), &stamp])?;
+    remove(&[&Rivals::Own.stamp(), &Rivals::Backported.stamp()])?;
 
     say(&format!("making a Debian root ({ROOT_SUITE})"));
     Step::as_root("debootstrap", BASE)?
@@ -82,23 +87,60 @@ pub(super) fn find_or_make() -> Result<Found> {
     Ok(Found::Made)
 }
 
-/// Installs in the root what the benchmark measures tracer beside, unless it is
-/// there. The root itself must be.
-pub(super) fn find_or_install_rivals() -> Result<Found> {
-    let stamp = rivals_stamp();
-    let contents = RIVAL_PACKAGES.join("\n") + "\n";
-    if fs::read_to_string(&stamp).is_ok_and(|text| text == contents) {
-        return Ok(Found::Before);
-    }
-    say(&format!("installing in the root: {}", RIVAL_PACKAGES.join(" ")));
-    install(&folder(), RIVAL_PACKAGES, "root-rivals")?;
-    fs::write(&stamp, contents).with_context(|| format!("writing {}", stamp.display()))?;
-    Ok(Found::Made)
+/// Packages in the root that the benchmark measures tracer beside.
+#[derive(Clone, Copy)]
+pub(super) enum Rivals {
+    /// Those of the root's own suite.
+    Own,
+    /// Those that only its backports have.
+    Backported,
 }
 
-/// What says that they are there.
-fn rivals_stamp() -> PathBuf {
-    workspace::setup().join("root.rivals")
+impl Rivals {
+    const fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Own => RIVAL_PACKAGES,
+            Self::Backported => BACKPORTED_RIVALS,
+        }
+    }
+
+    /// What says that they are there.
+    fn stamp(self) -> PathBuf {
+        workspace::setup().join(match self {
+            Self::Own => "root.rivals",
+            Self::Backported => "root.backports",
+        })
+    }
+
+    /// Installs them unless they are there. The root itself must be.
+    pub(super) fn find_or_install(self) -> Result<Found> {
+        let (stamp, packages) = (self.stamp(), self.packages());
+        let contents = packages.join("\n") + "\n";
+        if fs::read_to_string(&stamp).is_ok_and(|text| text == contents) {
+            return Ok(Found::Before);
+        }
+        say(&format!("installing in the root: {}", packages.join(" ")));
+        match self {
+            Self::Own => install(&folder(), packages, "root-rivals")?,
+            Self::Backported => {
+                let source = folder().join("etc/apt/sources.list.d/backports.list");
+                let line = format!("deb {MIRROR} {ROOT_SUITE}-backports main\n");
+                let script = "printf '%s' \"$1\" > \"$2\"";
+                Step::as_root("sh", FILES)?
+                    .args(["-ec", script, "sh", &line])
+                    .args([&source])
+                    .output()?;
+                let release = format!("--target-release={ROOT_SUITE}-backports");
+                let packages = [&[release.as_str()], packages].concat();
+                let installed = install(&folder(), &packages, "root-backports");
+                // Who installs something else later wants no list that may be missing.
+                remove(&[&source])?;
+                installed?;
+            }
+        }
+        fs::write(&stamp, contents).with_context(|| format!("writing {}", stamp.display()))?;
+        Ok(Found::Made)
+    }
 }
 
 /// Installs packages in a root.
