@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::{
-    figures::{Summary, median, ratios},
+    figures::{Summary, ratios},
     findings::{Findings, Table},
 };
 
@@ -83,6 +83,8 @@ pub struct Verdict {
     pub bound: String,
     /// What it was, if it was measured.
     pub value: Option<f64>,
+    /// The same with the rounds around it.
+    pub measured: Option<Summary>,
     /// Whether it was reached, if it was measured.
     pub met: Option<bool>,
 }
@@ -107,22 +109,24 @@ impl std::fmt::Display for Bound {
 }
 
 impl Measure {
-    /// The value in a table, if all that it is made of was measured.
-    fn value(self, table: &Table) -> Option<f64> {
+    /// The values in a table, a round each; none unless all that they are made
+    /// of was measured.
+    fn values(self, table: &Table) -> Vec<f64> {
         let values = |(tool, figure): Of| table.values(tool, figure);
         match self {
-            Self::Value(of) => median(values(of)),
-            Self::Ratio(of, to) => median(&ratios(values(of), values(to))),
+            Self::Value(of) => values(of).to_vec(),
+            Self::Ratio(of, to) => ratios(values(of), values(to)),
             Self::Difference(of, from) => {
-                let pairs = values(of).iter().zip(values(from));
-                median(&pairs.map(|(of, from)| of - from).collect::<Vec<_>>())
+                values(of).iter().zip(values(from)).map(|(of, from)| of - from).collect()
             }
             Self::RatioToBest((tool, figure), rivals) => {
                 let medians = rivals.iter().filter_map(|rival| {
                     Some((rival, Summary::of(table.values(rival, figure))?.median))
                 });
-                let (best, _) = medians.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
-                median(&ratios(table.values(tool, figure), table.values(best, figure)))
+                let best = medians.max_by(|(_, one), (_, other)| one.total_cmp(other));
+                best.map_or_else(Vec::new, |(best, _)| {
+                    ratios(table.values(tool, figure), table.values(best, figure))
+                })
             }
         }
     }
@@ -133,13 +137,16 @@ pub fn verdicts(case: &'static str, marks: &[Mark], findings: &Findings) -> Vec<
     let verdict = |mark: &Mark| {
         let mut tables = findings.tables.iter();
         let table = tables.find(|table| table.case == case && table.load == mark.load);
-        let value = table.and_then(|table| mark.measure.value(table));
+        let values = table.map_or_else(Vec::new, |table| mark.measure.values(table));
+        let measured = Summary::of(&values);
+        let value = measured.map(|measured| measured.median);
         Verdict {
             case,
             load: mark.load,
             what: mark.what,
             bound: mark.bound.to_string(),
             value,
+            measured,
             met: value.map(|value| mark.bound.holds(value)),
         }
     };

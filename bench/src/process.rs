@@ -19,7 +19,8 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use memchr::memmem::Finder;
 use nix::{
-    sched::{CpuSet, sched_getaffinity, sched_setaffinity},
+    mount::{MsFlags, mount},
+    sched::{CloneFlags, CpuSet, sched_getaffinity, sched_setaffinity, unshare},
     sys::signal::{Signal, kill},
     time::{ClockId, clock_gettime},
     unistd::Pid,
@@ -82,14 +83,19 @@ impl Program {
         self
     }
 
-    /// Has it run below that root, without a process in between: what it costs
-    /// is its own.
+    /// Has it run below that root, where it finds a `/proc` of its own, without
+    /// a process in between: what it costs is its own.
     #[must_use]
     pub fn below(mut self, root: &Path) -> Self {
         let root = root.to_owned();
-        // SAFETY: two system calls on paths that were made before.
+        let proc = root.join("proc");
+        // SAFETY: system calls on paths that were made before.
         unsafe {
             self.command.pre_exec(move || {
+                unshare(CloneFlags::CLONE_NEWNS)?;
+                let (none, whole) = (None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE);
+                mount(none, "/", none, whole, none)?;
+                mount(Some("proc"), &proc, Some("proc"), MsFlags::empty(), none)?;
                 chroot(&root)?;
                 std::env::set_current_dir("/")
             });

@@ -1,13 +1,13 @@
 //! What users would pick instead, and where it is found.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tests::{host, wait};
 
 /// Limit of asking a tool for its version.
@@ -52,9 +52,49 @@ pub const RIVALS: &[Rival] = &[
         name: "tshark",
         version: "--version",
         less: "`-T fields`, the fields of one line a message: all that it decodes beyond is not \
-               written",
+               written; `-T ek` writes all fields of a packet as JSON",
+    },
+    Rival {
+        name: "suricata",
+        version: "-V",
+        less: "EVE `http` and `smtp` into a file, no rules: a record of each transaction without \
+               the times of its parts; of SMTP the envelope and the mail's header; no IMAP",
     },
 ];
+
+/// What Suricata is told: records of HTTP and SMTP on standard output, what it
+/// has to say on stderr, and nothing else that it could do. What is not named
+/// is as its makers set it.
+const SURICATA: &str = "%YAML 1.1
+---
+default-log-dir: /tmp
+stats: { enabled: no }
+logging:
+  default-log-level: notice
+  outputs:
+    - console: { enabled: no }
+    - file: { enabled: yes, level: notice, filename: /dev/stderr }
+outputs:
+  - eve-log:
+      enabled: yes
+      filetype: regular
+      filename: /dev/stdout
+      types:
+        - http: { extended: yes }
+        - smtp: { extended: yes }
+af-packet:
+  - interface: default
+    cluster-id: 99
+    cluster-type: cluster_flow
+    defrag: yes
+app-layer:
+  protocols:
+    http: { enabled: yes }
+    smtp: { enabled: yes, mime: { decode-mime: yes } }
+";
+
+/// Where it finds that, below its root.
+pub const SURICATA_SETTINGS: &str = "/tmp/tracer-bench-suricata.yaml";
 
 impl Rival {
     /// The one of that name.
@@ -76,6 +116,16 @@ impl Rival {
         let program = env::split_paths(&path).map(|folder| folder.join(self.name));
         let program = program.into_iter().find(|program| program.is_file())?;
         Some(Found { program, root: None })
+    }
+
+    /// Puts in place what it is to be told, where that is more than arguments.
+    pub fn prepare(&self) -> Result<()> {
+        if let ("suricata", Some(found)) = (self.name, self.find()) {
+            let root = found.root.unwrap_or_else(|| PathBuf::from("/"));
+            let path = root.join(SURICATA_SETTINGS.trim_start_matches('/'));
+            fs::write(&path, SURICATA).with_context(|| path.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// What it says its version is; `None` when it is not installed or does not
@@ -155,6 +205,7 @@ mod unit {
             ("TCPFLOW 1.6.1", "1.6.1"),
             ("ngrep: V1.47 (4.2007)", "1.47"),
             ("httpry version 0.1.8 -- HTTP", "0.1.8"),
+            ("This is Suricata version 7.0.10 RELEASE", "7.0.10"),
             ("TShark (Wireshark) 4.0.17 (Git v4.0.17)", "4.0.17"),
         ] {
             assert_eq!(number(said), Some(expected));

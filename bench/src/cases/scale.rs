@@ -16,7 +16,10 @@ use tracer::{
     output::{Format, Output as _, View, Writer},
 };
 
-use super::Case;
+use super::{
+    Case,
+    live::{churn, shards},
+};
 use crate::{
     figures::{Figure, number},
     findings::Findings,
@@ -28,7 +31,7 @@ use crate::{
 /// The case.
 pub(super) const CASE: Case = Case {
     name: "scale",
-    about: "what many open flows cost, and whether memory grows with new ones",
+    about: "what many open flows cost, what shards do, and whether memory grows with new flows",
     run,
     marks: &[
         Mark::at_most(
@@ -46,6 +49,12 @@ pub(super) const CASE: Case = Case {
             Measure::Ratio((LAST, HEAP.name), (SECOND, HEAP.name)),
             1.02,
         ),
+        Mark::at_most(
+            churn::LOAD,
+            "memory at the end against that after a quarter",
+            Measure::Ratio((churn::LATE, churn::MEMORY.name), (churn::EARLY, churn::MEMORY.name)),
+            1.02,
+        ),
     ],
 };
 
@@ -57,7 +66,6 @@ const fn idle(protocol: &'static str) -> Mark {
 const TIME: Figure = Figure::new("ns/exchange", "");
 const MEMORY: Figure = Figure::new("bytes/flow", "");
 const HEAP: Figure = Figure::new("heap", "MB");
-const RESIDENT: Figure = Figure::new("resident", "MB");
 
 const SECOND: &str = "second minute";
 const LAST: &str = "last minute";
@@ -74,6 +82,9 @@ const STEP: u64 = 7919;
 
 /// New connections in a second of packet time while memory is watched.
 const NEW: u64 = 500;
+
+/// Minutes of packet time for which that is.
+const MINUTES: u64 = 10;
 
 /// Nanoseconds of a second.
 const SECONDS: u64 = 1_000_000_000;
@@ -162,7 +173,8 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
         findings.add(dialogue.protocol, MEMORY, bytes);
     }
 
-    let minutes = if quick { 3 } else { options.minutes.max(3) };
+    shards::run(options, findings)?;
+    let minutes = if quick { 3 } else { MINUTES };
     let new = if quick { NEW / 50 } else { NEW };
     findings.table(
         "churn",
@@ -171,16 +183,15 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
         ),
         None,
     );
-    for (minute, heap) in churn(minutes, new)? {
+    for (minute, heap) in heaps(minutes, new)? {
         let name = match minute {
             2 => SECOND,
             last if last == minutes => LAST,
             _ => continue,
         };
         findings.add(name, HEAP, number(heap) / 1e6);
-        findings.add(name, RESIDENT, number(process::memory(std::process::id())) / 1e6);
     }
-    Ok(())
+    churn::run(options, findings)
 }
 
 /// Nanoseconds of so many exchanges over so many open flows, and how many
@@ -217,7 +228,7 @@ fn idle_memory(dialogue: &Dialogue, flows: u32) -> Result<f64> {
 }
 
 /// The heap at the end of each minute of packet time, in bytes.
-fn churn(minutes: u64, new: u64) -> Result<Vec<(u64, u64)>> {
+fn heaps(minutes: u64, new: u64) -> Result<Vec<(u64, u64)>> {
     let mut writer = Writer::new(io::sink(), Format::Json, View::Messages);
     let mut traffic = Traffic::new(Table::new(settings()?), &mut writer);
     let mut heap = Vec::new();

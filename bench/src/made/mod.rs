@@ -72,7 +72,11 @@ impl Kind {
     /// Makes the capture, unless it is there.
     pub fn make(&self, quick: bool) -> Result<Made> {
         let [full, short] = self.exchanges;
-        let exchanges = if quick { short } else { full };
+        self.make_of(if quick { short } else { full })
+    }
+
+    /// The same with so many exchanges.
+    pub fn make_of(&self, exchanges: u64) -> Result<Made> {
         let folder = tests::host::workspace().join("target/bench");
         fs::create_dir_all(&folder)?;
         let path = folder.join(format!("{}-{exchanges}-{EDITION}.pcap", self.name));

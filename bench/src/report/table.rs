@@ -6,6 +6,7 @@ use super::{Report, Said};
 use crate::{
     figures::{Figure, Summary},
     findings::{Row, Table},
+    marks::Verdict,
 };
 
 /// Digits that say something of a measured value.
@@ -34,7 +35,7 @@ pub(super) fn text(report: &Report) -> String {
     for verdict in &report.verdicts {
         let said = Said::of(verdict).word();
         let name = format!("{} {}", verdict.case, verdict.load);
-        let measured = verdict.value.map(value).unwrap_or_default();
+        let measured = measured_of(verdict);
         let _ = writeln!(
             out,
             "  {said:<12}  {}: {}: {measured} ({})",
@@ -62,7 +63,7 @@ pub(super) fn cells(table: &Table) -> Vec<Vec<String>> {
     let mut head = vec!["tool".to_owned()];
     head.extend(table.figures.iter().map(|figure| figure.name.to_owned()));
     if let Some((tool, figure)) = &table.baseline {
-        head.push(format!("{} / {tool}", figure.name));
+        head.push(format!("{}, ratio to {tool}", figure.name));
     }
     let columns = head.len();
     let mut lines = vec![head];
@@ -88,6 +89,11 @@ fn measured(table: &Table, row: &Row) -> Vec<String> {
         cells.push(table.ratio(row).map_or_else(String::new, |ratio| with_spread(&ratio, "")));
     }
     cells
+}
+
+/// What was measured of a mark, and how far the rounds lie around it.
+pub(super) fn measured_of(verdict: &Verdict) -> String {
+    verdict.measured.map_or_else(String::new, |measured| with_spread(&measured, ""))
 }
 
 /// A median with its unit, and how far the rounds lie around it.

@@ -48,6 +48,11 @@ pub(super) fn peak(pid: u32) -> u64 {
     of(pid).into_iter().map(process::peak_memory).sum()
 }
 
+/// The memory that each of them has now, together, in bytes.
+pub(super) fn memory(pid: u32) -> u64 {
+    of(pid).into_iter().map(process::memory).sum()
+}
+
 /// Keeps a process and its descendants, and all their threads, on one core.
 pub(super) fn pin(pid: u32, core: usize) -> Result<()> {
     let mut cores = CpuSet::new();

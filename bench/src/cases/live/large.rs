@@ -1,20 +1,22 @@
 //! Large answers: what a tool copies of bodies that nobody asked to see.
 
-use std::{process::Command, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use tests::{
     kernel::{Held, count_runs},
-    program,
     rings::Rings,
     server::Nginx,
-    topology::Topology,
-    wait,
+    topology::{Ip, Topology},
 };
 
 use super::{
+    pacer::{self, Questions},
     tool::{DEVICE, Tool},
-    watch::{Place, watch},
+    watch::{Place, Running, watch},
     wrk::{self, Wrk},
 };
 use crate::{
@@ -36,6 +38,19 @@ const BODY: usize = 1 << 20;
 const LENGTH: &str = "length";
 const PIPELINED: &str = "pipelined";
 const CHUNKED: &str = "chunked";
+const LENGTH_PACED: &str = "length, paced";
+const PIPELINED_PACED: &str = "pipelined, paced";
+const CHUNKED_PACED: &str = "chunked, paced";
+
+/// Answers a second of a load that nobody loses anything of, whether bodies are
+/// copied or not: only then can what that costs be compared.
+const PACE: u32 = 100;
+
+/// Of these, how many in a row.
+const PIPELINE: usize = 4;
+
+/// What paced loads take.
+const PACED: Duration = Duration::from_millis(1500);
 
 /// tracer with the skip window off: every byte is copied.
 pub(super) const OPEN: &str = "tracer no window";
@@ -47,15 +62,15 @@ pub(in crate::cases) const CASE: Case = Case {
     run,
     marks: &[
         copied(LENGTH),
-        in_path(LENGTH),
+        in_path(LENGTH_PACED),
         super::decoded(LENGTH, "decoded, %"),
         super::lost(LENGTH),
         copied(PIPELINED),
-        in_path(PIPELINED),
+        in_path(PIPELINED_PACED),
         super::decoded(PIPELINED, "decoded, %"),
         super::lost(PIPELINED),
         copied(CHUNKED),
-        in_path(CHUNKED),
+        in_path(CHUNKED_PACED),
         super::decoded(CHUNKED, "decoded, %"),
         super::lost(CHUNKED),
     ],
@@ -89,13 +104,37 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
         nginx.document(name, &vec![b'x'; BODY])?;
     }
     let wrk = Wrk { threads: 1, connections: 4, core: None, pipeline: 1, target: "/large" };
-    for (load, about, wrk) in [
-        (LENGTH, "Content-Length, one request at a time", wrk),
-        (PIPELINED, "Content-Length, four requests at a time", Wrk { pipeline: 4, ..wrk }),
-        (CHUNKED, "chunked, one request at a time", Wrk { target: "/chunked", ..wrk }),
+    let piped = Wrk { pipeline: PIPELINE as u64, ..wrk };
+    let chunked = Wrk { target: "/chunked", ..wrk };
+    let one = Questions { target: "/large", rate: PACE, at_once: 1 };
+    let rate = PACE / u32::try_from(PIPELINE)?;
+    for (load, about, wrk, paced, questions) in [
+        (LENGTH, "Content-Length, one request at a time", wrk, LENGTH_PACED, one),
+        (
+            PIPELINED,
+            "Content-Length, four requests at a time",
+            piped,
+            PIPELINED_PACED,
+            Questions { rate, at_once: PIPELINE, ..one },
+        ),
+        (
+            CHUNKED,
+            "chunked, one request at a time",
+            chunked,
+            CHUNKED_PACED,
+            Questions { target: "/chunked", ..one },
+        ),
     ] {
         findings.table(load, about, Some(("none", RATE)));
-        variant(options, findings, &topology, &nginx, &wrk)?;
+        let mut tools = tools();
+        if load == LENGTH {
+            tools.push(Tool::suricata(r#""event_type":"http""#));
+        }
+        let tools = super::present(options, findings, &tools);
+        variant(options, findings, &tools, &topology, &nginx, &wrk)?;
+        let about = format!("{about}, {PACE} a second, so that nothing is lost");
+        findings.table(paced, &about, Some((OPEN, IN_PATH)));
+        in_the_path(options, findings, &topology, questions)?;
     }
     Ok(())
 }
@@ -111,65 +150,99 @@ fn tools() -> Vec<Tool> {
     ]
 }
 
-/// Whether the tracer at hand skips anything at all.
-fn has_window() -> bool {
-    let help =
-        wait::success(Command::new(program::tracer()).arg("--help"), Duration::from_secs(10));
-    help.is_ok_and(|help| help.contains("--skip-from"))
-}
-
 fn variant(
     options: &Options,
     findings: &mut Findings,
+    tools: &[Tool],
     topology: &Topology,
     nginx: &Nginx<'_>,
     wrk: &Wrk,
 ) -> Result<()> {
-    let mut tools = super::present(options, findings, &tools());
-    if !has_window() {
-        findings.absent(OPEN, "this tracer has no --skip-from");
-        tools.retain(|tool| tool.name != OPEN);
-    }
     let time = super::time(options);
     if !options.quick {
         wrk.run(topology, nginx, Duration::from_secs(1))?;
     }
-    interleave(options.rounds(), &tools, |tool, _| {
+    interleave(options.rounds(), tools, |tool, _| {
         let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
         let watched = watch(tool, &place, |running| {
-            let Some(running) = running.filter(|_| tool.is_ours()) else {
-                let answered = wrk.run(topology, nginx, time)?;
-                return Ok((answered, answered.answers, answered.possible, None, None));
-            };
-            let held = Held::by(running.pid())?;
-            let (rings, wire) = (Rings::of(&held)?, || topology.traced().bytes(DEVICE));
-            let before = (rings.written(), wire()?);
+            let running = running.filter(|_| tool.is_ours());
+            let meter = running.map(|running| Meter::new(running, topology)).transpose()?;
             let answered = wrk.run(topology, nginx, time)?;
-            let copied = number(rings.written() - before.0) / number(wire()? - before.1);
-            if options.quick {
-                return Ok((answered, answered.answers, answered.possible, Some(copied), None));
-            }
-            // What it costs to have them timed is in no other figure.
-            let programs = held.hold()?;
-            let _timed = count_runs()?;
-            let before = programs.time();
-            let again = wrk.run(topology, nginx, Duration::from_secs(1))?;
-            let each =
-                programs.time().saturating_sub(before).as_secs_f64() * 1e6 / number(again.answers);
-            let answers = answered.answers + again.answers;
-            Ok((answered, answers, answered.possible + again.possible, Some(copied), Some(each)))
+            Ok((answered, meter.map(|meter| meter.copied()).transpose()?))
         })?;
-        let (answered, answers, possible, copied, in_path) = watched.load;
+        let (answered, copied) = watched.load;
         findings.add(tool.name, RATE, answered.rate * number(BODY as u64) / 1e6);
-        if let Some(each) = in_path {
-            findings.add(tool.name, IN_PATH, each);
-        }
         if let Some(copied) = copied {
             findings.add(tool.name, COPIED, 100.0 * copied);
         }
         if let Some(seen) = watched.tool {
-            super::add(findings, tool, &seen, answers, possible);
+            super::add(findings, tool, &seen, answered.answers, answered.possible);
         }
         Ok(())
     })
+}
+
+/// What tracer's programs cost for a MiB of bodies, as the kernel counts it,
+/// with the window and without. A round in which something was lost does not
+/// count.
+fn in_the_path(
+    options: &Options,
+    findings: &mut Findings,
+    topology: &Topology,
+    questions: Questions,
+) -> Result<()> {
+    let ours: Vec<Tool> = tools().into_iter().filter(Tool::is_ours).collect();
+    let tools = super::present(options, findings, &ours);
+    let server = SocketAddr::new(topology.address(Ip::V4).parse::<IpAddr>()?, 80);
+    interleave(options.rounds(), &tools, |tool, round| {
+        let place = Place { namespace: topology.traced(), core: None, patience: super::PATIENCE };
+        let watched = watch(tool, &place, |running| {
+            let running = running.context("tracer")?;
+            let meter = Meter::new(running, topology)?;
+            let programs = Held::by(running.pid())?.hold()?;
+            let _timed = count_runs()?;
+            let before = programs.time();
+            let client = topology.client().namespace();
+            let (asked, _) = client.within(move || pacer::ask(server, questions, PACED))?;
+            let spent = programs.time().saturating_sub(before);
+            Ok((asked, spent.as_secs_f64() * 1e6 / number(asked), meter.copied()?))
+        })?;
+        let (asked, in_path, copied) = watched.load;
+        let seen = watched.tool.context("tracer")?;
+        if seen.lost == Some(0) {
+            findings.add(tool.name, IN_PATH, in_path);
+            findings.add(tool.name, COPIED, 100.0 * copied);
+        } else {
+            findings.note(&format!(
+                "{}: round {} does not count, because {:?} was lost in it",
+                tool.name,
+                round + 1,
+                seen.lost
+            ));
+        }
+        super::add(findings, tool, &seen, asked, asked);
+        Ok(())
+    })
+}
+
+/// Looks at how much tracer's programs copy of what passes the link.
+struct Meter<'a> {
+    rings: Rings,
+    topology: &'a Topology,
+    /// Bytes in the rings, and on the link.
+    before: (u64, u64),
+}
+
+impl<'a> Meter<'a> {
+    fn new(running: &Running, topology: &'a Topology) -> Result<Self> {
+        let rings = Rings::of(&Held::by(running.pid())?)?;
+        let before = (rings.written(), topology.traced().bytes(DEVICE)?);
+        Ok(Self { rings, topology, before })
+    }
+
+    /// The share of the bytes that passed since then.
+    fn copied(&self) -> Result<f64> {
+        let (written, passed) = (self.rings.written(), self.topology.traced().bytes(DEVICE)?);
+        Ok(number(written - self.before.0) / number(passed - self.before.1))
+    }
 }

@@ -89,6 +89,8 @@ fn smtp(options: &Options, findings: &mut Findings, length: usize) -> Result<()>
         tools.push(Tool::rival("tcpflow", &tcpflow, ": 250 2.0.0 Ok"));
         let tshark = format!("-i {DEVICE} -f {{tcp port 25}} -Y imf -T fields -e imf.subject");
         tools.push(Tool::rival("tshark", &tshark, "bench\n"));
+        tools.push(Tool::tshark_ek(25, "imf", r#""imf_imf_subject":"#));
+        tools.push(Tool::suricata(r#""email":{"#));
     }
     let tools = super::present(options, findings, &tools);
     let send = |mails: u64| -> Result<Duration> {

@@ -7,6 +7,7 @@
 //! after the tool is through. What there was to see is told by the client and
 //! the server, not by any tool.
 
+pub(super) mod churn;
 mod family;
 mod imap;
 mod large;
@@ -14,6 +15,7 @@ mod mail;
 mod output;
 mod paced;
 mod pacer;
+pub(super) mod shards;
 mod small;
 mod tool;
 mod watch;
@@ -85,7 +87,8 @@ fn time(options: &Options) -> Duration {
 fn present(options: &Options, findings: &mut Findings, tools: &[Tool]) -> Vec<Tool> {
     let mut present = Vec::new();
     for tool in tools {
-        if options.quick && options.tools.is_empty() && tool.name != "tracer json" {
+        let by_default = if options.quick { tool.name == "tracer json" } else { !tool.asked };
+        if options.tools.is_empty() && !by_default {
             continue;
         }
         match tool.lacks() {
@@ -133,6 +136,8 @@ fn http_rivals() -> Vec<Tool> {
             ),
             "\t200\n",
         ),
+        Tool::tshark_ek(80, "http", r#""http_http_response_code""#),
+        Tool::suricata(r#""event_type":"http""#),
     ]
 }
 

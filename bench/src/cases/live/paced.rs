@@ -16,7 +16,8 @@ use tests::{
 };
 
 use super::{
-    CPU, family, pacer,
+    CPU, family,
+    pacer::{self, Questions},
     tool::{DEVICE, Tool},
     watch::{Place, Running, watch},
     wrk,
@@ -30,15 +31,15 @@ use crate::{
     rounds::interleave,
 };
 
-/// What the machine could do of [`RATE`].
+/// What the machine could do of [`QUESTIONS`].
 const REACHED: Figure = Figure::new("requests/s", "");
 const IDLE: Figure = Figure::new("idle", "% of a core");
 const P50: Figure = Figure::new("p50", "ms");
 const P99: Figure = Figure::new("p99", "ms");
 const GREATEST: Figure = Figure::new("max", "ms");
 
-/// Requests a second.
-const RATE: u32 = 5000;
+/// 5,000 requests a second.
+const QUESTIONS: Questions = Questions { target: "/small", rate: 5000, at_once: 1 };
 
 /// How long an idle tool is looked at.
 const REST: Duration = Duration::from_secs(1);
@@ -118,7 +119,7 @@ fn timed() -> Vec<Tool> {
 
 fn ask(topology: &Topology, time: Duration) -> Result<(u64, Duration)> {
     let server = SocketAddr::new(topology.address(Ip::V4).parse::<IpAddr>()?, 80);
-    topology.client().namespace().within(move || pacer::ask(server, "/small", RATE, time))
+    topology.client().namespace().within(move || pacer::ask(server, QUESTIONS, time))
 }
 
 /// What a tool costs.

@@ -41,7 +41,7 @@ const SHARED: &str = "shared";
 const PINNED: &str = "pinned";
 
 /// Rivals that decode.
-const RIVALS: &[&str] = &["httpry", "tcpflow", "ngrep", "tshark"];
+const RIVALS: &[&str] = &["httpry", "tcpflow", "ngrep", "tshark", "suricata"];
 
 /// The case.
 pub(in crate::cases) const CASE: Case = Case {

@@ -2,12 +2,16 @@
 
 use std::{fs, process::Command};
 
+use anyhow::Result;
 use tests::{host, namespace::Namespace, program};
 
 use crate::rivals::{self, Found, Rival};
 
 /// The interface at which all of them look: the server's end of the link.
 pub(super) const DEVICE: &str = "eth0";
+
+/// Becomes a program below a root that has a `/proc`.
+const BELOW: &str = r#"mount -t proc proc "$0/proc" && exec chroot "$0" "$@""#;
 
 /// A tool, and how its output tells what it has decoded.
 #[derive(Clone, Debug)]
@@ -19,6 +23,8 @@ pub(super) struct Tool {
     /// What stands exactly once in its output for each exchange that it has
     /// decoded; nothing where it decodes nothing.
     pub(super) sign: Option<&'static str>,
+    /// Whether it only looks on where it is asked for by its name.
+    pub(super) asked: bool,
 }
 
 /// Where a program is.
@@ -35,13 +41,20 @@ enum Program {
 impl Tool {
     /// Nobody looks on.
     pub(super) fn none() -> Self {
-        Self { name: "none", program: Program::None, arguments: Vec::new(), sign: None }
+        Self {
+            name: "none",
+            program: Program::None,
+            arguments: Vec::new(),
+            sign: None,
+            asked: false,
+        }
     }
 
     /// tracer with these arguments.
     pub(super) fn tracer(name: &'static str, arguments: &str, sign: &'static str) -> Self {
         let arguments = format!("-i {DEVICE} {arguments}");
-        Self { name, program: Program::Tracer, arguments: words(&arguments), sign: Some(sign) }
+        let (program, arguments) = (Program::Tracer, words(&arguments));
+        Self { name, program, arguments, sign: Some(sign), asked: false }
     }
 
     /// The same with a ring that holds a second of any load, so that what is
@@ -60,13 +73,30 @@ impl Tool {
             program: Program::Rival("tcpdump"),
             arguments: words(&format!("-n -i {DEVICE} -w /dev/null tcp port {port}")),
             sign: None,
+            asked: false,
         }
     }
 
     /// A rival that decodes, called by the name of its program.
     pub(super) fn rival(name: &'static str, arguments: &str, sign: &'static str) -> Self {
         let program = Program::Rival(name);
-        Self { name, program, arguments: words(arguments), sign: Some(sign) }
+        Self { name, program, arguments: words(arguments), sign: Some(sign), asked: false }
+    }
+
+    /// tshark with all fields of each packet that a filter takes: far too slow
+    /// for any load here, so that it looks on only where somebody asks for it.
+    pub(super) fn tshark_ek(port: u16, filter: &str, sign: &'static str) -> Self {
+        let arguments = format!("-i {DEVICE} -f {{tcp port {port}}} -Y {filter} -T ek");
+        let tshark = Self::rival("tshark", &arguments, sign);
+        Self { name: "tshark ek", asked: true, ..tshark }
+    }
+
+    /// Suricata without rules, on all cores; it takes the checksums that the
+    /// link leaves to be made.
+    pub(super) fn suricata(sign: &'static str) -> Self {
+        let settings = rivals::SURICATA_SETTINGS;
+        let arguments = format!("-c {settings} -S /dev/null -k none --af-packet={DEVICE}");
+        Self::rival("suricata", &arguments, sign)
     }
 
     /// Whether it is tracer.
@@ -109,7 +139,8 @@ impl Tool {
             Program::Tracer => command.arg(program::tracer()),
             Program::Rival(name) => match Rival::of(name).and_then(Rival::find) {
                 Some(Found { program, root: Some(root) }) => {
-                    command.arg("chroot").arg(root).arg(program)
+                    // The mounts of `ip netns exec` are its own.
+                    command.args(["sh", "-c", BELOW]).arg(root).arg(program)
                 }
                 Some(Found { program, root: None }) => command.arg(program),
                 None => command.arg(name),
@@ -117,6 +148,12 @@ impl Tool {
         };
         command.args(&self.arguments);
         command
+    }
+
+    /// Puts in place what it is to be told.
+    pub(super) fn prepare(&self) -> Result<()> {
+        let Program::Rival(name) = self.program else { return Ok(()) };
+        Rival::of(name).map_or(Ok(()), Rival::prepare)
     }
 
     /// Removes what it leaves behind when it is ended on its way.

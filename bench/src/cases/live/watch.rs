@@ -85,6 +85,7 @@ pub(super) struct Running {
 impl Running {
     /// Starts it and waits until it sees traffic.
     pub(super) fn start(tool: &Tool, place: &Place<'_>, stdout: Stdio) -> Result<Self> {
+        tool.prepare()?;
         let log = Output::new()?;
         let child = tool
             .command(place.namespace, place.core)
@@ -219,7 +220,8 @@ impl Through {
 
 /// What a tool says at its end that it did not see: packets, and gaps.
 fn lost(said: &str) -> Option<u64> {
-    const SIGNS: [&str; 7] = [
+    /// What stands behind the number.
+    const BEHIND: [&str; 7] = [
         // tracer
         " shed",
         " ring full",
@@ -230,16 +232,18 @@ fn lost(said: &str) -> Option<u64> {
         " packets dropped,",
         " packets dropped from",
     ];
-    let mut lost = None;
-    for sign in SIGNS {
-        for (at, _) in said.match_indices(sign) {
-            let number = said.get(..at).unwrap_or_default().rsplit([' ', '\n', ',']).next();
-            if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {
-                lost = Some(lost.unwrap_or(0) + number);
-            }
-        }
+    /// What stands before it: Suricata's.
+    const BEFORE: &str = " drops: ";
+    let number = |word: Option<&str>| word.and_then(|word| word.parse::<u64>().ok());
+    let ends = |text: &str| number(text.rsplit([' ', '\n', ',']).next());
+    let begins = |text: &str| number(text.split(' ').next());
+    let mut numbers: Vec<u64> = Vec::new();
+    for sign in BEHIND {
+        numbers.extend(said.match_indices(sign).filter_map(|(at, _)| ends(said.get(..at)?)));
     }
-    lost
+    let before = said.match_indices(BEFORE);
+    numbers.extend(before.filter_map(|(at, sign)| begins(said.get(at + sign.len()..)?)));
+    if numbers.is_empty() { None } else { Some(numbers.iter().sum()) }
 }
 
 #[cfg(test)]
@@ -260,6 +264,8 @@ mod tests_of_what_is_said {
         assert_eq!(lost(tcpdump), Some(2788));
         let httpry = "82442 packets received, 7 packets dropped, 82388 http packets parsed";
         assert_eq!(lost(httpry), Some(7));
+        let suricata = "Notice: device: eth0: packets: 6118, drops: 12 (0.20%), invalid chksum: 0";
+        assert_eq!(lost(suricata), Some(12));
         assert_eq!(lost("tcpflow: terminating orderly"), None);
     }
 }

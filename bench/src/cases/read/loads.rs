@@ -1,6 +1,9 @@
 //! What is read, and how each tool is called for it.
 
-use crate::made::{self, Kind};
+use crate::{
+    made::{self, Kind},
+    rivals::SURICATA_SETTINGS,
+};
 
 /// The floor: tcpdump, which reads and copies and decodes nothing.
 pub(super) const FLOOR: &str = "tcpdump";
@@ -25,6 +28,21 @@ pub(super) struct Call {
     pub(super) tells: Option<&'static str>,
     /// How many such lines an exchange has.
     pub(super) each: u64,
+    /// How often it reads how much.
+    pub(super) effort: Effort,
+}
+
+/// How much of a tool's time there is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effort {
+    /// The whole file in each round.
+    Full,
+    /// The whole file, in two rounds at most: one of them takes as long as all
+    /// other tools together.
+    Twice,
+    /// In two rounds at most, and a capture of the same kind of that share of
+    /// its exchanges.
+    Part(u64),
 }
 
 impl Call {
@@ -34,7 +52,7 @@ impl Call {
         tells: &'static str,
         each: u64,
     ) -> Self {
-        Self { tool, arguments, tells: Some(tells), each }
+        Self { tool, arguments, tells: Some(tells), each, effort: Effort::Full }
     }
 
     const FLOOR: Self = Self {
@@ -42,6 +60,7 @@ impl Call {
         arguments: &["-n", "-Z", "root", "-r", "-", "-w", "/dev/null"],
         tells: None,
         each: 1,
+        effort: Effort::Full,
     };
 
     const fn text(tells: &'static str, each: u64) -> Self {
@@ -54,6 +73,27 @@ impl Call {
 
     const fn exchanges(tells: &'static str) -> Self {
         Self::new(EXCHANGES, &["read", "--format", "json", "--view", "exchanges"], tells, 1)
+    }
+
+    const fn with(self, effort: Effort) -> Self {
+        Self { effort, ..self }
+    }
+
+    /// Suricata, as it is called for files, without rules.
+    const fn suricata(tells: &'static str) -> Self {
+        const CALL: &[&str] = &[
+            "-c",
+            SURICATA_SETTINGS,
+            "-S",
+            "/dev/null",
+            "-k",
+            "none",
+            "--runmode",
+            "single",
+            "-r",
+            "/dev/stdin",
+        ];
+        Self::new("suricata", CALL, tells, 1)
     }
 
     const fn tcpflow(tells: &'static str, each: u64) -> Self {
@@ -69,6 +109,17 @@ macro_rules! tshark {
     };
 }
 
+/// The same with all fields of those packets.
+macro_rules! tshark_ek {
+    ($filter:literal) => {
+        &["-n", "-r", "-", "-Y", $filter, "-T", "ek"]
+    };
+}
+
+/// The rows of tshark.
+const FIELDS: &str = "tshark";
+const EK: &str = "tshark ek";
+
 /// Both HTTP loads are read by the same.
 const HTTP: &[Call] = &[
     Call::FLOOR,
@@ -81,13 +132,16 @@ const HTTP: &[Call] = &[
         2,
     ),
     Call::new(
-        "tshark",
+        FIELDS,
         tshark!("http":
             "frame.time_epoch" "ip.src" "ip.dst"
             "http.request.method" "http.request.uri" "http.response.code"),
         "192.0.2.80",
         2,
-    ),
+    )
+    .with(Effort::Twice),
+    Call::new(EK, tshark_ek!("http"), r#""ip_ip_src":"#, 2).with(Effort::Part(20)),
+    Call::suricata(r#""event_type":"http""#),
     Call::text("  HTTP  ", 2),
     Call::json(r#""action":"http-re"#, 2),
     Call::exchanges(r#""action":"http-exchange""#),
@@ -118,11 +172,14 @@ pub(super) const LOADS: &[Load] = &[
                 1,
             ),
             Call::new(
-                "tshark",
+                FIELDS,
                 tshark!("imf": "frame.time_epoch" "ip.src" "imf.from" "imf.to" "imf.subject"),
                 "198.51.",
                 1,
-            ),
+            )
+            .with(Effort::Twice),
+            Call::new(EK, tshark_ek!("imf"), r#""imf_imf_subject":"#, 1).with(Effort::Part(20)),
+            Call::suricata(r#""email":{"#),
             Call::text("  SMTP  subject: ", 1),
             Call::json(r#""action":"smtp-message""#, 1),
             Call::exchanges(r#""action":"smtp-message""#),
@@ -141,14 +198,16 @@ pub(super) const LOADS: &[Load] = &[
                 1,
             ),
             Call::new(
-                "tshark",
+                FIELDS,
                 tshark!("imap":
                     "frame.time_epoch" "ip.src"
                     "imap.request.command" "imap.response_tag" "imap.response.status"),
                 // The tag of a completion.
                 "A0",
                 1,
-            ),
+            )
+            .with(Effort::Twice),
+            Call::new(EK, tshark_ek!("imap.response"), " completed", 1).with(Effort::Part(20)),
             Call::text("  IMAP  Request: A", 1),
             Call::json(r#""action":"imap-command""#, 1),
             Call::exchanges(r#""command":{"tag""#),

@@ -7,7 +7,7 @@ use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
-use self::loads::{Call, EXCHANGES, FLOOR, JSON, LOADS, TEXT};
+use self::loads::{Call, EXCHANGES, Effort, FLOOR, JSON, LOADS, Load, TEXT};
 use super::Case;
 use crate::{
     figures::{Figure, number},
@@ -70,11 +70,16 @@ const WALL: Figure = Figure::new("wall", "s");
 const MEMORY: Figure = Figure::new("memory", "MB");
 const FOUND: Figure = Figure::new("found", "%");
 
+/// Rounds of what takes as long as all others together.
+const FEW: usize = 2;
+
 /// Somebody who reads a capture.
 struct Reader {
     call: &'static Call,
     /// Where it is; `None` for tracer.
     rival: Option<Found>,
+    /// What it reads.
+    made: Made,
 }
 
 fn run(options: &Options, findings: &mut Findings) -> Result<()> {
@@ -88,28 +93,63 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
             number(made.bytes) / 1e6
         );
         findings.table(load.kind.name, &about, Some((FLOOR, PACKETS)));
-        let mut readers = Vec::new();
-        for call in load.readers.iter().filter(|call| options.wants(call.tool)) {
-            findings.tool(call.tool);
-            match Rival::of(call.tool).map(Rival::find) {
-                None => readers.push(Reader { call, rival: None }),
-                Some(Some(found)) => readers.push(Reader { call, rival: Some(found) }),
-                Some(None) => findings.absent(call.tool, "not installed"),
-            }
-        }
+        let readers = readers(options, findings, load, &made)?;
         // What rivals find is a figure, which a quick run does without.
-        for reader in readers.iter().filter(|reader| reader.rival.is_none() || !options.quick) {
-            reader.hold(&made, findings)?;
+        let held = |reader: &&Reader| {
+            let slow = reader.call.effort != Effort::Full;
+            reader.rival.is_none() || !(options.quick || slow)
+        };
+        for reader in readers.iter().filter(held) {
+            reader.hold(findings)?;
         }
         rounds::interleave(options.rounds(), &readers, |reader, round| {
-            let cost = reader.program(&made, Output::Nowhere)?.run(LIMIT)?.success()?;
+            let slow = reader.call.effort != Effort::Full;
+            if slow && round >= FEW {
+                return Ok(());
+            }
+            let cost = if slow && round == 0 && !options.quick {
+                reader.hold(findings)?
+            } else {
+                Some(reader.program(Output::Nowhere)?.run(LIMIT)?.success()?)
+            };
+            let Some(cost) = cost else { return Ok(()) };
             let (tool, seconds) = (reader.call.tool, cost.wall.as_secs_f64());
             say(&format!("round {}: {tool}: {seconds:.2} s", round + 1));
-            record(findings, tool, &made, &cost);
+            record(findings, tool, &reader.made, &cost);
             Ok(())
         })?;
     }
     Ok(())
+}
+
+/// Those who are asked for and there.
+fn readers(
+    options: &Options,
+    findings: &mut Findings,
+    load: &Load,
+    made: &Made,
+) -> Result<Vec<Reader>> {
+    let mut readers = Vec::new();
+    for call in load.readers.iter().filter(|call| options.wants(call.tool)) {
+        findings.tool(call.tool);
+        let made = match call.effort {
+            Effort::Part(share) => load.kind.make_of(made.truth.exchanges.div_ceil(share))?,
+            Effort::Full | Effort::Twice => made.clone(),
+        };
+        // A name goes on behind a space: another way to call it.
+        let name = call.tool.split(' ').next().unwrap_or_default();
+        match Rival::of(name) {
+            None => readers.push(Reader { call, rival: None, made }),
+            Some(rival) => match rival.find() {
+                Some(found) => {
+                    rival.prepare()?;
+                    readers.push(Reader { call, rival: Some(found), made });
+                }
+                None => findings.absent(call.tool, "not installed"),
+            },
+        }
+    }
+    Ok(readers)
 }
 
 fn record(findings: &mut Findings, tool: &str, made: &Made, cost: &Cost) {
@@ -131,31 +171,33 @@ fn record(findings: &mut Findings, tool: &str, made: &Made, cost: &Cost) {
 impl Reader {
     /// Counts once what it finds, which has the file in the page cache, too.
     /// tracer must find everything; of the others the share is a figure.
-    fn hold(&self, made: &Made, findings: &mut Findings) -> Result<()> {
-        let Some(tells) = self.call.tells else { return Ok(()) };
+    fn hold(&self, findings: &mut Findings) -> Result<Option<Cost>> {
+        let Some(tells) = self.call.tells else { return Ok(None) };
         let output = Output::Counted(vec![tells.to_owned()]);
-        let counts = self.program(made, output)?.run(LIMIT)?.success()?.counts;
-        let found = counts.with.first().copied().unwrap_or_default();
-        let known = self.call.each * made.truth.exchanges;
+        let cost = self.program(output)?.run(LIMIT)?.success()?;
+        let found = cost.counts.with.first().copied().unwrap_or_default();
+        let known = self.call.each * self.made.truth.exchanges;
         if self.rival.is_none() {
-            findings.truth(&format!("{}: {}", made.path.display(), self.call.tool), found, known);
+            let what = format!("{}: {}", self.made.path.display(), self.call.tool);
+            findings.truth(&what, found, known);
         }
         findings.add(self.call.tool, FOUND, 100.0 * number(found) / number(known));
-        Ok(())
+        Ok(Some(cost))
     }
 
     /// The tool on the last processor; a rival has the capture on its standard
     /// input, because it need not see the file from below its root.
-    fn program(&self, made: &Made, output: Output) -> Result<Program> {
+    fn program(&self, output: Output) -> Result<Program> {
         let processor = process::last_processor();
+        let path = &self.made.path;
         let Some(rival) = &self.rival else {
             let mut command = Command::new(rivals::tracer()?);
-            command.args(self.call.arguments).arg(&made.path);
+            command.args(self.call.arguments).arg(path);
             return Ok(Program::new(command, output).on(&[processor]));
         };
         let mut command = rival.command();
         command.args(self.call.arguments);
-        let program = Program::new(command, output).read(&made.path)?.on(&[processor]);
+        let program = Program::new(command, output).read(path)?.on(&[processor]);
         Ok(match &rival.root {
             Some(root) => program.below(root),
             None => program,
