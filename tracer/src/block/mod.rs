@@ -33,6 +33,12 @@ impl Block {
         self.unusual() | self.is(b'"').or(self.is(b'\\')).marks()
     }
 
+    /// The bytes with these bits set in each.
+    #[inline(always)]
+    pub(crate) fn or_all(self, bits: u8) -> Self {
+        self.or(Self::halves(u64::from_le_bytes([bits; 8]), u64::from_le_bytes([bits; 8])))
+    }
+
     /// The bytes in lower case.
     #[inline(always)]
     pub(crate) fn lower(self) -> Self {
@@ -56,6 +62,24 @@ impl Block {
         Some(Self::halves(half, half))
     }
 
+    /// Up to 15 bytes in their places, and zeros behind; `None` for no bytes.
+    #[inline(always)]
+    pub(crate) fn padded(bytes: &[u8]) -> Option<Self> {
+        let len = bytes.len();
+        if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            let behind = u64::from_le_bytes(*last).checked_shr(bits(2 * 8, len)).unwrap_or(0);
+            return Some(Self::halves(u64::from_le_bytes(*first), behind));
+        }
+        let half = if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+            let behind = u32::from_le_bytes(*last).checked_shr(bits(2 * 4, len)).unwrap_or(0);
+            u64::from(u32::from_le_bytes(*first)) | u64::from(behind) << 32
+        } else {
+            let byte = |at| bytes.get(at).copied().unwrap_or(0);
+            u64::from(*bytes.first()?) | u64::from(byte(1)) << 8 | u64::from(byte(2)) << 16
+        };
+        Some(Self::halves(half, 0))
+    }
+
     /// Whether `marks` marks nothing in the bytes.
     #[inline(always)]
     pub(crate) fn none(bytes: &[u8], marks: impl Fn(Self) -> Marks) -> bool {
@@ -70,6 +94,12 @@ impl Block {
             None => Self::of_short(bytes).is_none_or(|block| marks(block) == 0),
         }
     }
+}
+
+/// The bits of the bytes that a room has and `len` bytes do not fill.
+#[inline(always)]
+fn bits(room: usize, len: usize) -> u32 {
+    u32::try_from((room - len) * 8).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -93,6 +123,18 @@ mod tests {
                     assert_eq!(found, json, "{byte} at {at} of {length}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn short_texts_stand_at_the_front() {
+        let text = b"abcdefghijklmno";
+        assert!(Block::padded(b"").is_none());
+        for len in 1..=text.len() {
+            let mut whole = [0; LEN];
+            whole[..len].copy_from_slice(&text[..len]);
+            let padded = Block::padded(&text[..len]).expect("there are bytes");
+            assert_eq!(padded.split(), Block::new(whole).split(), "{len}");
         }
     }
 

@@ -105,6 +105,10 @@ pub(super) fn matches_secret(key: &[u8]) -> bool {
         after.is_none() && len == 4
             || ![before, after].into_iter().flatten().any(u8::is_ascii_alphanumeric)
     };
+    // Nor are there shorter ones.
+    if key.len() < 3 {
+        return false;
+    }
     key.windows(2).enumerate().any(|(at, first)| {
         // Most letters begin none of the words.
         let [first, second] = first else { return false };

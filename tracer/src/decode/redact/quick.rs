@@ -1,126 +1,90 @@
 //! A quick look that finds most text to hold no secret: once over its bytes,
-//! with a second look only behind those that may announce one.
+//! with a second look only at those that may announce one.
 
 use super::{NAME_LIMIT, is_scheme, is_secret_header, pairs::matches_secret};
+use crate::block::{self, Block, Marks};
 
-/// What a byte of a text can mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Class {
-    /// Nothing.
-    Plain,
-    /// The end of userinfo, or an escape: only a whole look says what is hidden.
-    Doubt,
-    /// `=`: a key may stand before it.
-    Equals,
-    /// `:`: a header field's name may stand before it.
-    Colon,
-    /// White space: the name of a scheme may stand before it.
-    Blank,
-    /// A key may begin behind it.
-    Separator,
-}
-
-static CLASSES: [Class; 256] = {
-    let mut classes = [Class::Plain; 256];
-    let mut byte = 0_u8;
-    loop {
-        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
-        {
-            classes[byte as usize] = match byte {
-                b'@' | b'%' => Class::Doubt,
-                b'=' => Class::Equals,
-                b':' => Class::Colon,
-                b'&' | b';' | b'?' | b'#' => Class::Separator,
-                _ if byte.is_ascii_whitespace() => Class::Blank,
-                _ => Class::Plain,
-            };
-        }
-        if byte == u8::MAX {
-            break classes;
-        }
-        byte += 1;
-    }
-};
-
-/// Bytes that are looked at together.
-const WORD: usize = 8;
+/// Bytes of the longest name of a scheme, and one that is none of it.
+const SCHEME_LIMIT: usize = 10;
 
 /// Whether it is certain that [`text`](super::text) and [`url`](super::url) hide
 /// nothing of these bytes.
 pub(super) fn holds_no_secret(bytes: &[u8]) -> bool {
-    let mut look = Look { bytes, word: 0, key: 0 };
-    let (words, rest) = bytes.as_chunks();
-    let mut start = 0;
-    for word in words {
-        if !look.all(start, not_plain(u64::from_le_bytes(*word))) {
+    let mut look = Look { bytes, key: 0, behind_blank: 1 };
+    let Some(last) = bytes.last_chunk() else {
+        return Block::padded(bytes).is_none_or(|block| look.at_block(0, block, Marks::MAX));
+    };
+    let (whole, rest) = bytes.as_chunks();
+    for (number, block) in whole.iter().enumerate() {
+        if !look.at_block(number * block::LEN, Block::new(*block), Marks::MAX) {
             return false;
         }
-        start += WORD;
     }
-    // The last word again, of which only the rest has not been looked at.
-    match bytes.last_chunk() {
-        _ if rest.is_empty() => true,
-        Some(last) => {
-            let seen = WORD - rest.len();
-            let places = not_plain(u64::from_le_bytes(*last)) & u64::MAX << (seen * 8);
-            look.all(start - seen, places)
-        }
-        None => (0..rest.len()).all(|at| look.at(at)),
+    if rest.is_empty() {
+        return true;
     }
-}
-
-/// Has the highest bit of each byte set that is not [`Class::Plain`], and of some
-/// others: those up to `&`, and from `:` to `@`.
-const fn not_plain(word: u64) -> u64 {
-    const fn repeat(byte: u8) -> u64 {
-        u64::from_le_bytes([byte; WORD])
-    }
-    let up_to_ampersand = word.wrapping_sub(repeat(b'&' + 1)) & !word;
-    let low = word & repeat(0x7f);
-    let from_colon = low + repeat(0x80 - b':');
-    let behind_at = low + repeat(0x80 - (b'@' + 1));
-    (up_to_ampersand | from_colon & !behind_at) & repeat(0x80)
+    // The last block again, of which only the rest has not been looked at.
+    let seen = block::LEN - rest.len();
+    look.behind_blank <<= seen;
+    look.at_block(bytes.len() - block::LEN, Block::new(*last), Marks::MAX << seen)
 }
 
 /// A look that goes from front to end.
 struct Look<'a> {
     bytes: &'a [u8],
-    /// Where the word at hand begins.
-    word: usize,
     /// Where the key at hand begins.
     key: usize,
+    /// A mark on the place where the next look begins, if no word does not end
+    /// there: behind white space, and in front of all.
+    behind_blank: Marks,
 }
 
 impl Look<'_> {
-    /// Looks at the bytes of a word whose highest bit is set in `places`.
-    #[inline]
-    fn all(&mut self, start: usize, mut places: u64) -> bool {
-        while places != 0 {
-            let place = places.trailing_zeros() as usize / WORD;
-            places &= places - 1;
-            if !self.at(start + place) {
+    /// Looks at the bytes of a block that `places` marks; `false` when something
+    /// may be a secret.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "so that constants stay in registers")]
+    fn at_block(&mut self, start: usize, block: Block, places: Marks) -> bool {
+        let may_announce = block.within(b'#', b'&').or(block.within(b':', b'@'));
+        let blank = block.within(0, b' ').marks();
+        let letter = block.or_all(b' ');
+        let begins_scheme = letter.is(b'b').or(letter.is(b'n')).marks();
+        let words = begins_scheme & (blank << 1 | self.behind_blank);
+        self.behind_blank = blank >> (block::LEN - 1);
+        let mut marked = (may_announce.marks() | words) & places;
+        while marked != 0 {
+            let at = start + marked.trailing_zeros() as usize;
+            marked &= marked - 1;
+            if !self.at(at) {
                 return false;
             }
         }
         true
     }
 
-    /// Looks at a byte; `false` when something may be a secret.
+    /// Looks at a byte that may announce a secret, or begin a scheme's name.
     fn at(&mut self, at: usize) -> bool {
-        let byte = self.bytes.get(at).copied().unwrap_or_default();
         let before = |from: usize| self.bytes.get(from..at).unwrap_or_default();
-        match CLASSES.get(usize::from(byte)) {
-            None | Some(Class::Doubt) => return false,
+        match self.bytes.get(at) {
+            // The end of userinfo, or an escape: only a whole look says what is
+            // hidden.
+            Some(b'@' | b'%') => return false,
             // Longer than the key at worst: words are found in it all the same.
-            Some(Class::Equals) => return !matches_secret(before(self.key)),
-            Some(Class::Colon) => return !names_secret(before(0)),
-            Some(Class::Blank) if is_scheme(before(self.word)) => return false,
-            Some(Class::Blank) => self.word = at + 1,
-            Some(Class::Separator) => self.key = at + 1,
-            Some(Class::Plain) => {}
+            Some(b'=') => return !matches_secret(before(self.key)),
+            Some(b':') => return !names_secret(before(0)),
+            Some(b'&' | b';' | b'?' | b'#') => self.key = at + 1,
+            Some(byte) if byte.is_ascii_alphabetic() => return !self.is_scheme(at),
+            _ => {}
         }
         true
+    }
+
+    /// Whether the word here is the name of a scheme, with white space behind.
+    fn is_scheme(&self, at: usize) -> bool {
+        let rest = self.bytes.get(at..).unwrap_or_default();
+        let near = rest.get(..SCHEME_LIMIT).unwrap_or(rest);
+        let end = near.iter().position(u8::is_ascii_whitespace);
+        end.and_then(|end| near.get(..end)).is_some_and(is_scheme)
     }
 }
 
@@ -175,17 +139,20 @@ mod tests {
         assert!(passed > texts.len() / 2, "the look is of use");
     }
 
+    /// At each place of texts of all lengths, what may announce a secret is
+    /// seen.
     #[test]
-    fn each_byte_that_means_something_is_looked_at() {
-        for byte in 0..=u8::MAX {
-            for place in 0..WORD {
-                for other in [b'x', 0, b'&', 0x7f, 0xff] {
-                    let mut word = [other; WORD];
-                    word[place] = byte;
-                    let seen = not_plain(u64::from_le_bytes(word)) >> (place * 8 + 7) & 1 == 1;
-                    let means = CLASSES[usize::from(byte)] != Class::Plain;
-                    assert!(seen || !means, "{byte} at {place}");
+    fn secrets_are_seen_wherever_they_stand() {
+        let secrets = ["=pass=x", "a@b", "%", "token:", " Basic abcdef", "?sig=", "Negotiate a"];
+        for before in 0..40 {
+            for behind in 0..40 {
+                let [before, behind] = [before, behind].map(|count| "x".repeat(count));
+                for secret in secrets {
+                    let text = format!("{before} {secret}{behind}");
+                    assert!(!holds_no_secret(text.as_bytes()), "{text}");
                 }
+                let text = format!("{before} q=x basic{behind}x; Bases 10:00{behind}");
+                assert!(holds_no_secret(text.as_bytes()), "{text}");
             }
         }
     }
