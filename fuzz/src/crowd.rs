@@ -107,6 +107,7 @@ impl Crowd {
         let mut settings = talk::settings();
         settings.ports = vec![(protocol.ports[0], protocol)];
         settings.decode.exchanges = exchanges;
+        settings.decode.exchanges_only = exchanges;
         Self { table: Table::new(settings), protocol, said, time: NOW }
     }
 

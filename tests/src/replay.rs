@@ -63,6 +63,7 @@ pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Re
         show_secrets,
         pieces: true,
         exchanges: true,
+        exchanges_only: false,
         body: BODY,
         brief: false,
         envelope: false,

@@ -46,6 +46,13 @@ pub(crate) fn few(buffer: &mut Vec<u8>, bytes: &[u8]) {
     }
 }
 
+/// Appends text, of which there is mostly little.
+#[inline]
+pub(crate) fn few_text(buffer: &mut String, text: &str) {
+    // SAFETY: what is appended is UTF-8 as a whole.
+    few(unsafe { buffer.as_mut_vec() }, text.as_bytes());
+}
+
 /// Appends what `map` makes of bytes, in quotation marks, unless `marks` marks
 /// some of it: then nothing is appended, and `false` returned.
 #[inline(always)]

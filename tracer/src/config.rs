@@ -146,6 +146,7 @@ impl Config {
                 show_secrets: common.show_secrets,
                 pieces: segments,
                 exchanges: view == View::Exchanges,
+                exchanges_only: view == View::Exchanges,
                 body: common.body.unwrap_or(0),
                 brief: common.format.unwrap_or_default() == Format::Text,
                 envelope: common.mail.unwrap_or_default() == Mails::Envelope,

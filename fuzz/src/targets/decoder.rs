@@ -80,6 +80,7 @@ impl Script {
         settings.rows = self.view == View::Segments;
         settings.decode.pieces = self.view == View::Segments;
         settings.decode.exchanges = self.view == View::Exchanges;
+        settings.decode.exchanges_only = self.view == View::Exchanges;
         settings.decode.body = self.body;
         settings.decode.show_secrets = self.show_secrets;
         settings

@@ -123,7 +123,15 @@ impl Transcript {
     /// What decoders are told.
     const fn decode(&self, exchanges: bool, pieces: bool) -> decode::Settings {
         let super::Settings { show_secrets, body, envelope, .. } = self.settings;
-        decode::Settings { show_secrets, pieces, exchanges, body, brief: false, envelope }
+        decode::Settings {
+            show_secrets,
+            pieces,
+            exchanges,
+            exchanges_only: false,
+            body,
+            brief: false,
+            envelope,
+        }
     }
 
     /// What is spoken on the server's port.

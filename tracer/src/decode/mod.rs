@@ -189,6 +189,9 @@ pub struct Settings {
     /// Tell of exchanges: what a request said is kept until its answer is
     /// complete.
     pub exchanges: bool,
+    /// Leave out what only the line of an exchange will say: nobody takes its
+    /// messages.
+    pub exchanges_only: bool,
     /// Bytes of bodies that are shown; 0 for none.
     pub body: usize,
     /// Tell of mails only what rows say: nobody will read the fields of their

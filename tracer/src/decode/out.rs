@@ -40,11 +40,22 @@ impl<'a> Out<'a> {
     /// Tells of a message that `side` sent and that was complete at `time`.
     pub fn emit(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
         self.told |= !matches!(message, Message::Upgrade(_));
+        self.gap_before_message(side, time);
+        self.push(side, time, message);
+    }
+
+    /// Takes note of a message of `side` that nobody wants told: there was one
+    /// all the same.
+    pub fn leave_out(&mut self, side: Side, time: Timestamp) {
+        self.told = true;
+        self.gap_before_message(side, time);
+    }
+
+    fn gap_before_message(&mut self, side: Side, time: Timestamp) {
         let gap = self.discarded.as_mut().and_then(|discarded| discarded.before_message(side));
         if let Some(gap) = gap {
             self.push(side, time, Message::Gap(gap));
         }
-        self.push(side, time, message);
     }
 
     /// Tells that `side` broke the protocol. It may have done so within bytes

@@ -1,6 +1,10 @@
 //! Header fields with bytes of their own.
 
-use httparse::{EMPTY_HEADER, Header};
+use std::mem::MaybeUninit;
+
+use httparse::Header;
+
+use crate::append;
 
 /// Fields of most heads: so many need no memory to be lent.
 const USUAL: usize = 32;
@@ -16,13 +20,13 @@ pub(super) struct Fields {
 
 /// Room for lent fields.
 pub(super) struct Lent<'a> {
-    usual: [Header<'a>; USUAL],
+    usual: [MaybeUninit<Header<'a>>; USUAL],
     many: Vec<Header<'a>>,
 }
 
 impl Lent<'_> {
     pub(super) const fn new() -> Self {
-        Self { usual: [EMPTY_HEADER; USUAL], many: Vec::new() }
+        Self { usual: [const { MaybeUninit::uninit() }; USUAL], many: Vec::new() }
     }
 }
 
@@ -54,8 +58,8 @@ impl Fields {
 
     /// Adds a field.
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
-        self.names.push_str(name);
-        self.values.extend_from_slice(value);
+        append::few_text(&mut self.names, name);
+        append::few(&mut self.values, value);
         self.ends.push((self.names.len(), self.values.len()));
     }
 
@@ -81,14 +85,18 @@ impl Fields {
 
     /// All fields, in order, in a list.
     pub(super) fn lend<'a, 'r>(&'a self, room: &'r mut Lent<'a>) -> &'r [Header<'a>] {
+        #![expect(unsafe_code, reason = "only as much of the room is filled as is needed")]
         if self.ends.len() > USUAL {
             room.many = self.iter().collect();
             return &room.many;
         }
+        let mut filled = 0;
         for (place, field) in room.usual.iter_mut().zip(self.iter()) {
-            *place = field;
+            place.write(field);
+            filled += 1;
         }
-        room.usual.get(..self.ends.len()).unwrap_or_default()
+        // SAFETY: so many places were written.
+        unsafe { room.usual.get(..filled).unwrap_or_default().assume_init_ref() }
     }
 
     /// Bytes of what is in here.

@@ -15,6 +15,8 @@ pub(super) struct Half {
     pub(super) content: Option<Content>,
     /// When the first byte of the message at hand came.
     pub(super) started: Timestamp,
+    /// Bytes that stand behind the head at hand and are here.
+    pub(super) in_hand: usize,
     /// Its FIN was seen.
     pub(super) closed: bool,
 }

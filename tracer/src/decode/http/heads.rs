@@ -13,13 +13,14 @@ use super::{
     head,
     message::{self, Rewritten},
     odd::{Odd, Oddities},
+    record::Answer,
     repaired::Repaired,
     rest::{Head, Rest},
     resync::Resync,
     start_line::{self, RequestLine, StartLine, StatusLine},
 };
 use crate::{
-    decode::{End, Out, Want, redact},
+    decode::{End, Out, Settings, Want, redact},
     event::{Message, Side, Timestamp},
 };
 
@@ -50,7 +51,9 @@ impl Http {
             framing.odd.insert(Odd::BareLf);
         }
         framing.fields(headers);
+        self.half(side).in_hand = bytes.len() - length;
         let head = self.head_told(line, headers, framing, time, out);
+        self.half(side).in_hand = 0;
         self.head_ends(side, Some(head), time, out);
         Some(length)
     }
@@ -269,14 +272,19 @@ impl Http {
         out: &mut Out<'_>,
     ) {
         let body = framing.body(Kind::Request);
-        let event = message::request(line, headers, body, framing.announced(body));
         if out.settings.exchanges {
             let head = StartLine::Request(line);
-            if !self.records.request(head, headers, event.has_body, self.client.started) {
+            let has_body = message::has_body(body);
+            if !self.records.request(head, headers, has_body, self.client.started) {
                 tell_one(Odd::ExchangeTooLong, Side::Client, time, out);
             }
         }
-        out.emit(Side::Client, time, Message::HttpRequest(event));
+        if out.settings.exchanges_only {
+            out.leave_out(Side::Client, time);
+        } else {
+            let event = message::request(line, headers, body, framing.announced(body));
+            out.emit(Side::Client, time, Message::HttpRequest(event));
+        }
         self.ask(framing.asked(line.method, line.version), time, out);
     }
 
@@ -300,20 +308,53 @@ impl Http {
         };
         let kind = Kind::Response { status: line.status, asked };
         let body = framing.body(kind);
-        let event = message::response(line, headers, body, framing.announced(body));
-        if out.settings.exchanges {
+        let has_body = message::has_body(body);
+        let started = self.server.started;
+        let whole = self.whole(line.version, framing, kind, out.settings);
+        if out.settings.exchanges && whole.is_none() {
             if is_final(line.status) {
-                let head = (StartLine::Status(line), headers, event.has_body);
-                let whole = self.records.response(asked.is_some(), Some(head), self.server.started);
-                if !whole {
+                let head = (StartLine::Status(line), headers, has_body);
+                if !self.records.response(asked.is_some(), Some(head), started) {
                     tell_one(Odd::ExchangeTooLong, Side::Server, time, out);
                 }
             } else {
                 self.records.interim(line.status);
             }
         }
-        out.emit(Side::Server, time, Message::HttpResponse(event));
+        if out.settings.exchanges_only {
+            out.leave_out(Side::Server, time);
+        } else {
+            let event = message::response(line, headers, body, framing.announced(body));
+            out.emit(Side::Server, time, Message::HttpResponse(event));
+        }
+        if let Some(bytes) = whole {
+            let answer = Answer { line, headers, has_body, bytes, started };
+            self.records.answer(&answer, time, out);
+        }
         asked
+    }
+
+    /// Bytes of a response's body that are all here, if they complete the
+    /// exchange at hand and nothing will be told before: then the response need
+    /// not be kept.
+    fn whole(
+        &self,
+        version: &str,
+        framing: &Framing,
+        kind: Kind,
+        settings: Settings,
+    ) -> Option<u64> {
+        let Kind::Response { status: 200.., asked: Some(Asked::Plain | Asked::Head) } = kind else {
+            return None;
+        };
+        let Some(Body::Length(bytes)) = framing.body(kind) else { return None };
+        let is_here = usize::try_from(bytes).is_ok_and(|bytes| bytes <= self.server.in_hand);
+        if !settings.exchanges || settings.body > 0 || !is_here || !self.records.wait_for_answer() {
+            return None;
+        }
+        let mut checked = framing.clone();
+        checked.check(Version::of(version), kind);
+        checked.odd.is_empty().then_some(bytes)
     }
 
     /// Remembers what a response will have to be read in the light of.

@@ -153,7 +153,8 @@ pub(super) fn response<'a>(
     }
 }
 
-fn has_body(body: Option<Body>) -> bool {
+/// Whether a message has a body, by its framing.
+pub(super) fn has_body(body: Option<Body>) -> bool {
     body.is_none_or(|body| !body.is_empty())
 }
 

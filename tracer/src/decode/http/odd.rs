@@ -118,6 +118,11 @@ pub(super) struct Oddities {
 }
 
 impl Oddities {
+    /// Whether nothing was odd.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bits == 0
+    }
+
     /// Adds one.
     pub(super) const fn insert(&mut self, odd: Odd) {
         self.bits |= 1 << odd as u8;

@@ -8,10 +8,11 @@ use super::{
     start_line::{RequestLine, StartLine, StatusLine},
 };
 use crate::{
+    append,
     decode::Out,
     event::{
         Message, Side, Text, Timestamp,
-        http::{Body, Ended, Exchange, ExchangeHttp, Headers, RequestFields, Url},
+        http::{Body, Ended, Exchange, ExchangeHttp, Headers, ResponseHttp, Url},
     },
 };
 
@@ -22,19 +23,17 @@ pub(super) const INTERIM_LIMIT: usize = 16;
 /// Bytes of the memory that a message of an exchange leaves to the next.
 const SPARE_LIMIT: usize = 2 * 1024;
 
-/// An exchange so far.
+/// An exchange so far. It is used again for the next one, with its memory.
 #[derive(Debug, Default)]
 pub(super) struct Record {
-    /// The request, when its head is complete.
-    pub(super) request: Option<Part>,
-    /// The final response, when its head is complete.
-    pub(super) response: Option<Part>,
+    /// The request.
+    request: Part,
+    /// The final response.
+    response: Part,
     /// Status codes of the responses before it.
     pub(super) interim: Vec<u16>,
     /// What was counted of [`len`](Self::len) and [`held`](Self::held).
     pub(super) counted: (usize, usize),
-    /// Parts of an exchange that was told of, whose memory is used again.
-    spares: Vec<Part>,
 }
 
 /// A message of an exchange.
@@ -62,14 +61,16 @@ pub(super) struct Part {
 }
 
 /// What a message begins with.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Start {
+    /// Its head is not complete.
+    #[default]
+    Unseen,
     /// The start line of a request, whose method has so many bytes.
     Request(usize),
     /// That of a response, with its status code.
     Status(u16),
     /// Nothing: a response of HTTP/0.9.
-    #[default]
     None,
 }
 
@@ -83,30 +84,55 @@ impl Part {
         has_body: bool,
         started: Timestamp,
     ) {
-        self.clear();
+        self.forget();
         self.start = match line {
             Some(StartLine::Request(line)) => {
-                self.line.push_str(line.method);
+                append::few_text(&mut self.line, line.method);
                 Start::Request(line.method.len())
             }
             Some(StartLine::Status(line)) => Start::Status(line.status),
             None => Start::None,
         };
         if let Some(line) = line {
-            self.line.push_str(line.version());
-            self.text.extend_from_slice(line.text());
+            append::few_text(&mut self.line, line.version());
+            append::few(&mut self.text, line.text());
         }
         self.headers.copy(headers);
         (self.has_body, self.started, self.latest) = (has_body, started, started);
     }
 
-    /// Forgets the message, and keeps the memory.
+    /// Forgets the message, and keeps the memory for another, unless that is
+    /// much.
     fn clear(&mut self) {
+        if self.held() > SPARE_LIMIT {
+            *self = Self::default();
+        } else if self.is_seen() {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.start = Start::Unseen;
         self.line.clear();
         self.text.clear();
         self.headers.clear();
         self.trailer.clear();
         (self.bytes, self.shown, self.ended) = (0, None, None);
+    }
+
+    /// Whether its head was complete.
+    pub(super) fn is_seen(&self) -> bool {
+        self.start != Start::Unseen
+    }
+
+    /// Whether all of it has come.
+    pub(super) fn has_ended(&self) -> bool {
+        self.is_seen() && self.ended.is_some()
+    }
+
+    /// Whether it is to go on.
+    pub(super) fn goes_on(&self) -> bool {
+        self.is_seen() && self.ended.is_none()
     }
 
     /// Bytes of what is in here.
@@ -123,7 +149,7 @@ impl Part {
     fn line(&self) -> (&str, &str) {
         match self.start {
             Start::Request(method) => self.line.split_at_checked(method).unwrap_or_default(),
-            Start::Status(_) | Start::None => ("", &self.line),
+            Start::Status(_) | Start::None | Start::Unseen => ("", &self.line),
         }
     }
 
@@ -153,9 +179,39 @@ impl Part {
     }
 }
 
+/// A response of which there is nothing more to wait for: it need not be kept.
+pub(super) struct Answer<'a> {
+    /// Its start line, without secrets.
+    pub(super) line: StatusLine<'a>,
+    /// Its header fields, without secrets.
+    pub(super) headers: &'a [Header<'a>],
+    /// Whether a body follows, by its framing.
+    pub(super) has_body: bool,
+    /// Bytes of that.
+    pub(super) bytes: u64,
+    /// When its first byte came.
+    pub(super) started: Timestamp,
+}
+
+/// What a response says in an exchange.
+struct Answered<'a> {
+    http: ResponseHttp<'a>,
+    has_body: bool,
+    started: Timestamp,
+    latest: Timestamp,
+}
+
 impl Record {
-    /// The message of this side.
-    pub(super) fn part(&mut self, side: Side) -> &mut Option<Part> {
+    /// The message of this side, which may not be seen yet.
+    pub(super) const fn part(&self, side: Side) -> &Part {
+        match side {
+            Side::Client => &self.request,
+            Side::Server => &self.response,
+        }
+    }
+
+    /// The message of this side, to change.
+    pub(super) const fn part_mut(&mut self, side: Side) -> &mut Part {
         match side {
             Side::Client => &mut self.request,
             Side::Server => &mut self.response,
@@ -164,71 +220,39 @@ impl Record {
 
     /// Whether both messages have ended, or never will have.
     pub(super) fn is_complete(&self) -> bool {
-        let has_ended = |part: &Option<Part>| part.as_ref().is_none_or(|part| part.ended.is_some());
-        has_ended(&self.request) && has_ended(&self.response)
+        !self.request.goes_on() && !self.response.goes_on()
     }
 
-    /// Puts the message of a side in its place.
-    pub(super) fn put(&mut self, side: Side, part: Part) {
-        *self.part(side) = Some(part);
-    }
-
-    /// A part to begin a message with.
-    pub(super) fn spare(&mut self) -> Part {
-        self.spares.pop().unwrap_or_default()
-    }
-
-    /// Forgets the exchange, and keeps its memory for another, unless that is
-    /// much.
+    /// Forgets the exchange, and keeps its memory for another.
     pub(super) fn clear(&mut self) {
-        for part in [self.request.take(), self.response.take()].into_iter().flatten() {
-            if part.held() <= SPARE_LIMIT && self.spares.len() < 2 {
-                self.spares.push(part);
-            }
-        }
+        self.request.clear();
+        self.response.clear();
         self.interim.clear();
         self.counted = (0, 0);
     }
 
     /// Bytes of what is in here.
     pub(super) fn len(&self) -> usize {
-        let parts = [&self.request, &self.response].into_iter().flatten().map(Part::len);
-        size_of::<Self>() + parts.sum::<usize>() + size_of_val(self.interim.as_slice())
+        size_of::<Self>()
+            + self.request.len()
+            + self.response.len()
+            + size_of_val(self.interim.as_slice())
     }
 
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
-        let parts = [&self.request, &self.response].into_iter().flatten().chain(&self.spares);
         size_of::<Self>()
-            + parts.map(Part::held).sum::<usize>()
-            + self.spares.capacity() * size_of::<Part>()
+            + self.request.held()
+            + self.response.held()
             + self.interim.capacity() * size_of::<u16>()
     }
 
     /// Tells of it; `missing` says what became of a message that was not seen.
     pub(super) fn tell(&self, missing: Ended, time: Timestamp, out: &mut Out<'_>) {
-        let (request, response) = (self.request.as_ref(), self.response.as_ref());
-        let mut rooms = [const { Lent::new() }; 2];
-        let mut trailer_rooms = [Vec::new(), Vec::new()];
-        let [request_room, response_room] = &mut rooms;
-        let request_headers = request.map_or(&[][..], |part| part.headers.lend(request_room));
-        let response_headers = response.map_or(&[][..], |part| part.headers.lend(response_room));
-        for (room, part) in trailer_rooms.iter_mut().zip([request, response]) {
-            room.extend(part.iter().flat_map(|part| part.trailer.iter()));
-        }
-        let [request_trailer, response_trailer] = &trailer_rooms;
-        let asked = request.and_then(|part| match part.start {
-            Start::Request(_) => {
-                let (method, version) = part.line();
-                let line = RequestLine { method, target: &part.text, version };
-                Some((part, message::request(line, request_headers, None, None)))
-            }
-            _ => None,
-        });
-        // A capture may show a response before its request: then nobody knows
-        // how long it took.
-        let asked_at = request.map(|part| part.started);
-        let asked_at = asked_at.filter(|asked| response.is_some_and(|part| part.started >= *asked));
+        let response = Some(&self.response).filter(|part| part.is_seen());
+        let mut room = Lent::new();
+        let headers = response.map_or(&[][..], |part| part.headers.lend(&mut room));
+        let trailer: Vec<_> = response.iter().flat_map(|part| part.trailer.iter()).collect();
         let answered = response.map(|part| {
             let line = match part.start {
                 Start::Status(status) => {
@@ -236,39 +260,76 @@ impl Record {
                 }
                 _ => StatusLine { version: "", status: 0, reason: &[] },
             };
-            let mut fields = message::response(line, response_headers, None, None).http;
-            if matches!(part.start, Start::None) {
-                fields.response.status_code = None;
+            let mut http = message::response(line, headers, None, None).http;
+            if part.start == Start::None {
+                http.response.status_code = None;
             }
-            fields.response.body = part.body();
-            fields.response.trailer = Headers(response_trailer);
-            fields.response.interim_status_codes = &self.interim;
-            fields.response.time_to_first_byte = asked_at.map(|asked| part.started.since(asked));
-            fields
+            http.response.body = part.body();
+            http.response.trailer = Headers(&trailer);
+            let Part { has_body, started, latest, .. } = *part;
+            Answered { http, has_body, started, latest }
         });
-        let parts = || [request, response].into_iter().flatten();
+        let parts = [&self.request, &self.response].into_iter().filter(|part| part.is_seen());
         let gone = if response.is_none() { missing } else { Ended::Whole };
-        let ended = parts().map(|part| part.ended.unwrap_or(missing)).fold(gone, Ended::max);
-        let version = answered.as_ref().map_or("", |fields| fields.version);
+        let ended = parts.map(|part| part.ended.unwrap_or(missing)).fold(gone, Ended::max);
+        self.tell_of(answered, ended, time, out);
+    }
+
+    /// Tells of it with its response, which is complete and was not kept.
+    pub(super) fn tell_answer(&self, answer: &Answer<'_>, time: Timestamp, out: &mut Out<'_>) {
+        let Answer { line, headers, has_body, bytes, started } = *answer;
+        let mut http = message::response(line, headers, None, None).http;
+        let bytes = (has_body || bytes > 0).then_some(bytes);
+        http.response.body = bytes.map(|bytes| Body { bytes: Some(bytes), ..Body::default() });
+        let answered = Answered { http, has_body, started, latest: time };
+        let ended = self.request.ended.unwrap_or_default();
+        self.tell_of(Some(answered), ended, time, out);
+    }
+
+    fn tell_of(
+        &self,
+        answered: Option<Answered<'_>>,
+        ended: Ended,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let request = Some(&self.request).filter(|part| part.is_seen());
+        let mut room = Lent::new();
+        let headers = request.map_or(&[][..], |part| part.headers.lend(&mut room));
+        let trailer: Vec<_> = request.iter().flat_map(|part| part.trailer.iter()).collect();
+        // A capture may show a response before its request: then nobody knows
+        // how long it took.
+        let asked_at = request.map(|part| part.started);
+        let asked_at =
+            asked_at.zip(answered.as_ref()).filter(|(asked, part)| part.started >= *asked);
+        let duration = asked_at.map(|(asked, part)| part.latest.since(asked));
+        let time_to_first_byte = asked_at.map(|(asked, part)| part.started.since(asked));
+        let has_body = answered.as_ref().is_some_and(|part| part.has_body);
         let mut exchange = Exchange {
-            http: ExchangeHttp {
-                version,
-                request: None,
-                response: answered.map(|fields| fields.response),
-            },
+            http: ExchangeHttp { version: "", request: None, response: None },
             url: Url::default(),
             user_agent: None,
-            duration: response.zip(asked_at).map(|(part, asked)| part.latest.since(asked)),
+            duration,
             ended,
-            has_body: response.is_some_and(|part| part.has_body),
+            has_body,
         };
-        if let Some((part, asked)) = asked {
+        if let Some(part) = answered {
+            exchange.http.version = part.http.version;
+            let mut response = part.http.response;
+            response.interim_status_codes = &self.interim;
+            response.time_to_first_byte = time_to_first_byte;
+            exchange.http.response = Some(response);
+        }
+        if let Some(part) = request
+            && let Start::Request(_) = part.start
+        {
+            let (method, version) = part.line();
+            let line = RequestLine { method, target: &part.text, version };
+            let mut asked = message::request(line, headers, None, None);
+            asked.http.request.body = part.body();
+            asked.http.request.trailer = Headers(&trailer);
             exchange.http.version = asked.http.version;
-            exchange.http.request = Some(RequestFields {
-                body: part.body(),
-                trailer: Headers(request_trailer),
-                ..asked.http.request
-            });
+            exchange.http.request = Some(asked.http.request);
             exchange.url = asked.url;
             exchange.user_agent = asked.user_agent;
         }

@@ -8,7 +8,7 @@ use httparse::Header;
 use super::{
     content::Content,
     fields::Fields,
-    record::{INTERIM_LIMIT, Part, Record},
+    record::{Answer, INTERIM_LIMIT, Part, Record},
     start_line::StartLine,
 };
 use crate::{
@@ -107,6 +107,23 @@ impl Records {
         self.open().response(paired, head, started)
     }
 
+    /// Whether the next final response answers the oldest request, which has
+    /// ended.
+    pub(super) fn wait_for_answer(&self) -> bool {
+        let first = self.0.as_deref().filter(|open| open.answered == 0);
+        let first = first.and_then(|open| open.records.front()?.as_deref());
+        first.map(|record| record.part(Side::Client)).is_some_and(Part::has_ended)
+    }
+
+    /// Tells of the exchange that a final response completes, for which one
+    /// [waits](Self::wait_for_answer). Its end is not told any more.
+    pub(super) fn answer(&mut self, answer: &Answer<'_>, time: Timestamp, out: &mut Out<'_>) {
+        if let Some(open) = &mut self.0 {
+            open.answer(answer, time, out);
+            self.leave();
+        }
+    }
+
     /// The body of the message at hand is shown.
     pub(super) fn body(&mut self, side: Side, body: Body<'static>) {
         if let Some(open) = &mut self.0 {
@@ -152,19 +169,15 @@ impl Open {
         has_body: bool,
         started: Timestamp,
     ) -> bool {
-        let early = self
-            .records
-            .iter()
-            .take(self.answered)
-            .position(|record| record.as_ref().is_some_and(|record| record.request.is_none()));
+        let early = self.records.iter().take(self.answered).position(|record| {
+            record.as_ref().is_some_and(|record| !record.part(Side::Client).is_seen())
+        });
         let index = early.unwrap_or_else(|| {
             let record = self.spare.take().unwrap_or_default();
             self.records.push_back(Some(record));
             self.records.len() - 1
         });
-        let mut part = self.part(index);
-        part.begin(Some(line), headers, has_body, started);
-        self.put(index, Side::Client, part)
+        self.begin(index, Side::Client, Some((line, headers, has_body)), started)
     }
 
     fn interim(&mut self, status: u16) {
@@ -187,28 +200,41 @@ impl Open {
         }
         let index = self.answered;
         self.answered = (index + 1).min(self.records.len());
-        let mut part = self.part(index);
-        match head {
-            Some((line, headers, has_body)) => part.begin(Some(line), headers, has_body, started),
-            None => part.begin(None, &[], true, started),
-        }
-        self.put(index, Side::Server, part)
+        self.begin(index, Side::Server, head, started)
     }
 
-    /// A part for a message of this exchange.
-    fn part(&mut self, index: usize) -> Part {
-        let record = self.records.get_mut(index).and_then(Option::as_mut);
-        record.map(|record| record.spare()).unwrap_or_default()
+    fn answer(&mut self, answer: &Answer<'_>, time: Timestamp, out: &mut Out<'_>) {
+        let Some(Some(mut record)) = self.records.pop_front() else { return };
+        self.forget(&record);
+        record.tell_answer(answer, time, out);
+        record.clear();
+        self.spare = Some(record);
     }
 
-    /// Puts a message into its exchange, without its fields if they are too
-    /// long; a request that is too long takes its exchange along.
-    fn put(&mut self, index: usize, side: Side, mut part: Part) -> bool {
-        let fits = self.len + size_of::<Record>() + part.len() <= RECORDS_LIMIT;
-        if !fits {
-            part.headers = Fields::default();
-        }
-        self.change(index, |record| record.put(side, part));
+    /// Begins a message of an exchange, without its fields if they are too long;
+    /// a request that is too long takes its exchange along.
+    fn begin(
+        &mut self,
+        index: usize,
+        side: Side,
+        head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
+        started: Timestamp,
+    ) -> bool {
+        let len = self.len;
+        let mut fits = true;
+        self.change(index, |record| {
+            let part = record.part_mut(side);
+            match head {
+                Some((line, headers, has_body)) => {
+                    part.begin(Some(line), headers, has_body, started);
+                }
+                None => part.begin(None, &[], true, started),
+            }
+            fits = len + size_of::<Record>() + part.len() <= RECORDS_LIMIT;
+            if !fits {
+                part.headers = Fields::default();
+            }
+        });
         if self.len > RECORDS_LIMIT
             && let Some(place) = self.records.get_mut(index)
             && let Some(record) = place.take()
@@ -231,41 +257,30 @@ impl Open {
 
     /// The exchange whose message of `side` goes on.
     fn current(&self, side: Side) -> Option<usize> {
-        let goes_on = |part: &Option<Part>| part.as_ref().is_some_and(|part| part.ended.is_none());
-        self.records.iter().rposition(|record| {
-            record.as_ref().is_some_and(|record| match side {
-                Side::Client => goes_on(&record.request),
-                Side::Server => goes_on(&record.response),
-            })
-        })
+        let goes_on = |record: &Record| record.part(side).goes_on();
+        self.records.iter().rposition(|record| record.as_deref().is_some_and(goes_on))
     }
 
     fn body(&mut self, side: Side, body: Body<'static>) {
         let Some(index) = self.current(side) else { return };
-        self.change(index, |record| {
-            if let Some(part) = record.part(side) {
-                part.shown = Some(body);
-            }
-        });
+        self.change(index, |record| record.part_mut(side).shown = Some(body));
     }
 
     fn ends(&mut self, side: Side, content: &Content, trailer: Fields, ended: Ended) {
         let Some(index) = self.current(side) else { return };
-        self.change(index, |record| {
-            if let Some(part) = record.part(side) {
-                part.bytes = content.bytes;
-                part.latest = content.latest;
-                part.trailer = trailer;
-                part.ended = Some(ended);
-            }
-        });
+        let Some(Some(record)) = self.records.get_mut(index) else { return };
+        let part = record.part_mut(side);
+        (part.bytes, part.latest, part.ended) = (content.bytes, content.latest, Some(ended));
+        if trailer.len() > 0 {
+            self.change(index, |record| record.part_mut(side).trailer = trailer);
+        }
     }
 
     fn tell_complete(&mut self, early: usize, time: Timestamp, out: &mut Out<'_>) {
         while self.answered > 0 {
             match self.records.front() {
                 Some(Some(record)) if !record.is_complete() => return,
-                Some(Some(record)) if record.request.is_none() && early > 0 => return,
+                Some(Some(record)) if !record.part(Side::Client).is_seen() && early > 0 => return,
                 None => return,
                 Some(_) => self.answered -= 1,
             }

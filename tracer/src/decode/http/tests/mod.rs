@@ -1,6 +1,7 @@
 //! Dialogues, each whole and cut in every way.
 
 mod body;
+mod exchanges;
 mod hostile;
 mod lost;
 mod opaque;
