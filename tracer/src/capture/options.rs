@@ -69,10 +69,14 @@ impl TcpOptions {
     pub fn new(list: &[u8]) -> Self {
         let mut options = Self::default();
         let list = list.get(..MAX_LEN).unwrap_or(list);
-        for (to, from) in options.list.chunks_mut(4).zip(list.chunks(4)) {
-            if let Some(to) = to.get_mut(..from.len()) {
-                to.copy_from_slice(from);
-            }
+        let (words, rest) = list.as_chunks::<4>();
+        let (to, _) = options.list.as_chunks_mut::<4>();
+        for (to, from) in to.iter_mut().zip(words) {
+            *to = *from;
+        }
+        // Headers have whole words, unless they are cut.
+        for (to, from) in options.list.iter_mut().skip(4 * words.len()).zip(rest) {
+            *to = *from;
         }
         options.len = u8::try_from(list.len()).unwrap_or_default();
         options

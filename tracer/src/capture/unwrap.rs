@@ -8,7 +8,7 @@ use tracer_common::Outcome;
 use super::{
     Direction,
     fragments::Fragments,
-    link::{Frame, LinkType},
+    link::{Frame, LinkType, ethernet},
     packet::{Headers, Selection},
     tunnel::{self, Inside},
 };
@@ -91,6 +91,28 @@ impl Unwrapper {
         self.packet(frame, around, each)
     }
 
+    /// The same of a frame that nearly all are: Ethernet, without tags, and the
+    /// packet in it in one piece and for itself. `None` says nothing of any other.
+    #[inline]
+    pub(super) fn usual<'a>(
+        &self,
+        link_type: LinkType,
+        bytes: &'a [u8],
+        wire_len: u32,
+        told: Direction,
+    ) -> Option<Result<Unwrapped<'a>, Outcome>> {
+        if link_type != LinkType::Ethernet || self.directions != Directions::Both {
+            return None;
+        }
+        let frame = Frame { direction: told, ..ethernet::untagged(bytes)? };
+        let wire_len = wire_len.saturating_sub(len(bytes) - len(frame.packet));
+        match Headers::parse(frame.packet, wire_len, &self.selection) {
+            Ok(headers) => Some(Ok(Unwrapped::new(frame, headers, None, 0))),
+            Err(Outcome::NotSelected | Outcome::Fragment) => None,
+            Err(outcome) => Some(Err(outcome)),
+        }
+    }
+
     fn packet(
         &mut self,
         frame: Frame<'_>,
@@ -98,7 +120,11 @@ impl Unwrapper {
         each: &mut dyn FnMut(&Unwrapped<'_>),
     ) -> Outcome {
         let outcome = match Headers::parse(frame.packet, around.wire_len, &self.selection) {
-            Ok(headers) => return segment(frame, headers, &around, each),
+            Ok(headers) => {
+                let unwrapped = Unwrapped::new(frame, headers, around.rebuilt, around.tunnel);
+                each(&unwrapped);
+                return unwrapped.outcome();
+            }
             Err(outcome @ (Outcome::NotSelected | Outcome::Fragment)) => outcome,
             Err(outcome) => return outcome,
         };
@@ -130,20 +156,21 @@ impl Unwrapper {
     }
 }
 
-fn segment(
-    frame: Frame<'_>,
-    headers: Headers,
-    around: &Around<'_>,
-    each: &mut dyn FnMut(&Unwrapped<'_>),
-) -> Outcome {
-    let held = frame.packet.get(headers.len..).unwrap_or_default();
-    let wanted = usize::try_from(headers.payload_len).unwrap_or(usize::MAX);
-    // What is behind the payload is padding.
-    let payload = held.get(..wanted).unwrap_or(held);
-    let whole = payload.len() == wanted;
-    let Around { rebuilt, tunnel, .. } = *around;
-    each(&Unwrapped { frame, headers, payload, rebuilt, tunnel });
-    if whole { Outcome::Copied } else { Outcome::Truncated }
+impl<'a> Unwrapped<'a> {
+    #[inline]
+    fn new(frame: Frame<'a>, headers: Headers, rebuilt: Option<&'a [u8]>, tunnel: u32) -> Self {
+        let held = frame.packet.get(headers.len..).unwrap_or_default();
+        let wanted = usize::try_from(headers.payload_len).unwrap_or(usize::MAX);
+        // What is behind the payload is padding.
+        let payload = held.get(..wanted).unwrap_or(held);
+        Self { frame, headers, payload, rebuilt, tunnel }
+    }
+
+    /// What its packet counts as.
+    pub(super) fn outcome(&self) -> Outcome {
+        let whole = self.payload.len() as u64 == u64::from(self.headers.payload_len);
+        if whole { Outcome::Copied } else { Outcome::Truncated }
+    }
 }
 
 fn len(bytes: &[u8]) -> u32 {

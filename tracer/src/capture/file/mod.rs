@@ -176,29 +176,57 @@ impl FileSource {
             return;
         };
         let bytes = current.reader.bytes(packet.bytes.clone());
-        let frame_number = NonZeroU64::new(*frames);
+        let seen = Seen { packet, known, bytes, frame: NonZeroU64::new(*frames) };
         let told = (packet.time, packet.direction);
-        let outcome = unwrapper.frame(link_type, bytes, packet.wire_len, told, &mut |unwrapped| {
-            let Unwrapped { frame, headers, payload, rebuilt, tunnel } = unwrapped;
-            each(&Segment {
-                time: packet.time,
-                point: point(packet, frame, *tunnel),
-                interface: interface(known, frame.loopback),
-                vlan: frame.vlan,
-                source: headers.source,
-                destination: headers.destination,
-                tcp: headers.tcp,
-                len: headers.payload_len,
-                offset: 0,
-                bytes: payload,
-                more: false,
-                lost: 0,
-                captured: captured(packet, known, bytes, *rebuilt),
-                shunted: false,
-                frame: frame_number,
-            });
-        });
+        let outcome = match unwrapper.usual(link_type, bytes, packet.wire_len, told.1) {
+            Some(Ok(unwrapped)) => {
+                each(&seen.segment(&unwrapped));
+                unwrapped.outcome()
+            }
+            Some(Err(outcome)) => outcome,
+            None => unwrapper.frame(link_type, bytes, packet.wire_len, told, &mut |unwrapped| {
+                each(&seen.segment(unwrapped));
+            }),
+        };
         outcomes.count(outcome, 1);
+    }
+}
+
+/// A packet and what is known of it.
+struct Seen<'a> {
+    packet: &'a Packet,
+    known: &'a Known,
+    /// The frame.
+    bytes: &'a [u8],
+    frame: Option<NonZeroU64>,
+}
+
+impl<'a> Seen<'a> {
+    /// The segment that was found in it.
+    #[inline]
+    fn segment<'s>(&self, unwrapped: &Unwrapped<'s>) -> Segment<'s>
+    where
+        'a: 's,
+    {
+        let Self { packet, known, bytes, frame: number } = *self;
+        let Unwrapped { frame, headers, payload, rebuilt, tunnel } = unwrapped;
+        Segment {
+            time: packet.time,
+            point: point(packet, frame, *tunnel),
+            interface: interface(known, frame.loopback),
+            vlan: frame.vlan,
+            source: headers.source,
+            destination: headers.destination,
+            tcp: headers.tcp,
+            len: headers.payload_len,
+            offset: 0,
+            bytes: payload,
+            more: false,
+            lost: 0,
+            captured: captured(packet, known, bytes, *rebuilt),
+            shunted: false,
+            frame: number,
+        }
     }
 }
 
@@ -268,11 +296,13 @@ impl Current {
     }
 
     /// The next packet, where it is in the buffer and nothing else stands before
-    /// it: most of those of the classic format.
+    /// it: nearly all of them.
+    #[inline]
     fn at_hand(&mut self) -> Option<Packet> {
-        match &self.format {
+        match &mut self.format {
             Some(Format::Pcap(pcap, interface)) => pcap.at_hand(&mut self.reader, *interface),
-            _ => None,
+            Some(Format::Pcapng(pcapng)) => pcapng.at_hand(&mut self.reader),
+            None => None,
         }
     }
 

@@ -130,6 +130,28 @@ impl Pcapng {
         }
     }
 
+    /// The next packet, if all of it was read from the input and its block comes
+    /// next.
+    #[inline]
+    pub(super) fn at_hand(&mut self, reader: &mut Reader) -> Option<Packet> {
+        let buffered = reader.buffered();
+        let [k0, k1, k2, k3, l0, l1, l2, l3, ..] = *buffered else { return None };
+        let (kind, len) = (self.endian.u32([k0, k1, k2, k3]), self.endian.u32([l0, l1, l2, l3]));
+        if kind != ENHANCED_PACKET || !(BLOCK_FRAME..=MAX_BLOCK).contains(&len) {
+            return None;
+        }
+        let block = buffered.get(..len as usize)?;
+        let (rest, trailer) = block.split_last_chunk::<BLOCK_TRAILER>()?;
+        if self.endian.u32(*trailer) != len {
+            return None;
+        }
+        let (at, rest) = (reader.at() + BLOCK_HEADER, rest.get(BLOCK_HEADER..)?);
+        let packet = self.enhanced(&mut Fields { endian: self.endian, at, rest }, kind)?.ok()?;
+        reader.take_buffered(len as usize)?;
+        self.last = packet.time;
+        Some(packet)
+    }
+
     /// Begins a section: its byte order holds from here on, and nothing that
     /// was described before.
     fn section(&mut self, reader: &mut Reader, len: [u8; 4]) -> Result<(), Damage> {
@@ -296,6 +318,12 @@ impl Clock {
     /// A time beyond what can be told becomes the nearest that can.
     fn time(&self, ticks: u64) -> Timestamp {
         let Self { nanoseconds, divisor, offset } = *self;
+        // In narrow numbers, where they fit.
+        if let (1, 0, Ok(nanoseconds)) = (divisor, offset, u64::try_from(nanoseconds))
+            && let Some(time) = ticks.checked_mul(nanoseconds)
+        {
+            return Timestamp(time);
+        }
         let time = u128::from(ticks) * nanoseconds / divisor;
         let shift = u128::from(offset.unsigned_abs()) * 1_000_000_000;
         let time = if offset < 0 { time.saturating_sub(shift) } else { time + shift };

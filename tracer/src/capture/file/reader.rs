@@ -57,6 +57,11 @@ impl Reader {
         self.buffer.get(self.held.clone()).unwrap_or_default()
     }
 
+    /// Where in the buffer that begins.
+    pub(super) const fn at(&self) -> usize {
+        self.held.start
+    }
+
     /// The next bytes without taking them: at least `len`, unless the input
     /// ends before.
     pub(super) fn peek(&mut self, len: usize) -> io::Result<&[u8]> {

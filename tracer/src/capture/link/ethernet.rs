@@ -1,6 +1,6 @@
 //! Ethernet, what its types announce, and logical link control.
 
-use super::{Frame, Vlan, ip, ppp};
+use super::{Frame, MAX_HEADERS, Vlan, ip, ppp};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
@@ -31,12 +31,18 @@ pub(in crate::capture) fn frame(frame: &[u8], headers_left: u8) -> Option<Frame<
     // Linux's loopback device has no addresses and puts zeros in their place.
     let loopback = *addresses == [0; 12];
     let ethertype = u16::from_be_bytes(*ethertype);
-    if matches!(ethertype, IPV4 | IPV6) {
-        let frame = Frame::new(rest, Vlan::default(), headers_left.checked_sub(1)?);
-        return Some(Frame { loopback, ..frame });
-    }
     typed(ethertype, rest, headers_left)
         .map(|frame| Frame { loopback: loopback || frame.loopback, ..frame })
+}
+
+/// The packet of a frame that has one, and no tags in front of it.
+#[inline]
+pub(in crate::capture) fn untagged(frame: &[u8]) -> Option<Frame<'_>> {
+    let (addresses, rest) = frame.split_first_chunk::<12>()?;
+    let (ethertype, packet) = rest.split_first_chunk()?;
+    let loopback = *addresses == [0; 12];
+    matches!(u16::from_be_bytes(*ethertype), IPV4 | IPV6)
+        .then(|| Frame { loopback, ..Frame::new(packet, Vlan::default(), MAX_HEADERS - 1) })
 }
 
 /// What an Ethernet type announces, behind any tags; the outermost two VLAN

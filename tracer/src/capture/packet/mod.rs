@@ -90,6 +90,7 @@ impl Headers {
     /// The outcome of a packet that is not wanted or not readable:
     /// [`Outcome::NotSelected`], [`Outcome::PureAck`], [`Outcome::Fragment`] or
     /// [`Outcome::Malformed`].
+    #[inline]
     pub fn parse(packet: &[u8], wire_len: u32, selection: &Selection) -> Result<Self, Outcome> {
         let Ip { source: source_ip, destination: destination_ip, total_len, headers_len } =
             match Ip::usual(packet) {
