@@ -1,5 +1,7 @@
 //! One connection from its first segment to a while after its end.
 
+use std::sync::Arc;
+
 use super::{
     Settings,
     analysis::{History, Look},
@@ -35,12 +37,12 @@ pub(super) enum Verdict {
 
 /// A flow. Once it has ended only the small part stays, for late segments.
 pub(super) struct Flow {
-    connection: Connection,
-    halves: Pair<Half>,
+    pub(super) connection: Connection,
+    pub(super) halves: Pair<Half>,
     /// `None` when the flow has ended.
-    dialogue: Option<Box<Dialogue>>,
+    pub(super) dialogue: Option<Box<Dialogue>>,
     /// When `tcp-open` was told.
-    opened: Maybe,
+    pub(super) opened: Maybe,
     /// Nanoseconds from the SYN to its answer.
     round_trip: u32,
     /// Time of the latest segment.
@@ -50,9 +52,9 @@ pub(super) struct Flow {
     /// Whose reset ended it.
     reset: Option<Side>,
     /// What was counted so far.
-    tally: Tally,
+    pub(super) tally: Tally,
     /// What rows need to know of the segments before them.
-    history: Option<Box<History>>,
+    pub(super) history: Option<Box<History>>,
 }
 
 impl Flow {
@@ -107,13 +109,6 @@ impl Flow {
         self.history = Some(Box::new(History::new(reused)));
     }
 
-    /// Whether a segment is of this flow, by its ends and tags.
-    pub(super) fn has_ends_of(&self, segment: &Segment<'_>) -> bool {
-        let Connection { client, server, vlan, .. } = &self.connection;
-        let ends = (&segment.source, &segment.destination);
-        *vlan == segment.vlan && (ends == (client, server) || ends == (server, client))
-    }
-
     /// Under which key the table finds it.
     pub(super) fn key(&self) -> Key {
         let Connection { client, server, vlan, .. } = &self.connection;
@@ -129,6 +124,21 @@ impl Flow {
     /// Who sent a segment of this flow.
     pub(super) fn sender(&self, segment: &Segment<'_>) -> Side {
         if segment.source == self.connection.client { Side::Client } else { Side::Server }
+    }
+
+    /// The same of a segment that need not be of this flow, by its ends and
+    /// tags.
+    pub(super) fn sender_if_its(&self, segment: &Segment<'_>) -> Option<Side> {
+        let Connection { client, server, vlan, .. } = &self.connection;
+        let Segment { source, destination, .. } = segment;
+        if *vlan != segment.vlan {
+            return None;
+        }
+        match () {
+            () if source == client && destination == server => Some(Side::Client),
+            () if source == server && destination == client => Some(Side::Server),
+            () => None,
+        }
     }
 
     /// Whether the flow has ended and waits only for late segments.
@@ -194,7 +204,7 @@ impl Flow {
         }
         self.seen = self.seen.max(segment.time);
         if side == Side::Client {
-            self.note_interface(segment);
+            note_interface(&mut self.connection, segment);
         }
         let before = *self.halves.of(side);
         let first = self.halves.of_mut(side).note(segment);
@@ -375,16 +385,6 @@ impl Flow {
         Some((dialogue.as_deref_mut()?, Context { settings, connection, now, tally, sink }))
     }
 
-    /// Events name the interface that owns the client's direction.
-    fn note_interface(&mut self, segment: &Segment<'_>) {
-        let connection = &mut self.connection;
-        connection.direction = segment.point.direction;
-        if connection.interface != segment.interface.name {
-            connection.interface = segment.interface.name.clone();
-            connection.loopback = segment.interface.loopback;
-        }
-    }
-
     /// Tells of the connection when a SYN or the first payload shows it.
     fn open(&mut self, segment: &Segment<'_>, settings: &Settings, sink: &mut dyn Sink) {
         let syn = segment.tcp.flags.has(TcpFlags::SYN);
@@ -486,7 +486,7 @@ impl Flow {
             return (0, plausible.then_some(Ending::Reset));
         }
         let half = halves.of_mut(side);
-        half.window = u32::from(segment.tcp.window) << half.scale.unwrap_or(14);
+        half.window = half.window_of(segment);
         let mut new = 0;
         if segment.len > 0 && !is_probe(segment, start, half) {
             if start == 1 {
@@ -507,5 +507,15 @@ impl Flow {
         dialogue.unblock(&mut context);
         limit(dialogue, &mut context, side);
         (new, dialogue.closed().then_some(Ending::Closed))
+    }
+}
+
+/// Events name the interface that owns the client's direction.
+pub(super) fn note_interface(connection: &mut Connection, segment: &Segment<'_>) {
+    connection.direction = segment.point.direction;
+    let name = &segment.interface.name;
+    if !Arc::ptr_eq(&connection.interface, name) && connection.interface != *name {
+        connection.interface = name.clone();
+        connection.loopback = segment.interface.loopback;
     }
 }

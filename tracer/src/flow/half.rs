@@ -184,6 +184,28 @@ impl Half {
         }
     }
 
+    /// Whether a segment of the direction's owner stands right behind all that
+    /// was shown.
+    pub(super) fn goes_on(&self, segment: &Segment<'_>) -> bool {
+        self.owner == Some(segment.point)
+            && self.sequence(self.end) == Some(segment.tcp.sequence)
+            && !self.fin
+    }
+
+    /// Takes down all that such a segment shows that has no flags beside ACK.
+    pub(super) fn go_on(&mut self, segment: &Segment<'_>) {
+        self.seen = segment.time;
+        self.window = self.window_of(segment);
+        self.end += u64::from(segment.len);
+        self.advanced = segment.time;
+    }
+
+    /// Bytes that a segment's window allows; the scale of one that was not seen
+    /// may be any.
+    pub(super) fn window_of(&self, segment: &Segment<'_>) -> u32 {
+        u32::from(segment.tcp.window) << self.scale.unwrap_or(MAX_SHIFT)
+    }
+
     /// Counts how a packet came.
     pub(super) fn count(&mut self, arrival: Arrival) {
         match arrival {

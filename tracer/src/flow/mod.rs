@@ -26,6 +26,7 @@ mod row;
 mod seq;
 mod skip;
 mod slots;
+mod straight;
 mod stream;
 mod table;
 #[cfg(test)]

@@ -73,6 +73,11 @@ pub(super) struct Piece<'a> {
 pub(super) struct Queue(Option<Box<Stretches>>);
 
 impl Queue {
+    /// Whether there are none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Bytes held, bookkeeping included.
     pub(super) fn held(&self) -> usize {
         self.0.as_ref().map_or(0, |stretches| stretches.held)

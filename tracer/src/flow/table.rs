@@ -96,7 +96,17 @@ impl Table {
     /// Takes the next segment and pushes what became known by it.
     pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut dyn Sink) {
         let hash = self.index.hash(&Key::new(segment));
-        let (known, reused) = self.find(hash, segment, sink);
+        let (slots, mut sender) = (&mut self.slots, None);
+        let found = self.index.find(hash, |slot| {
+            sender = slots.get(slot).and_then(|entry| entry.flow.sender_if_its(segment));
+            sender.is_some()
+        });
+        if let (Some(slot), Some(side)) = (found, sender)
+            && self.straight(slot, side, segment, sink)
+        {
+            return;
+        }
+        let (known, reused) = self.known(found, segment, sink);
         let Some(slot) = known.or_else(|| self.create(hash, segment, reused, sink)) else { return };
         if segment.tcp.flags.has(TcpFlags::RST) {
             self.hear(slot, segment.time, sink);
@@ -221,17 +231,55 @@ impl Table {
         FlowCounters { memory: self.held as u64, shed, ..self.counters }
     }
 
-    /// The flow that a segment belongs to, and whether it had to let go of one
-    /// whose ports another connection has taken.
-    fn find(
+    /// Takes a segment the straight way, if it can go it.
+    fn straight(
         &mut self,
-        hash: u32,
+        slot: Slot,
+        side: Side,
+        segment: &Segment<'_>,
+        sink: &mut dyn Sink,
+    ) -> bool {
+        let Some(entry) = self.slots.get(slot) else { return false };
+        let tally = entry.flow.tally();
+        let Some(held) = entry.flow.straight(segment, side, &self.settings, sink) else {
+            return false;
+        };
+        let after = entry.flow.tally();
+        self.counters.gaps += after.gaps - tally.gaps;
+        self.counters.gap_bytes += after.lost_bytes - tally.lost_bytes;
+        let held = counted(FLOW + held);
+        let before = std::mem::replace(&mut entry.held, held);
+        self.held = (self.held + held as usize).saturating_sub(before as usize);
+        if self.held > self.settings.total_limit {
+            self.account(slot, |flow, settings| flow.relieve(segment.time, settings, sink));
+            self.linger(slot);
+        }
+        self.turn = self.turn.wrapping_add(1);
+        let Some(entry) = self.slots.get(slot) else { return true };
+        entry.turn = self.turn;
+        if let Some(windows) = &mut self.windows {
+            entry.flow.tell_windows(&mut **windows);
+        }
+        let seen = entry.flow.seen;
+        if seen.since(entry.queued) >= REQUEUE {
+            entry.queued = seen;
+            if !entry.lingers {
+                self.slots.requeue(slot, Line::Live);
+            }
+        }
+        true
+    }
+
+    /// The flow that a segment belongs to, of which one was `found` with its ends, and
+    /// whether it had to let go of that because another connection has taken its
+    /// ports.
+    fn known(
+        &mut self,
+        found: Option<Slot>,
         segment: &Segment<'_>,
         sink: &mut dyn Sink,
     ) -> (Option<Slot>, bool) {
-        let slots = &mut self.slots;
-        let is_its = |slot| slots.get(slot).is_some_and(|entry| entry.flow.has_ends_of(segment));
-        let Some(slot) = self.index.find(hash, is_its) else { return (None, false) };
+        let Some(slot) = found else { return (None, false) };
         if !self.slots.get(slot).is_some_and(|entry| entry.flow.is_another(segment)) {
             return (Some(slot), false);
         }

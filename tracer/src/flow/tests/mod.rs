@@ -10,6 +10,7 @@ mod points;
 mod protocols;
 mod rows;
 mod situations;
+mod straight;
 mod words;
 
 use std::net::{IpAddr, Ipv4Addr};
