@@ -39,6 +39,37 @@ impl Block {
         self.or(Self::halves(u64::from_le_bytes([bits; 8]), u64::from_le_bytes([bits; 8])))
     }
 
+    /// Marks the control characters of ASCII.
+    #[inline(always)]
+    pub(crate) fn controls(self) -> Marks {
+        self.within(0, 0x1f).or(self.is(0x7f)).marks()
+    }
+
+    /// Marks what is no visible character of ASCII.
+    #[inline(always)]
+    pub(crate) fn invisible(self) -> Marks {
+        Marks::from(u16::MAX) ^ self.within(b'!', b'~').marks()
+    }
+
+    /// Where the first byte from `at` on stands that `marks` marks. Says nothing of
+    /// bytes that are fewer than a block in all.
+    #[inline(always)]
+    pub(crate) fn find(bytes: &[u8], at: usize, marks: impl Fn(Self) -> Marks) -> Option<usize> {
+        let mut start = at;
+        while let Some(Some(block)) = bytes.get(start..start + LEN).map(<[u8]>::first_chunk) {
+            let found = marks(Self::new(*block));
+            if found != 0 {
+                return Some(start + found.trailing_zeros() as usize);
+            }
+            start += LEN;
+        }
+        // The last block again, of which only the rest has not been looked at.
+        let last = bytes.len().checked_sub(LEN)?;
+        let seen = Marks::try_from(start - last).unwrap_or(Marks::BITS);
+        let found = marks(Self::new(*bytes.last_chunk()?)).checked_shr(seen).unwrap_or(0);
+        (found != 0).then(|| start + found.trailing_zeros() as usize)
+    }
+
     /// The bytes in lower case.
     #[inline(always)]
     pub(crate) fn lower(self) -> Self {
@@ -136,6 +167,38 @@ mod tests {
             let padded = Block::padded(&text[..len]).expect("there are bytes");
             assert_eq!(padded.split(), Block::new(whole).split(), "{len}");
         }
+    }
+
+    #[test]
+    fn each_byte_has_its_mark() {
+        for byte in 0..=u8::MAX {
+            for place in 0..LEN {
+                let mut bytes = [b'x'; LEN];
+                bytes[place] = byte;
+                let block = Block::new(bytes);
+                let mark = |is: bool| Marks::from(is) << place;
+                assert_eq!(block.controls(), mark(byte.is_ascii_control()), "{byte}");
+                assert_eq!(block.invisible(), mark(!byte.is_ascii_graphic()), "{byte}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_is_found_wherever_it_stands() {
+        for len in 16..70 {
+            for at in 0..len {
+                for place in 0..=len {
+                    let mut bytes = vec![b'x'; len];
+                    if let Some(byte) = bytes.get_mut(place) {
+                        *byte = b'\r';
+                    }
+                    let found = Block::find(&bytes, at, Block::controls);
+                    assert_eq!(found, (at..len).contains(&place).then_some(place), "{at} {place}");
+                }
+            }
+        }
+        assert_eq!(Block::find(b"x\r", 0, Block::controls), None);
+        assert_eq!(Block::find(b"0123456789abcde\r", 17, Block::controls), None);
     }
 
     #[test]

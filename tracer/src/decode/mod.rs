@@ -194,8 +194,8 @@ pub struct Settings {
     pub exchanges_only: bool,
     /// Bytes of bodies that are shown; 0 for none.
     pub body: usize,
-    /// Tell of mails only what rows say: nobody will read the fields of their
-    /// headers.
+    /// Tell of mails and of HTTP's messages only what rows say: nobody will read
+    /// the fields of their headers.
     pub brief: bool,
     /// Tell of mails only how they were handed over, and how large they are:
     /// nothing of what stands in them.

@@ -38,6 +38,7 @@ impl<'a> Out<'a> {
     }
 
     /// Tells of a message that `side` sent and that was complete at `time`.
+    #[inline]
     pub fn emit(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
         self.told |= !matches!(message, Message::Upgrade(_));
         self.gap_before_message(side, time);
@@ -79,6 +80,7 @@ impl<'a> Out<'a> {
         }
     }
 
+    #[inline]
     fn push(&mut self, side: Side, time: Timestamp, message: Message<'_>) {
         let connection = Some(self.connection);
         self.sink.event(&Event { time, connection, side: Some(side), message });

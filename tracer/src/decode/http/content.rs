@@ -8,6 +8,7 @@ use super::{
     fields::Fields,
     head,
     message::Rewritten,
+    name,
     odd::{Odd, Oddities},
     repaired::Repaired,
 };
@@ -188,7 +189,8 @@ impl Content {
         if show_secrets {
             return Fields::of(&headers);
         }
-        let rewritten = Rewritten::new(&mut headers);
+        let names = name::names(&headers);
+        let rewritten = Rewritten::new(&mut headers, &names);
         Fields::of(&rewritten.apply(&headers))
     }
 

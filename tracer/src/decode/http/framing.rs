@@ -5,6 +5,7 @@ use httparse::Header;
 
 use super::{
     body::Body,
+    name::Name,
     odd::{Odd, Oddities},
 };
 use crate::decode::redact;
@@ -89,6 +90,17 @@ pub(super) enum Asked {
 }
 
 impl Framing {
+    /// Takes note of a header field whose name is known.
+    #[inline(never)]
+    pub(super) fn known(&mut self, name: Name, value: &[u8]) {
+        match name {
+            Name::Host => self.host(value),
+            Name::Upgrade => self.upgrade(value),
+            Name::ContentLength => self.content_length(value),
+            _ => {}
+        }
+    }
+
     /// Takes note of a header field.
     pub(super) fn field(&mut self, name: &str, value: &[u8]) {
         match name.len() {

@@ -12,12 +12,14 @@ use super::{
     half::{State, Step},
     head,
     message::{self, Rewritten},
+    name::{self, Name},
     odd::{Odd, Oddities},
     record::Answer,
     repaired::Repaired,
     rest::{Head, Rest},
     resync::Resync,
     start_line::{self, RequestLine, StartLine, StatusLine},
+    usual::{self, NO_NAMES},
 };
 use crate::{
     decode::{End, Out, Settings, Want, redact},
@@ -44,6 +46,9 @@ impl Http {
         time: Timestamp,
         out: &mut Out<'_>,
     ) -> Option<usize> {
+        if let Some(length) = self.usual_head(side, bytes, time, out) {
+            return Some(length);
+        }
         let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
         let (length, line, headers) = head::parse(side, bytes, &mut room)?;
         let mut framing = Framing::default();
@@ -51,8 +56,29 @@ impl Http {
             framing.odd.insert(Odd::BareLf);
         }
         framing.fields(headers);
+        let names = name::names(headers);
         self.half(side).in_hand = bytes.len() - length;
-        let head = self.head_told(line, headers, framing, time, out);
+        let head = self.head_told(line, (headers, &names), framing, time, out);
+        self.half(side).in_hand = 0;
+        self.head_ends(side, Some(head), time, out);
+        Some(length)
+    }
+
+    /// The same of a head that is as usual.
+    fn usual_head(
+        &mut self,
+        side: Side,
+        bytes: &[u8],
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) -> Option<usize> {
+        let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
+        let mut names = NO_NAMES;
+        let mut framing = Framing::default();
+        let usual::Read { length, line, headers } =
+            usual::read(side, bytes, &mut room, &mut names, &mut framing)?;
+        self.half(side).in_hand = bytes.len() - length;
+        let head = self.head_told(line, (headers, &names), framing, time, out);
         self.half(side).in_hand = 0;
         self.head_ends(side, Some(head), time, out);
         Some(length)
@@ -73,7 +99,8 @@ impl Http {
         let mut room = [const { MaybeUninit::uninit() }; head::HEADERS_LIMIT];
         if let Some((_, line, headers)) = head::parse(side, bytes, &mut room) {
             framing.fields(headers);
-            return Some(self.head_told(line, headers, framing, time, out));
+            let names = name::names(headers);
+            return Some(self.head_told(line, (headers, &names), framing, time, out));
         }
         self.repaired_head(side, bytes, framing, time, out)
     }
@@ -115,7 +142,8 @@ impl Http {
         if let StartLine::Request(RequestLine { target: [], .. }) = start {
             framing.odd.insert(Odd::MissingTarget);
         }
-        Some(self.head_told(start, headers, framing, time, out))
+        let names = name::names(headers);
+        Some(self.head_told(start, (headers, &names), framing, time, out))
     }
 
     /// Tells of a head of which nothing more will come, or too much.
@@ -183,7 +211,8 @@ impl Http {
             Side::Server => start_line::status_line(bytes)
                 .map(|line| StartLine::Status(StatusLine { reason: &[], ..line })),
         };
-        line.map(|line| self.head_told(line, &mut [], Framing::default(), time, out)).is_some()
+        line.map(|line| self.head_told(line, (&mut [], &[]), Framing::default(), time, out))
+            .is_some()
     }
 
     /// Goes on behind a head.
@@ -226,7 +255,7 @@ impl Http {
     fn head_told(
         &mut self,
         line: StartLine<'_>,
-        headers: &mut [Header<'_>],
+        (headers, names): (&mut [Header<'_>], &[Option<Name>]),
         mut framing: Framing,
         time: Timestamp,
         out: &mut Out<'_>,
@@ -234,6 +263,8 @@ impl Http {
         framing.version(line.version());
         let version = Version::of(line.version());
         let content = Content::new(headers, out.settings.body, time);
+        let (headers, names) =
+            if out.settings.brief { in_rows(headers, names) } else { (headers, names) };
         let (text, rewritten) = if out.settings.show_secrets {
             (Cow::Borrowed(line.text()), Rewritten::default())
         } else {
@@ -241,19 +272,19 @@ impl Http {
                 StartLine::Request(line) => redact::url(line.target),
                 StartLine::Status(line) => redact::text(line.reason),
             };
-            (text, Rewritten::new(headers))
+            (text, Rewritten::new(headers, names))
         };
         let headers = rewritten.apply(headers);
         let kind = match line {
             StartLine::Request(line) => {
                 let line = RequestLine { target: &text, ..line };
-                self.request(line, &headers, &framing, time, out);
+                self.request(line, (&headers, names), &framing, time, out);
                 self.client.content = Some(content);
                 Kind::Request
             }
             StartLine::Status(line) => {
                 let line = StatusLine { reason: &text, ..line };
-                let asked = self.response(line, &headers, &framing, time, out);
+                let asked = self.response(line, (&headers, names), &framing, time, out);
                 if is_final(line.status) {
                     self.server.content = Some(content);
                 }
@@ -266,7 +297,7 @@ impl Http {
     fn request(
         &mut self,
         line: RequestLine<'_>,
-        headers: &[Header<'_>],
+        (headers, names): (&[Header<'_>], &[Option<Name>]),
         framing: &Framing,
         time: Timestamp,
         out: &mut Out<'_>,
@@ -282,7 +313,7 @@ impl Http {
         if out.settings.exchanges_only {
             out.leave_out(Side::Client, time);
         } else {
-            let event = message::request(line, headers, body, framing.announced(body));
+            let event = message::request(line, (headers, names), body, framing.announced(body));
             out.emit(Side::Client, time, Message::HttpRequest(event));
         }
         self.ask(framing.asked(line.method, line.version), time, out);
@@ -292,7 +323,7 @@ impl Http {
     fn response(
         &mut self,
         line: StatusLine<'_>,
-        headers: &[Header<'_>],
+        (headers, names): (&[Header<'_>], &[Option<Name>]),
         framing: &Framing,
         time: Timestamp,
         out: &mut Out<'_>,
@@ -324,11 +355,11 @@ impl Http {
         if out.settings.exchanges_only {
             out.leave_out(Side::Server, time);
         } else {
-            let event = message::response(line, headers, body, framing.announced(body));
+            let event = message::response(line, (headers, names), body, framing.announced(body));
             out.emit(Side::Server, time, Message::HttpResponse(event));
         }
         if let Some(bytes) = whole {
-            let answer = Answer { line, headers, has_body, bytes, started };
+            let answer = Answer { line, headers: (headers, names), has_body, bytes, started };
             self.records.answer(&answer, time, out);
         }
         asked
@@ -372,6 +403,16 @@ impl Http {
         self.asked.push_back(asked);
         self.undecided = matches!(asked, Asked::Connect | Asked::Upgrade);
     }
+}
+
+/// Of header fields, the one that rows say something of.
+fn in_rows<'h, 'b, 'n>(
+    headers: &'h mut [Header<'b>],
+    names: &'n [Option<Name>],
+) -> (&'h mut [Header<'b>], &'n [Option<Name>]) {
+    let shown = names.iter().take(headers.len()).position(|name| *name == Some(Name::ContentType));
+    let shown = shown.map_or(0..0, |at| at..at + 1);
+    (headers.get_mut(shown.clone()).unwrap_or_default(), names.get(shown).unwrap_or_default())
 }
 
 /// Whether a status is that of a final response: 101 is, too, since nothing of

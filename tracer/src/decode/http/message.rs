@@ -7,13 +7,13 @@ use memchr::{memchr, memmem, memrchr};
 
 use super::{
     body::Body,
-    name::{self, Holds},
+    name::{Holds, Name},
     start_line::{RequestLine, StatusLine},
 };
 use crate::{
     decode::redact,
     event::{
-        Text,
+        REDACTED, Text,
         http::{
             Body as BodyObject, Headers, Request, RequestFields, RequestHttp, Response,
             ResponseFields, ResponseHttp, Url, UserAgent,
@@ -29,12 +29,13 @@ pub(super) struct Rewritten(Vec<(usize, Vec<u8>)>);
 impl Rewritten {
     /// Replaces the values that are secrets as a whole, and writes anew those
     /// that are in part.
-    pub(super) fn new(headers: &mut [Header<'_>]) -> Self {
+    pub(super) fn new(headers: &mut [Header<'_>], names: &[Option<Name>]) -> Self {
         let mut rewritten = Vec::new();
-        for (number, header) in headers.iter_mut().enumerate() {
-            let shown = match name::holds(header.name) {
+        for (number, (header, name)) in headers.iter_mut().zip(names).enumerate() {
+            let shown = match name.map(Name::holds) {
                 Some(Holds::Text) => redact::text(header.value),
                 Some(Holds::Url) => redact::url(header.value),
+                Some(Holds::Secret) => Cow::Borrowed(REDACTED),
                 None => redact::header_value(header.name.as_bytes(), header.value),
             };
             match shown {
@@ -70,14 +71,14 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn new(headers: &[Header<'a>]) -> Self {
+    fn new(headers: &[Header<'a>], names: &[Option<Name>]) -> Self {
         let mut known = Self::default();
-        for Header { name, value } in headers {
-            let place = match name.len() {
-                4 if name.eq_ignore_ascii_case("host") => &mut known.host,
-                7 if name.eq_ignore_ascii_case("referer") => &mut known.referer,
-                10 if name.eq_ignore_ascii_case("user-agent") => &mut known.user_agent,
-                12 if name.eq_ignore_ascii_case("content-type") => &mut known.content_type,
+        for (Header { value, .. }, name) in headers.iter().zip(names) {
+            let place = match name {
+                Some(Name::Host) => &mut known.host,
+                Some(Name::Referer) => &mut known.referer,
+                Some(Name::UserAgent) => &mut known.user_agent,
+                Some(Name::ContentType) => &mut known.content_type,
                 _ => continue,
             };
             place.get_or_insert(value);
@@ -87,27 +88,27 @@ impl<'a> Known<'a> {
 
     fn mime_type(&self) -> Option<Text<'a>> {
         let value = self.content_type?;
-        let end = value.iter().position(|byte| matches!(byte, b';' | b',')).unwrap_or(value.len());
-        let mime_type = value.get(..end)?.trim_ascii();
+        let mut upper = false;
+        let end = value.iter().position(|byte| {
+            upper |= byte.is_ascii_uppercase();
+            matches!(byte, b';' | b',')
+        });
+        let mime_type = value.get(..end.unwrap_or(value.len()))?.trim_ascii();
         if mime_type.is_empty() {
             return None;
         }
-        Some(if mime_type.iter().any(u8::is_ascii_uppercase) {
-            mime_type.to_ascii_lowercase().into()
-        } else {
-            mime_type.into()
-        })
+        Some(if upper { mime_type.to_ascii_lowercase().into() } else { mime_type.into() })
     }
 }
 
 /// The event of a request, whose header fields and target hold no secret.
 pub(super) fn request<'a>(
     line: RequestLine<'a>,
-    headers: &'a [Header<'a>],
+    (headers, names): (&'a [Header<'a>], &[Option<Name>]),
     body: Option<Body>,
     announced: Option<u64>,
 ) -> Request<'a> {
-    let known = Known::new(headers);
+    let known = Known::new(headers, names);
     Request {
         http: RequestHttp {
             version: line.version,
@@ -130,7 +131,7 @@ pub(super) fn request<'a>(
 /// The event of a response, whose header fields and reason hold no secret.
 pub(super) fn response<'a>(
     line: StatusLine<'a>,
-    headers: &'a [Header<'a>],
+    (headers, names): (&'a [Header<'a>], &[Option<Name>]),
     body: Option<Body>,
     announced: Option<u64>,
 ) -> Response<'a> {
@@ -140,7 +141,7 @@ pub(super) fn response<'a>(
             response: ResponseFields {
                 status_code: Some(line.status),
                 reason: (!line.reason.is_empty()).then(|| line.reason.into()),
-                mime_type: Known::new(headers).mime_type(),
+                mime_type: Known::new(headers, names).mime_type(),
                 body: announced
                     .map(|bytes| BodyObject { bytes: Some(bytes), ..BodyObject::default() }),
                 header: Headers(headers),

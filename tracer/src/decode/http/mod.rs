@@ -29,6 +29,7 @@ mod start_line;
 mod step;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod waiting;
 
 pub(super) use self::records::release_spares;

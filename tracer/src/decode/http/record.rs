@@ -5,6 +5,7 @@ use httparse::Header;
 use super::{
     fields::{Fields, Lent},
     message,
+    name::{self, Name},
     start_line::{RequestLine, StartLine, StatusLine},
 };
 use crate::{
@@ -184,7 +185,7 @@ pub(super) struct Answer<'a> {
     /// Its start line, without secrets.
     pub(super) line: StatusLine<'a>,
     /// Its header fields, without secrets.
-    pub(super) headers: &'a [Header<'a>],
+    pub(super) headers: (&'a [Header<'a>], &'a [Option<Name>]),
     /// Whether a body follows, by its framing.
     pub(super) has_body: bool,
     /// Bytes of that.
@@ -260,7 +261,8 @@ impl Record {
                 }
                 _ => StatusLine { version: "", status: 0, reason: &[] },
             };
-            let mut http = message::response(line, headers, None, None).http;
+            let fields = (headers, &name::names(headers)[..]);
+            let mut http = message::response(line, fields, None, None).http;
             if part.start == Start::None {
                 http.response.status_code = None;
             }
@@ -325,7 +327,8 @@ impl Record {
         {
             let (method, version) = part.line();
             let line = RequestLine { method, target: &part.text, version };
-            let mut asked = message::request(line, headers, None, None);
+            let fields = (headers, &name::names(headers)[..]);
+            let mut asked = message::request(line, fields, None, None);
             asked.http.request.body = part.body();
             asked.http.request.trailer = Headers(&trailer);
             exchange.http.version = asked.http.version;
