@@ -15,15 +15,20 @@ pub struct Figure {
     pub name: &'static str,
     /// Unit behind each value; empty for a ratio or a count.
     pub unit: &'static str,
-    /// Digits behind the point, where the value is not shortened.
+    /// Whether it counts something, so that a value has no fraction.
     #[serde(skip)]
-    pub digits: usize,
+    pub counts: bool,
 }
 
 impl Figure {
     /// A figure of that name in that unit.
     pub const fn new(name: &'static str, unit: &'static str) -> Self {
-        Self { name, unit, digits: 2 }
+        Self { name, unit, counts: false }
+    }
+
+    /// A count of that name.
+    pub const fn count(name: &'static str) -> Self {
+        Self { name, unit: "", counts: true }
     }
 }
 

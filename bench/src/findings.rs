@@ -13,6 +13,8 @@ use crate::{
 pub struct Findings {
     /// What was measured, in the order in which it was.
     pub tables: Vec<Table>,
+    /// How many truths were held in each case.
+    pub held: Vec<(String, u64)>,
     /// Truths that were missed and cases that broke, with their case; such a
     /// run has failed.
     pub faults: Vec<(String, String)>,
@@ -140,8 +142,19 @@ impl Findings {
 
     /// Holds a count against what is known of it.
     pub fn truth(&mut self, what: &str, found: u64, known: u64) {
-        if found != known {
-            self.fault(format!("{what}: {found} in place of {known}"));
+        self.hold(found == known, || format!("{what}: {found} in place of {known}"));
+    }
+
+    /// Holds something that must be true; `else_say` is what it is when it is
+    /// not.
+    pub fn hold(&mut self, is_true: bool, else_say: impl FnOnce() -> String) {
+        if !is_true {
+            self.fault(else_say());
+            return;
+        }
+        match self.held.iter_mut().find(|(case, _)| *case == self.case) {
+            Some((_, held)) => *held += 1,
+            None => self.held.push((self.case.clone(), 1)),
         }
     }
 
@@ -169,6 +182,18 @@ mod tests {
     use super::*;
 
     const RATE: Figure = Figure::new("packets/s", "");
+
+    #[test]
+    fn truths_that_hold_are_counted_and_others_are_faults() {
+        let mut findings = Findings::default();
+        findings.begin("read");
+        findings.truth("messages", 7, 7);
+        findings.truth("lost", 0, 0);
+        findings.truth("messages", 6, 7);
+        assert_eq!(findings.held, [("read".to_owned(), 2)]);
+        let fault = ("read".to_owned(), "messages: 6 in place of 7".to_owned());
+        assert_eq!(findings.faults, [fault]);
+    }
 
     #[test]
     fn tools_are_held_against_the_baseline_round_by_round() {

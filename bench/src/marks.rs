@@ -53,6 +53,10 @@ pub type Of = (&'static str, &'static str);
 pub enum Measure {
     /// A tool's figure.
     Value(Of),
+    /// The least that a tool's figure was in any round: what must hold always.
+    Least(Of),
+    /// The greatest.
+    Greatest(Of),
     /// A tool's figure over that of another.
     Ratio(Of, Of),
     /// A tool's figure less that of another.
@@ -115,6 +119,8 @@ impl Measure {
         let values = |(tool, figure): Of| table.values(tool, figure);
         match self {
             Self::Value(of) => values(of).to_vec(),
+            Self::Least(of) => values(of).iter().copied().reduce(f64::min).into_iter().collect(),
+            Self::Greatest(of) => values(of).iter().copied().reduce(f64::max).into_iter().collect(),
             Self::Ratio(of, to) => ratios(values(of), values(to)),
             Self::Difference(of, from) => {
                 values(of).iter().zip(values(from)).map(|(of, from)| of - from).collect()
@@ -184,6 +190,8 @@ mod tests {
         let (tracer, quick) = (("tracer", "rate"), ("quick", "rate"));
         for (measure, value) in [
             (Measure::Value(tracer), 8.0),
+            (Measure::Least(tracer), 6.0),
+            (Measure::Greatest(tracer), 9.0),
             (Measure::Ratio(tracer, quick), 2.0),
             (Measure::Difference(tracer, quick), 4.0),
             (Measure::RatioToBest(tracer, &["slow", "quick", "absent"]), 2.0),

@@ -27,7 +27,7 @@ use crate::{
 /// The case.
 pub(super) const CASE: Case = Case {
     name: "kernel",
-    about: "ns a packet of the kernel's own count, beside a program on the same hook that counts",
+    about: "what a packet costs by the kernel's own count, beside a program on the same hook that counts",
     run,
     marks: &[
         Mark::at_most(

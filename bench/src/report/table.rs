@@ -51,6 +51,10 @@ pub(super) fn text(report: &Report) -> String {
     for (case, time) in &report.findings.times {
         let _ = writeln!(out, "{case} took {:.0} s", time.as_secs_f64());
     }
+    for (case, held) in &report.findings.held {
+        let missed = report.findings.faults.iter().filter(|(of, _)| of == case).count();
+        let _ = writeln!(out, "truths: {case}: {held} held, {missed} missed");
+    }
     for (case, fault) in &report.findings.faults {
         let _ = writeln!(out, "FAILED: {case}: {fault}");
     }
@@ -61,7 +65,10 @@ pub(super) fn text(report: &Report) -> String {
 /// baseline where there is one.
 pub(super) fn cells(table: &Table) -> Vec<Vec<String>> {
     let mut head = vec!["tool".to_owned()];
-    head.extend(table.figures.iter().map(|figure| figure.name.to_owned()));
+    head.extend(table.figures.iter().map(|figure| match figure.unit {
+        "" => figure.name.to_owned(),
+        unit => format!("{}, {unit}", figure.name),
+    }));
     if let Some((tool, figure)) = &table.baseline {
         head.push(format!("{}, ratio to {tool}", figure.name));
     }
@@ -82,26 +89,32 @@ pub(super) fn cells(table: &Table) -> Vec<Vec<String>> {
 fn measured(table: &Table, row: &Row) -> Vec<String> {
     let cell = |figure: &Figure| {
         let summary = Summary::of(row.values(figure.name));
-        summary.map_or_else(String::new, |summary| with_spread(&summary, figure.unit))
+        summary.map_or_else(String::new, |summary| {
+            if figure.counts && summary.median < 9_999.5 {
+                format!("{:.0}", summary.median)
+            } else if figure.unit == "%" && (99.95..100.0).contains(&summary.median) {
+                // Not all, whatever rounding says.
+                "> 99.9".to_owned()
+            } else {
+                with_spread(&summary)
+            }
+        })
     };
     let mut cells: Vec<String> = table.figures.iter().map(cell).collect();
     if table.baseline.is_some() {
-        cells.push(table.ratio(row).map_or_else(String::new, |ratio| with_spread(&ratio, "")));
+        cells.push(table.ratio(row).map_or_else(String::new, |ratio| with_spread(&ratio)));
     }
     cells
 }
 
 /// What was measured of a mark, and how far the rounds lie around it.
 pub(super) fn measured_of(verdict: &Verdict) -> String {
-    verdict.measured.map_or_else(String::new, |measured| with_spread(&measured, ""))
+    verdict.measured.map_or_else(String::new, |measured| with_spread(&measured))
 }
 
-/// A median with its unit, and how far the rounds lie around it.
-fn with_spread(summary: &Summary, unit: &str) -> String {
+/// A median, and how far the rounds lie around it.
+fn with_spread(summary: &Summary) -> String {
     let mut text = value(summary.median);
-    if !unit.is_empty() {
-        let _ = write!(text, " {unit}");
-    }
     let percent = summary.spread() * 50.0;
     // With one round there is nothing to be said of it.
     if summary.count > 1 {

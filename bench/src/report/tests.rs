@@ -28,9 +28,9 @@ fn a_table_has_medians_spreads_and_ratios() {
     let text = report().text();
     let expected = "
 case load: what it is
-  tool             packets/s        memory  packets/s, ratio to tcpdump
+  tool             packets/s        memory, MB  packets/s, ratio to tcpdump
   tcpdump        4.00 M ±5%                           1.00 ±0%
-  tracer         2.00 M ±2%  7.50 MB ±0%            0.500 ±7%
+  tracer         2.00 M ±2%  7.50 ±0%            0.500 ±7%
   httpry   not installed
 ";
     let squeeze = |text: &str| {
@@ -38,6 +38,17 @@ case load: what it is
     };
     let (text, expected): (Vec<String>, Vec<String>) = (squeeze(&text), squeeze(expected));
     assert_eq!(text.get(..expected.len()), Some(&expected[..]), "{text:#?}");
+}
+
+#[test]
+fn nearly_all_is_not_all() {
+    let mut findings = Findings::default();
+    findings.begin("case");
+    findings.table("load", "", None);
+    findings.add("tracer", Figure::new("decoded", "%"), 99.97);
+    findings.add("tracer", Figure::count("lost"), 16.0);
+    let cells = table::cells(&findings.tables[0]);
+    assert_eq!(cells, [["tool", "decoded, %", "lost"], ["tracer", "> 99.9", "16"]]);
 }
 
 #[test]
@@ -69,7 +80,7 @@ fn a_page_keeps_what_stands_around_the_run() {
 #[test]
 fn the_page_says_what_rivals_do_less() {
     let page = report().markdown();
-    assert!(page.contains("| tracer | 2.00 M ±2% | 7.50 MB ±0% | 0.500 ±7% |"), "{page}");
+    assert!(page.contains("| tracer | 2.00 M ±2% | 7.50 ±0% | 0.500 ±7% |"), "{page}");
     assert!(page.contains("\nA note.\n"), "{page}");
     assert!(page.contains("| httpry |"), "{page}");
 }

@@ -27,7 +27,7 @@ pub(in crate::cases) const EARLY: &str = "after a quarter";
 pub(in crate::cases) const LATE: &str = "at the end";
 pub(in crate::cases) const MEMORY: Figure = Figure::new("memory", "MB");
 
-const CONNECTIONS: Figure = Figure::new("connections", "");
+const CONNECTIONS: Figure = Figure::count("connections");
 
 /// New connections a second.
 const NEW: u32 = 1000;

@@ -48,8 +48,14 @@ pub(in crate::cases) const CASE: Case = Case {
         super::lost(SMALL),
         Mark::at_most(
             SMALL,
-            "CPU time a mail of 4 KiB, µs",
+            "CPU time a mail of 4 KiB, µs: each message as JSON",
             Measure::Value(("tracer json", CPU.name)),
+            11.0,
+        ),
+        Mark::at_most(
+            SMALL,
+            "CPU time a mail of 4 KiB, µs: exchanges as JSON",
+            Measure::Value(("tracer exchanges", CPU.name)),
             11.0,
         ),
         super::decoded(LARGE, "mails of 1 MiB decoded, %"),
@@ -61,7 +67,7 @@ pub(in crate::cases) const CASE: Case = Case {
 
 fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     for (load, length) in [(SMALL, 4096), (LARGE, 1 << 20)] {
-        let about = "smtp-source to smtp-sink, four sessions that are kept";
+        let about = "four sessions, which are kept, from smtp-source to smtp-sink";
         findings.table(load, about, Some(("none", RATE)));
         smtp(options, findings, length)?;
     }

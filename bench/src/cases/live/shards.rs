@@ -17,14 +17,19 @@ use crate::{figures::Figure, findings::Findings, options::Options, rounds::inter
 const RATE: Figure = Figure::new("requests/s", "");
 
 const ONE: &str = "tracer 1 shard";
+pub(super) const TWO: &str = "tracer 2 shards";
 
 /// One table where server, client and tracer share all cores, and one where
 /// tracer has a core to itself: what more than one shard costs where it can
 /// gain nothing is the price of the order.
 pub(in crate::cases) fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     for (load, about, pinned) in [
-        ("shards", "live-small, everybody on all cores, `--shards N`", false),
-        ("shards on one core", "live-small, tracer on a core of its own, `--shards N`", true),
+        ("shards", "the load of live-small, everybody on all cores, `--shards N`", false),
+        (
+            "shards on one core",
+            "the load of live-small, tracer on a core of its own, `--shards N`",
+            true,
+        ),
     ] {
         findings.table(load, about, Some((ONE, CPU)));
         measure(options, findings, pinned)?;
@@ -34,7 +39,7 @@ pub(in crate::cases) fn run(options: &Options, findings: &mut Findings) -> Resul
 
 fn tools() -> Vec<Tool> {
     let sign = r#""action":"http-response""#;
-    [(ONE, 1), ("tracer 2 shards", 2), ("tracer 4 shards", 4)]
+    [(ONE, 1), (TWO, 2), ("tracer 4 shards", 4)]
         .map(|(name, shards)| Tool::tracer(name, &format!("--format json --shards {shards}"), sign))
         .into()
 }

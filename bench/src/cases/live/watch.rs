@@ -32,8 +32,9 @@ const QUIET: Duration = Duration::from_millis(500);
 /// CPU time in that while beyond which it is still at work.
 const IDLE: Duration = Duration::from_millis(50);
 
-/// Limit of a tool's end.
+/// Limit of tracer's end, and of that of others, which are killed then.
 const END: Duration = Duration::from_secs(8);
+const THEIR_END: Duration = Duration::from_secs(3);
 
 /// Where and how a tool looks on.
 #[derive(Clone, Copy, Debug)]
@@ -129,7 +130,8 @@ impl Running {
             bail!("{} ended before it was told to: {status}\n{}", tool.name, self.log.text()?);
         }
         signal(self.pid(), Signal::SIGINT)?;
-        let ended = wait::end(&mut self.child, END)?;
+        let limit = if tool.is_ours() { END } else { THEIR_END };
+        let ended = wait::end(&mut self.child, limit)?;
         if ended.is_none() && tool.is_ours() {
             bail!("{} did not end within {} s\n{}", tool.name, END.as_secs(), self.log.text()?);
         }
