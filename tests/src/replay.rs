@@ -66,6 +66,7 @@ pub fn written(capture: &Capture, stream_limit: usize, show_secrets: bool) -> Re
         exchanges_only: false,
         body: BODY,
         brief: false,
+        headless: false,
         envelope: false,
     };
     output::everything(|sink| replay(capture, stream_limit, true, decode, sink))

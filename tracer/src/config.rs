@@ -149,6 +149,7 @@ impl Config {
                 exchanges_only: view == View::Exchanges,
                 body: common.body.unwrap_or(0),
                 brief: common.format.unwrap_or_default() == Format::Text,
+                headless: common.format.unwrap_or_default() == Format::Json,
                 envelope: common.mail.unwrap_or_default() == Mails::Envelope,
             },
         };

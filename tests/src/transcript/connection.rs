@@ -130,6 +130,7 @@ impl Transcript {
             exchanges_only: false,
             body,
             brief: false,
+            headless: false,
             envelope,
         }
     }

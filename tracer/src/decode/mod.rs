@@ -197,6 +197,8 @@ pub struct Settings {
     /// Tell of mails and of HTTP's messages only what rows say: nobody will read
     /// the fields of their headers.
     pub brief: bool,
+    /// Tell of mails nothing that only rows say: nobody will read rows.
+    pub headless: bool,
     /// Tell of mails only how they were handed over, and how large they are:
     /// nothing of what stands in them.
     pub envelope: bool,

@@ -1,7 +1,5 @@
 //! The date and time of RFC 5322 section 3.3, its old forms included.
 
-use std::fmt::Write as _;
-
 /// The date of a Date field in RFC 3339, in its own time zone; `None` where it
 /// is none.
 pub(super) fn rfc3339(value: &[u8]) -> Option<String> {
@@ -23,16 +21,28 @@ pub(super) fn rfc3339(value: &[u8]) -> Option<String> {
     if !valid || time.next().is_some() {
         return None;
     }
-    let mut text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}");
+    let mut text = String::with_capacity("2026-01-01T00:00:00+00:00".len());
+    pair(&mut text, year / 100);
+    pair(&mut text, year % 100);
+    for (mark, number) in [('-', month), ('-', day), ('T', hour), (':', minute), (':', second)] {
+        text.push(mark);
+        pair(&mut text, number);
+    }
     if zone == 0 {
         text.push('Z');
     } else {
-        let sign = if zone < 0 { '-' } else { '+' };
         let minutes = zone.unsigned_abs();
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        text.push(if zone < 0 { '-' } else { '+' });
+        pair(&mut text, minutes / 60);
+        text.push(':');
+        pair(&mut text, minutes % 60);
     }
     Some(text)
+}
+
+/// Appends the two digits of a number below 100.
+fn pair(text: &mut String, number: u32) {
+    text.extend([number / 10, number % 10].map(|digit| char::from_digit(digit, 10).unwrap_or('?')));
 }
 
 fn number(word: &str, len: std::ops::RangeInclusive<usize>) -> Option<u32> {

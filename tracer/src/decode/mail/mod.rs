@@ -60,7 +60,7 @@ impl Header {
     }
 
     fn content_type(&self) -> Option<Text<'_>> {
-        parameters::kind(self.first(Name::ContentType)?).map(Text::from)
+        parameters::kind(self.first(Name::ContentType)?).map(Text)
     }
 
     /// The addresses of all fields of a name.

@@ -15,7 +15,14 @@ const PIECES_LIMIT: usize = 256;
 
 /// What stands before the parameters: a media type, a disposition, an encoding;
 /// in lower case, without blanks and comments.
-pub(super) fn kind(value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn kind(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    let plain = |byte: &u8| byte.is_ascii_graphic() && !b";(".contains(byte);
+    let len = value.iter().position(|byte| !plain(byte)).unwrap_or(value.len());
+    if let (Some(word @ [_, ..]), None | Some(b';')) = (value.get(..len), value.get(len)) {
+        // As most are; without a blank nothing can be apart.
+        let is_lower = !word.iter().any(u8::is_ascii_uppercase);
+        return Some(if is_lower { word.into() } else { word.to_ascii_lowercase().into() });
+    }
     let mut kind = Vec::new();
     let mut apart = false;
     let mut rest = value;
@@ -33,7 +40,7 @@ pub(super) fn kind(value: &[u8]) -> Option<Vec<u8>> {
             }
         }
     }
-    (!kind.is_empty()).then_some(kind)
+    (!kind.is_empty()).then_some(kind.into())
 }
 
 fn skip_comment(value: &[u8]) -> &[u8] {
@@ -194,7 +201,7 @@ mod tests {
             ("text", "text"),
             ("7BIT", "7bit"),
         ] {
-            assert_eq!(kind(value.as_bytes()), Some(expected.as_bytes().to_vec()), "{value}");
+            assert_eq!(kind(value.as_bytes()).as_deref(), Some(expected.as_bytes()), "{value}");
         }
         assert_eq!(kind(b""), None);
         assert_eq!(kind(b"; x=y"), None);

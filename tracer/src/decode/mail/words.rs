@@ -8,7 +8,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use encoding_rs::{Encoding, REPLACEMENT};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 
 /// Senders leave padding out and bits over.
 const ENGINE: GeneralPurpose = GeneralPurpose::new(
@@ -115,7 +115,7 @@ pub(super) fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     let mut run: Option<Run> = None;
     let mut copied = 0;
     let mut searched = 0;
-    while let Some(at) = text.get(searched..).and_then(|rest| memmem::find(rest, b"=?")) {
+    while let Some(at) = text.get(searched..).and_then(|rest| memchr(b'=', rest)) {
         let start = searched + at;
         let Some(word) = text.get(start..).and_then(Word::parse) else {
             searched = start + 1;

@@ -7,7 +7,7 @@ use super::{
     pending::Pending,
 };
 use crate::{
-    decode::{Input, Out},
+    decode::{Input, Out, Settings, mail::Content},
     event::{
         Common, Message, Side, Text, Timestamp,
         pop3::{Exchange, ExchangeObject, Response, ResponseFields, ResponseObject, Status},
@@ -255,15 +255,16 @@ fn tell(
     out: &mut Out<'_>,
 ) {
     let mail = body.and_then(|body| body.mail.as_deref());
-    let brief = out.settings.brief;
+    let Settings { brief, headless, .. } = out.settings;
     let email =
         || mail.map(|mail| mail.email(brief)).filter(|email| !email.is_empty()).map(Box::new);
+    let headline = || mail.filter(|_| !headless).map(Content::headline);
     let duration = pending.as_ref().map(|pending| time.since(pending.time));
     let common = Common { duration, ..Common::default() };
     let told = Response {
         pop3: ResponseObject { response: response.clone() },
         email: email(),
-        headline: mail.map(|mail| mail.headline()),
+        headline: headline(),
         common,
     };
     out.emit(Side::Server, time, Message::Pop3Response(told));
@@ -273,7 +274,7 @@ fn tell(
         let exchange = Exchange {
             pop3: ExchangeObject { command, auth, response: Some(response.clone()) },
             email: email(),
-            headline: mail.map(|mail| mail.headline()),
+            headline: headline(),
             common: Common { outcome: Some(Exchange::outcome(Some(response))), ..common },
         };
         out.emit(Side::Client, time, Message::Pop3Exchange(exchange));

@@ -2,7 +2,7 @@
 
 use super::{command::Path, lines::Lines};
 use crate::{
-    decode::{Out, mail::Content},
+    decode::{Out, Settings, mail::Content},
     event::{
         Common, Outcome, Side, Text, Timestamp,
         smtp::{self, DataFields, DataMode, FinalReply, MailObject, Recipient},
@@ -283,8 +283,8 @@ fn parameters(all: &[u8]) -> impl Iterator<Item = &[u8]> {
     all.split(u8::is_ascii_whitespace).filter(|parameter| !parameter.is_empty())
 }
 
-/// Gives the event of a mail; `brief`: of its header the headline alone.
-pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>, brief: bool) -> smtp::Mail<'a> {
+/// Gives the event of a mail.
+pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>, settings: Settings) -> smtp::Mail<'a> {
     let duration = mail.reply.as_ref().map(|reply| reply.time.since(mail.started));
     let common = Common { duration, outcome: told.outcome, ..Common::default() };
     let smtp = MailObject {
@@ -316,9 +316,9 @@ pub(super) fn event<'a>(mail: &'a Mail, told: Told<'a>, brief: bool) -> smtp::Ma
     };
     let content = Some(&mail.content).filter(|content| !content.is_unread());
     smtp::Mail {
-        email: content.map(|content| Box::new(content.email(brief))),
+        email: content.map(|content| Box::new(content.email(settings.brief))),
         smtp: Box::new(smtp),
-        headline: content.map(Content::headline),
+        headline: content.filter(|_| !settings.headless).map(Content::headline),
         common,
     }
 }

@@ -97,11 +97,7 @@ impl Smtp {
         if !mail.ended {
             mail.tell_odd(time, out);
         }
-        out.emit(
-            Side::Client,
-            time,
-            Message::SmtpMessage(mail::event(mail, told, out.settings.brief)),
-        );
+        out.emit(Side::Client, time, Message::SmtpMessage(mail::event(mail, told, out.settings)));
     }
 
     /// Tells of a mail that no final reply was seen for; of one that was never

@@ -175,6 +175,7 @@ impl Smtp {
         }
         let smtp = DataObject { data: PieceFields { bytes: bytes as u64 } };
         let mail = self.mails.current().filter(|mail| ended && !mail.content.is_unread());
+        let mail = mail.filter(|_| !out.settings.headless);
         let headline = mail.map(|mail| mail.content.headline());
         let data = smtp::Data { smtp, headline };
         out.emit(Side::Client, time, Message::SmtpData(data));

@@ -21,6 +21,7 @@ const OPEN: Settings = Settings {
     exchanges_only: false,
     body: 0,
     brief: false,
+    headless: false,
     envelope: false,
 };
 const CLOSED: Settings = Settings {
@@ -30,6 +31,7 @@ const CLOSED: Settings = Settings {
     exchanges_only: false,
     body: 0,
     brief: false,
+    headless: false,
     envelope: false,
 };
 
