@@ -38,10 +38,11 @@ enum Kind {
 }
 
 /// The targets that are no protocol's decoder.
-const OTHERS: [Target; 3] = [
+const OTHERS: [Target; 4] = [
     Target { name: "stream", kind: Kind::Other(targets::stream::run) },
     Target { name: "packet", kind: Kind::Other(targets::packet::run) },
     Target { name: "file", kind: Kind::Other(targets::file::run) },
+    Target { name: "redact", kind: Kind::Other(targets::redact::run) },
 ];
 
 /// All targets: the decoder of each protocol, then what stands before and

@@ -11,7 +11,7 @@ mod mail;
 mod out;
 mod pop3;
 mod quote;
-mod redact;
+pub mod redact;
 mod sasl;
 mod smtp;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr_iter};
 
-pub(super) use self::body::{BodyKind, whole_characters};
+pub(in crate::decode) use self::body::{BodyKind, whole_characters};
 use self::{
     pairs::pairs,
     quick::{holds_no_secret, names_secret},
@@ -77,7 +77,7 @@ fn is_secret_header(name: &[u8]) -> bool {
 }
 
 /// The value of a header field, as it may be shown.
-pub(super) fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
+pub fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
     if is_secret_header(name) {
         return Cow::Borrowed(REDACTED);
     }
@@ -89,10 +89,12 @@ pub(super) fn header_value<'a>(name: &[u8], value: &'a [u8]) -> Cow<'a, [u8]> {
 
 /// A request target or another URL, as it may be shown: without userinfo and
 /// without the values of secret keys in path, query and fragment.
-pub(super) fn url(url: &[u8]) -> Cow<'_, [u8]> {
-    if holds_no_secret(url) {
-        return Cow::Borrowed(url);
-    }
+pub fn url(url: &[u8]) -> Cow<'_, [u8]> {
+    if holds_no_secret(url) { Cow::Borrowed(url) } else { searched_url(url) }
+}
+
+/// The same without a quick look before.
+pub fn searched_url(url: &[u8]) -> Cow<'_, [u8]> {
     let front = (!url.starts_with(b"/")).then_some(0);
     then(userinfo(url, front), |url| pairs(url, b"&"))
 }
@@ -100,13 +102,12 @@ pub(super) fn url(url: &[u8]) -> Cow<'_, [u8]> {
 /// Text with URLs in it (the fields Refresh and Link, a reason phrase, a
 /// server's words), as it may be shown; header fields and credentials that it
 /// quotes are hidden to its end.
-pub(super) fn text(text: &[u8]) -> Cow<'_, [u8]> {
-    // Without one of these there is no userinfo, parameter, field or scheme.
-    if holds_no_secret(text)
-        || !text.iter().any(|byte| matches!(byte, b'@' | b'=' | b'%' | b':' | b' '))
-    {
-        return Cow::Borrowed(text);
-    }
+pub fn text(text: &[u8]) -> Cow<'_, [u8]> {
+    if holds_no_secret(text) { Cow::Borrowed(text) } else { searched_text(text) }
+}
+
+/// The same without a quick look before.
+pub fn searched_text(text: &[u8]) -> Cow<'_, [u8]> {
     then(then(userinfo(text, None), |text| pairs(text, b"&>\"")), quotation)
 }
 

@@ -71,7 +71,7 @@ impl Look<'_> {
             Some(b'@' | b'%') => return false,
             // Longer than the key at worst: words are found in it all the same.
             Some(b'=') => return !matches_secret(before(self.key)),
-            Some(b':') => return !names_secret(before(0)),
+            Some(b':') => return !(may_end_name(before(0)) && names_secret(before(0))),
             Some(b'&' | b';' | b'?' | b'#') => self.key = at + 1,
             Some(byte) if byte.is_ascii_alphabetic() => return !self.is_scheme(at),
             _ => {}
@@ -82,10 +82,31 @@ impl Look<'_> {
     /// Whether the word here is the name of a scheme, with white space behind.
     fn is_scheme(&self, at: usize) -> bool {
         let rest = self.bytes.get(at..).unwrap_or_default();
+        let begins = |[first, second]: &[u8; 2]| [first | 0x20, second | 0x20];
+        if !matches!(
+            rest.first_chunk().map(begins),
+            Some([b'b', b'a' | b'e'] | [b'n', b'e' | b't'])
+        ) {
+            return false;
+        }
         let near = rest.get(..SCHEME_LIMIT).unwrap_or(rest);
         let end = near.iter().position(u8::is_ascii_whitespace);
         end.and_then(|end| near.get(..end)).is_some_and(is_scheme)
     }
+}
+
+/// Whether text that a colon follows can end with the name of a secret header
+/// field: that of the shortest has five bytes, which the digits of a time have
+/// not.
+fn may_end_name(text: &[u8]) -> bool {
+    match text {
+        [.., before, _, last] if !last.is_ascii_whitespace() => is_of_name(*before),
+        _ => true,
+    }
+}
+
+const fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// Whether text that a colon follows ends with the name of a secret header
@@ -93,8 +114,7 @@ impl Look<'_> {
 pub(super) fn names_secret(text: &[u8]) -> bool {
     let text = text.trim_ascii_end();
     let text = text.get(text.len().saturating_sub(NAME_LIMIT)..).unwrap_or(text);
-    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
-    let start = text.iter().rposition(|byte| !is_name(byte)).map_or(0, |last| last + 1);
+    let start = text.iter().rposition(|byte| !is_of_name(*byte)).map_or(0, |last| last + 1);
     is_secret_header(text.get(start..).unwrap_or_default())
 }
 
@@ -103,17 +123,14 @@ mod tests {
     use std::borrow::Cow;
 
     use super::{
-        super::{pairs::pairs, quotation, then, userinfo::userinfo},
+        super::{searched_text, searched_url},
         *,
     };
 
-    /// What [`text`](super::super::text) and [`url`](super::super::url) make of
-    /// bytes without the quick look.
     fn hides(bytes: &[u8]) -> bool {
-        let front = (!bytes.starts_with(b"/")).then_some(0);
-        let url = then(userinfo(bytes, front), |url| pairs(url, b"&"));
-        let text = then(then(userinfo(bytes, None), |text| pairs(text, b"&>\"")), quotation);
-        [url, text].iter().any(|shown| matches!(shown, Cow::Owned(_)))
+        [searched_url(bytes), searched_text(bytes)]
+            .iter()
+            .any(|shown| matches!(shown, Cow::Owned(_)))
     }
 
     /// Every text of up to three of these pieces.
