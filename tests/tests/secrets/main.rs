@@ -13,6 +13,7 @@
 mod arrivals;
 mod http;
 mod imap;
+mod pop3;
 mod program;
 mod smtp;
 
@@ -136,6 +137,11 @@ fn of_http() -> Result<()> {
 #[test]
 fn of_imap() -> Result<()> {
     attack(143, &imap::dialogues())
+}
+
+#[test]
+fn of_pop3() -> Result<()> {
+    attack(110, &pop3::dialogues())
 }
 
 #[test]

@@ -5,12 +5,17 @@ use std::{fs, path::Path, process::Command};
 use anyhow::{Context as _, Result, ensure};
 use tests::{program::tracer, secret::Secrets};
 
-use super::{CLIENT_PORT, Dialogue, PASSWORD, arrivals::capture, hide, http, imap, smtp};
+use super::{CLIENT_PORT, Dialogue, PASSWORD, arrivals::capture, hide, http, imap, pop3, smtp};
 
-/// How the program is called.
-const CALLS: [&[&str]; 4] = [
-    &["--format", "text", "--view", "messages"],
-    &["--format", "json", "--view", "exchanges"],
+/// How the program is called: with each protocol on its port, with the port
+/// found out, and with ports on which nothing can be made of what is said.
+const CALLS: [&[&str]; 8] = [
+    &["--format", "text", "--port", "http=25,110,143", "--port", "smtp=80", "--explain"],
+    &["--format", "json", "--port", "imap=25,80,110", "--port", "pop3=143", "--explain"],
+    &["--format", "json", "--port", "auto=25,80,110,143", "--explain"],
+    &["--format", "text", "--port", "auto=25,80,110,143", "--explain", "--view", "segments"],
+    &["--format", "text", "--view", "messages", "--port", "pop3=110"],
+    &["--format", "json", "--view", "exchanges", "--port", "pop3=110"],
     &["--format", "json", "--view", "segments"],
     &["--format", "text", "--view", "segments"],
 ];
@@ -33,7 +38,12 @@ fn neither_output_nor_log_nor_errors() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let mut packets = Vec::new();
     let mut secrets = Secrets::default();
-    let all = [(80, http::dialogues()), (25, smtp::dialogues()), (143, imap::dialogues())];
+    let all = [
+        (80, http::dialogues()),
+        (25, smtp::dialogues()),
+        (143, imap::dialogues()),
+        (110, pop3::dialogues()),
+    ];
     let all = all.iter().flat_map(|(port, dialogues)| dialogues.iter().map(|steps| (*port, steps)));
     for ((port, steps), client) in all.zip(CLIENT_PORT..) {
         let dialogue = Dialogue::new(port, steps);
@@ -46,7 +56,8 @@ fn neither_output_nor_log_nor_errors() -> Result<()> {
     }
     let whole = capture(&packets)?.pcap()?;
     let mut damaged = whole.clone();
-    let middle = damaged.len() / 2;
+    // The head of a packet, so that the file makes no sense from there on.
+    let middle = capture(&packets[..packets.len() / 2])?.pcap()?.len();
     damaged[middle..middle + 16].fill(0xff);
     let files = [("whole", whole.clone()), ("cut", whole[..middle].to_vec()), ("damaged", damaged)];
     for (name, bytes) in files {

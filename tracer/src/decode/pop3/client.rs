@@ -67,6 +67,13 @@ impl Pop3 {
         }
         if let Some(secret) = line.secret() {
             self.secrets.add(secret);
+            // Of a command that is not known, servers may quote the word alone.
+            let last = secret.rsplit(u8::is_ascii_whitespace).next();
+            if let Some(last) =
+                last.filter(|last| line.known.is_none() && last.len() < secret.len())
+            {
+                self.secrets.add(last);
+            }
         }
         let mut user = None;
         if line.kind == Kind::Auth {

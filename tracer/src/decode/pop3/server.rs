@@ -126,7 +126,10 @@ impl Pop3 {
             self.doubtful = false;
         }
         let unknown = pending.is_none() && !greeting;
-        let hidden = status == Status::Err && (unknown || self.doubtful);
+        // Refused right behind a challenge: the client's answer was not seen.
+        let unseen = pending.as_ref().is_some_and(|pending| pending.kind == Kind::Auth)
+            && self.last == Some(Side::Server);
+        let hidden = status == Status::Err && (unknown || self.doubtful || unseen);
         let response = self.fields(status, text, hidden, out);
         let Some(pending) = pending else {
             self.sasl = None;
