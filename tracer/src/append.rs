@@ -95,9 +95,10 @@ unsafe fn copy(
     // SAFETY: each piece goes to the place in the room that it has in the bytes.
     unsafe {
         if let Some(last) = bytes.last_chunk() {
-            let (whole, _) = bytes.as_chunks();
             let last = map(Block::new(*last));
             let mut marked = marks(last);
+            // All blocks but one that would end where the last does.
+            let (whole, _) = bytes.get(..len - 1).unwrap_or_default().as_chunks();
             for (number, block) in whole.iter().enumerate() {
                 let block = map(Block::new(*block));
                 marked |= marks(block);

@@ -37,9 +37,9 @@ impl Headers<'_> {
 
 /// One bit for a name, whatever its case; several names have the same.
 fn mark(name: &str) -> u64 {
-    let ends = [name.bytes().next(), name.bytes().next_back()];
-    let [first, last] = ends.map(|end| u64::from(end.unwrap_or_default().to_ascii_lowercase()));
-    1 << ((name.len() as u64 * 7 + first * 3 + last) % 64)
+    let name = name.as_bytes();
+    let [first, last] = [name.first(), name.last()].map(|end| end.map_or(0, |end| end | 0x20));
+    1 << ((name.len() * 7 + usize::from(first) * 3 + usize::from(last)) % 64)
 }
 
 impl fmt::Debug for Headers<'_> {

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, ptr, sync::Arc};
 
-use memchr::memmem;
+use memchr::{memchr, memchr_iter};
 use serde::Serialize as _;
 
 use super::{
@@ -108,12 +108,14 @@ impl Written {
         Ok(())
     }
 
-    /// Where the end stands that follows this name, which nothing else looks
-    /// like: quotation marks within strings have a backslash before them.
+    /// Where the end stands that follows an object and this name, which nothing
+    /// else looks like: quotation marks within strings have a backslash before
+    /// them.
     fn end(&self, name: &[u8]) -> End {
-        let start = memmem::find(&self.members, name).map_or(0, |at| at + name.len());
-        let object = self.members.get(start..).unwrap_or_default();
-        End { start, brace: start + memchr::memchr(b'}', object).unwrap_or_default() }
+        let behind = |at: usize| self.members.get(at..).unwrap_or_default();
+        let before = memchr_iter(b'}', &self.members).find(|at| behind(at + 1).starts_with(name));
+        let start = before.map_or(0, |at| at + 1 + name.len());
+        End { start, brace: start + memchr(b'}', behind(start)).unwrap_or_default() }
     }
 
     /// Appends it with what is not the same for all events of the connection.

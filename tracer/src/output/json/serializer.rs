@@ -364,10 +364,12 @@ impl SerializeMap for Compound<'_> {
 
     /// Keys are strings: of any other type, the line would be no JSON, which
     /// the schema's test would see.
+    #[inline]
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         self.element(key)
     }
 
+    #[inline]
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
         self.buffer.push(b':');
         value.serialize(Serializer::new(self.buffer))
