@@ -187,8 +187,11 @@ fn an_exchange_on_an_open_connection_allocates_nothing() {
 
 #[test]
 fn a_short_connection_allocates_little() {
-    /// The flow, its streams and its decoder; in JSON, its Community ID.
+    /// The flow, its streams and its decoder.
     const EACH: usize = 5;
+    /// In JSON, what was written of it, as long as there are free places for
+    /// that.
+    const WRITTEN: usize = 2;
     const CONNECTIONS: u16 = 150;
     let (mut before, mut after) = (header(), Vec::new());
     for number in 0..CONNECTIONS + 20 {
@@ -200,7 +203,8 @@ fn a_short_connection_allocates_little() {
     for (format, view) in outputs() {
         let allocated = allocated(format, view, [&before, &after]);
         // The table and its index grow now and then.
-        let limit = usize::from(CONNECTIONS) * EACH + 20;
+        let written = if format == Format::Json { WRITTEN } else { 0 };
+        let limit = usize::from(CONNECTIONS) * (EACH + written) + 20;
         assert!(allocated <= limit, "{format:?} {view:?}: {allocated} are more than {limit}");
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 /// of the latest event has it.
 const PLACES: usize = 1024;
 
+/// Bytes of most members: more are for long names of interfaces.
+const USUAL: usize = 384;
+
 /// What was written of connections.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -85,7 +88,7 @@ impl Written {
     fn new(connection: &Connection) -> Result<Box<Self>, Error> {
         let mut written = Box::new(Self {
             connection: connection.clone(),
-            members: Vec::new(),
+            members: Vec::with_capacity(USUAL),
             client: End::default(),
             server: End::default(),
         });
