@@ -56,7 +56,8 @@ impl Block {
     #[inline(always)]
     pub(crate) fn find(bytes: &[u8], at: usize, marks: impl Fn(Self) -> Marks) -> Option<usize> {
         let mut start = at;
-        while let Some(Some(block)) = bytes.get(start..start + LEN).map(<[u8]>::first_chunk) {
+        let (blocks, _) = bytes.get(at..).unwrap_or_default().as_chunks();
+        for block in blocks {
             let found = marks(Self::new(*block));
             if found != 0 {
                 return Some(start + found.trailing_zeros() as usize);

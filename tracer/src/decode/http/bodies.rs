@@ -60,7 +60,12 @@ impl Http {
         time: Timestamp,
         out: &mut Out<'_>,
     ) {
-        let Some(content) = &mut self.half(side).content else { return };
+        let nothing_kept = self.records.is_empty();
+        let content = &mut self.half(side).content;
+        if nothing_kept && content.as_ref().is_some_and(|content| !content.is_rare()) {
+            *content = None;
+        }
+        let Some(content) = content else { return };
         let trailer = content.read_trailer(out.settings.show_secrets);
         self.tell_content(side, time, out);
         self.show(side, true, time, out);

@@ -88,6 +88,11 @@ impl Content {
         Self { bytes: 0, latest: time, rare }
     }
 
+    /// Whether there may be more to say of it than its size.
+    pub(super) const fn is_rare(&self) -> bool {
+        self.rare.is_some()
+    }
+
     /// Bytes of the content have come.
     pub(super) fn data(&mut self, bytes: &[u8]) {
         self.bytes += bytes.len() as u64;

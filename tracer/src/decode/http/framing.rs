@@ -128,6 +128,10 @@ impl Framing {
 
     fn content_length(&mut self, value: &[u8]) {
         let mut again = std::mem::replace(&mut self.has_length, true);
+        if let (false, Some(number)) = (again, small_decimal(value)) {
+            self.length = Some(number);
+            return;
+        }
         for number in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
             match (decimal(number), self.length) {
                 (None, _) => self.odd.insert_of(Odd::InvalidContentLength, value),
@@ -276,6 +280,18 @@ impl Framing {
             Transfer::None | Transfer::Other => Some(Body::UntilClose),
         }
     }
+}
+
+/// A decimal number of few digits, and nothing else.
+fn small_decimal(digits: &[u8]) -> Option<u64> {
+    const MOST: usize = 18;
+    if digits.is_empty() || digits.len() > MOST {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| match digit {
+        b'0'..=b'9' => Some(number * 10 + u64::from(digit - b'0')),
+        _ => None,
+    })
 }
 
 /// A decimal number without sign; `None` also when it is too large.

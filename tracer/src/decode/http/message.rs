@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use httparse::Header;
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr2, memmem, memrchr};
 
 use super::{
     body::Body,
@@ -11,6 +11,7 @@ use super::{
     start_line::{RequestLine, StatusLine},
 };
 use crate::{
+    block::Block,
     decode::redact,
     event::{
         REDACTED, Text,
@@ -88,16 +89,13 @@ impl<'a> Known<'a> {
 
     fn mime_type(&self) -> Option<Text<'a>> {
         let value = self.content_type?;
-        let mut upper = false;
-        let end = value.iter().position(|byte| {
-            upper |= byte.is_ascii_uppercase();
-            matches!(byte, b';' | b',')
-        });
-        let mime_type = value.get(..end.unwrap_or(value.len()))?.trim_ascii();
+        let end = memchr2(b';', b',', value).unwrap_or(value.len());
+        let mime_type = value.get(..end)?.trim_ascii();
         if mime_type.is_empty() {
             return None;
         }
-        Some(if upper { mime_type.to_ascii_lowercase().into() } else { mime_type.into() })
+        let is_lower = Block::none(mime_type, |block| block.within(b'A', b'Z').marks());
+        Some(if is_lower { mime_type.into() } else { mime_type.to_ascii_lowercase().into() })
     }
 }
 

@@ -131,6 +131,11 @@ impl Records {
         }
     }
 
+    /// Whether no exchange is at hand.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The message at hand has ended.
     pub(super) fn ends(&mut self, side: Side, content: &Content, trailer: Fields, ended: Ended) {
         if let Some(open) = &mut self.0 {

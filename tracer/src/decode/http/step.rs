@@ -35,8 +35,10 @@ impl Http {
                     content.latest = time;
                 }
                 let taken = body.take(bytes, content);
-                self.tell_content(side, time, out);
-                self.show(side, false, time, out);
+                if content.is_rare() {
+                    self.tell_content(side, time, out);
+                    self.show(side, false, time, out);
+                }
                 self.body_taken(side, bytes.len(), taken, time, out)
             }
             State::BodyUnlessHead(body) => match begins::status_begins(bytes) {
