@@ -41,12 +41,12 @@ impl Stream {
 }
 
 impl Dialogue {
-    /// Whether the next bytes of a side go to the decoder, and nothing else
-    /// will happen by them.
+    /// Whether the next bytes of a side go to the decoder, or to who finds it, and
+    /// nothing else will happen by them.
     fn is_straight(&self, side: Side, half: &Half) -> bool {
         let stream = self.peek(side);
         stream.next == half.end
-            && matches!(stream.reader, Reader::Decoder)
+            && matches!(stream.reader, Reader::Decoder | Reader::Pending)
             && stream.is_straight()
             && self.peek(side.other()).is_straight()
             && self.explain.is_none()
