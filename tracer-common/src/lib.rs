@@ -12,6 +12,7 @@
 mod flow;
 mod hosts;
 mod outcome;
+pub mod pieces;
 mod record;
 pub mod scan;
 mod settings;
@@ -22,7 +23,7 @@ pub mod window;
 pub use flow::{Address, FlowHash};
 pub use hosts::{Bits, Hosts, MAX_NETWORKS, Network, Version};
 pub use outcome::{OUTCOMES, Outcome};
-pub use record::{CONTINUED, EGRESS, NO_VLAN, RECORD_LEN, Record, SHUNTED, TRUNCATED};
+pub use record::{CONTINUED, EGRESS, NO_VLAN, PIECES, RECORD_LEN, Record, SHUNTED, TRUNCATED};
 pub use settings::{
     ANY, COPY_PURE_ACKS, LOOK, MAX_PORTS, MAX_SHARDS, NO_SKIP, PORT_TABLE_LEN, PortTable, SCAN,
     Settings, Switches,
@@ -30,4 +31,4 @@ pub use settings::{
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 5;
+pub const ABI: u32 = 6;

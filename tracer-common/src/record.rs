@@ -40,7 +40,7 @@ pub struct Record {
     /// IP and TCP header bytes that follow this header, in units of four bytes:
     /// both protocols, and the extensions of IPv6, count in such.
     pub headers_words: u8,
-    /// [`TRUNCATED`], [`CONTINUED`], [`EGRESS`], [`SHUNTED`].
+    /// [`TRUNCATED`], [`CONTINUED`], [`EGRESS`], [`SHUNTED`], [`PIECES`].
     pub flags: u8,
 }
 
@@ -95,6 +95,10 @@ pub const EGRESS: u8 = 4;
 /// Bytes right before the first that is copied stayed uncopied because nobody
 /// asked for them, in this packet or in those before it.
 pub const SHUNTED: u8 = 8;
+/// The payload stands here in pieces ([`crate::pieces`]), which `copied_len`
+/// bytes take; between them bytes stayed uncopied because nobody asked for
+/// them.
+pub const PIECES: u8 = 16;
 
 const _: () = assert!(size_of::<Record>() == 32);
 const _: () = assert!(offset_of!(Record, interface) == 8);

@@ -1,5 +1,5 @@
-//! Where the body of an HTTP response ends that announces its length (RFC 9112
-//! section 6), found byte by byte.
+//! Where the body of an HTTP response ends that announces its length, or where
+//! the next of its chunks begins (RFC 9112 sections 6 and 7), found byte by byte.
 //!
 //! The kernel side has no use for a parser: it has to know one number, and must
 //! never be wrong about it. So whatever is not plain is refused, and then the
@@ -13,7 +13,7 @@
 )]
 
 use crate::{
-    slot::{Kind, MAX_SPAN, Statement},
+    slot::{Kind, MARK_BITS, MAX_SPAN, Statement},
     window::{BODY_SHOWN, NOWHERE, Passing},
 };
 
@@ -25,14 +25,39 @@ const PREFIX: u64 = u64::from_be_bytes(*b"\0HTTP/1.");
 /// Bytes of it.
 const PREFIX_LEN: u32 = 7;
 
-/// Names as they are gathered: lower case, the last sixteen bytes.
-const CONTENT_LENGTH: (u64, u64) = gathered(b"content-length");
-const CONNECTION: (u64, u64) = gathered(b"connection");
-/// All but the first byte, which is told by the length.
-const TRANSFER_ENCODING: (u64, u64) = gathered(b"transfer-encoding");
+/// A field's name as it is gathered, in lower case.
+struct Name {
+    len: u32,
+    /// The first byte.
+    initial: u32,
+    /// The first sixteen bytes and the last sixteen.
+    first: [u64; 2],
+    last: [u64; 2],
+}
+
+const CONTENT_LENGTH: Name = Name::new(b"content-length");
+const CONNECTION: Name = Name::new(b"connection");
+const TRANSFER_ENCODING: Name = Name::new(b"transfer-encoding");
+
+/// The only transfer coding that is followed.
+const CHUNKED: u64 = u64::from_be_bytes(*b"\0chunked");
+/// Bytes of it.
+const CHUNKED_LEN: u32 = 7;
+
+/// Hexadecimal digits of a chunk's size; more than a chunk has of which all is
+/// said at once.
+const MAX_SIZE_DIGITS: u32 = 8;
+
+/// How many times larger than a chunk a body must be to stay uncopied: what
+/// has come in chunks as large as this is seldom the whole.
+const CHUNKS_OF_BODY: u32 = 16;
 
 /// Digits of a length; more than any body has.
 const MAX_DIGITS: u32 = 15;
+
+/// Bytes of what stands between two chunks: two lines' ends and a size, or with
+/// fewer digits what stands behind the last.
+const SIZE_LINE: u32 = 2 + MAX_SIZE_DIGITS + 2 + 4;
 
 // Where a scanner stands.
 const IN_PREFIX: u32 = 0;
@@ -50,12 +75,45 @@ const BEHIND_LENGTH: u32 = 10;
 const IN_CONNECTION: u32 = 11;
 const AT_LAST_LF: u32 = 12;
 const BEHIND_HEAD: u32 = 13;
+const IN_CODING: u32 = 14;
+/// Behind the head of what is chunked, or at the first chunk.
+const AT_CHUNKS: u32 = 15;
+/// Behind a chunk's bytes.
+const AT_CHUNK_END: u32 = 16;
+const AT_CHUNK_END_LF: u32 = 17;
+const IN_SIZE: u32 = 18;
+const AT_SIZE_LF: u32 = 19;
+const AT_TRAILER: u32 = 20;
+const AT_TRAILER_LF: u32 = 21;
 /// Nothing more is looked at: a length is known and a body follows.
-const FOLLOWED: u32 = 14;
-/// A message without a body has ended.
-const BARE: u32 = 15;
+const FOLLOWED: u32 = 22;
+/// A chunk begins whose size is known.
+const IN_CHUNK: u32 = 23;
+/// A message has ended.
+const BARE: u32 = 24;
 /// Something is not plain.
-const REFUSED: u32 = 16;
+const REFUSED: u32 = 25;
+
+// What a name that was cut may become; only in a mark.
+const IN_LENGTHS_NAME: u32 = 26;
+const IN_CONNECTIONS_NAME: u32 = 27;
+const IN_CODINGS_NAME: u32 = 28;
+
+/// Bits of what a head says about its body's end.
+const LENGTH: u32 = 1;
+const CODING: u32 = 2;
+/// Of HTTP/1.0, which knows no chunks.
+const OLD: u32 = 4;
+const OLD_LENGTH: u32 = OLD | LENGTH;
+
+// Where a scanner stands, in the bits of a mark.
+const PHASE_MASK: u32 = 31;
+const FRAMING_AT: u32 = 5;
+const FRAMING_MASK: u32 = 7;
+const COUNT_AT: u32 = 8;
+const COUNT_MASK: u32 = 31;
+const STATUS_AT: u32 = 13;
+const _: () = assert!(999 << STATUS_AT < 1 << MARK_BITS);
 
 /// Follows one head. All fields are plain numbers, since it stands in a map's
 /// value while the kernel side works on it.
@@ -65,16 +123,18 @@ pub struct Scanner {
     phase: u32,
     /// Bytes of the phase that have passed.
     count: u32,
-    /// The name at hand, or the status.
+    /// First byte of the name at hand.
+    initial: u32,
+    /// The last sixteen bytes of it.
     name: [u64; 2],
-    /// The announced length.
+    /// The announced length, or a chunk's size.
     length: u64,
-    /// Whether there was one.
-    has_length: u32,
+    /// What says how the body ends.
+    framing: u32,
     status: u32,
     /// Bytes that have passed.
     passed: u32,
-    /// Bytes of the head, once it is whole.
+    /// Bytes of the head, or up to a chunk, once they are whole.
     head_len: u32,
 }
 
@@ -83,44 +143,99 @@ pub struct Scanner {
 pub struct Found {
     /// What is known of the direction now.
     pub next: Statement,
-    /// Bytes from the begin of what was looked at to the body.
+    /// Bytes from the begin of what was looked at to the body, or to a chunk's
+    /// bytes.
     pub head_len: u32,
 }
 
 impl Scanner {
-    /// At the begin of a message.
+    /// Where the statement says to look.
     #[inline(always)]
     #[must_use]
-    pub fn message() -> Self {
-        Self::default()
-    }
-
-    /// Behind a head that announced `length` bytes, which may not come.
-    #[inline(always)]
-    #[must_use]
-    pub fn announced(length: u32) -> Self {
+    pub fn new(known: &Statement) -> Self {
         let mut scanner = Self::default();
-        scanner.restart(Some(length));
+        scanner.restart(known);
         scanner
     }
 
-    /// Begins anew: at the begin of a message, or behind a head that announced
-    /// a length.
+    /// Begins anew where the statement says to look.
     #[inline(always)]
-    pub const fn restart(&mut self, announced: Option<u32>) {
-        self.count = 0;
-        self.status = 0;
+    pub const fn restart(&mut self, known: &Statement) {
+        let mark = match known.kind {
+            Kind::Within => known.mark,
+            Kind::Chunk => AT_CHUNK_END,
+            Kind::Announced => BEHIND_HEAD,
+            _ => IN_PREFIX,
+        };
+        self.length = match known.kind {
+            Kind::Within => known.end as u64,
+            Kind::Announced => known.end.wrapping_sub(known.begin) as u64,
+            _ => 0,
+        };
+        self.framing = if matches!(known.kind, Kind::Announced) {
+            LENGTH
+        } else {
+            mark >> FRAMING_AT & FRAMING_MASK
+        };
+        self.count = mark >> COUNT_AT & COUNT_MASK;
+        self.status = mark >> STATUS_AT;
         self.passed = 0;
         self.head_len = 0;
-        if let Some(length) = announced {
-            self.phase = BEHIND_HEAD;
-            self.length = length as u64;
-            self.has_length = 1;
-        } else {
-            self.phase = IN_PREFIX;
-            self.length = 0;
-            self.has_length = 0;
+        self.phase = mark & PHASE_MASK;
+        // A name begins anew by itself.
+        self.resume_name(IN_LENGTHS_NAME, &CONTENT_LENGTH);
+        self.resume_name(IN_CONNECTIONS_NAME, &CONNECTION);
+        self.resume_name(IN_CODINGS_NAME, &TRANSFER_ENCODING);
+    }
+
+    /// Goes on with a name that was cut.
+    #[inline(always)]
+    const fn resume_name(&mut self, phase: u32, name: &Name) {
+        if self.phase == phase {
+            self.phase = IN_NAME;
+            self.initial = name.initial;
+            self.name = name.first(self.count);
         }
+    }
+
+    /// Where it stands, to go on behind the bytes that have passed; `None` where
+    /// that does not say all.
+    #[inline(always)]
+    const fn mark(&self) -> Option<u32> {
+        if self.phase >= FOLLOWED || self.phase == BEHIND_HEAD || self.length > u32::MAX as u64 {
+            return None;
+        }
+        let mut phase = self.phase;
+        if phase == IN_NAME {
+            if self.is_cut(&CONTENT_LENGTH) {
+                phase = IN_LENGTHS_NAME;
+            } else if self.is_cut(&CONNECTION) {
+                phase = IN_CONNECTIONS_NAME;
+            } else if self.is_cut(&TRANSFER_ENCODING) {
+                phase = IN_CODINGS_NAME;
+            }
+        }
+        // Of a name that does not matter, nor does the length.
+        let count = if self.count > COUNT_MASK { COUNT_MASK } else { self.count };
+        let mark = phase | self.framing << FRAMING_AT | count << COUNT_AT;
+        Some(mark | self.status << STATUS_AT)
+    }
+
+    /// Whether the name at hand may become this one.
+    #[inline(always)]
+    const fn is_cut(&self, name: &Name) -> bool {
+        let [high, low] = name.first(self.count);
+        self.count <= name.len
+            && self.initial == name.initial
+            && self.name[0] == high
+            && self.name[1] == low
+    }
+
+    /// Bytes that it is worth to look at.
+    #[inline(always)]
+    #[must_use]
+    pub const fn reach(&self) -> u32 {
+        if self.phase == AT_CHUNK_END { SIZE_LINE } else { SCAN_LEN as u32 }
     }
 
     /// Whether more bytes change nothing.
@@ -155,7 +270,10 @@ impl Scanner {
         self.passed = self.passed.wrapping_add(1);
         match self.phase {
             IN_PREFIX => self.prefix(byte, AT_MINOR, REFUSED),
-            AT_MINOR => self.enter(if matches!(byte, b'0' | b'1') { AT_SPACE } else { REFUSED }),
+            AT_MINOR => {
+                self.framing = if byte == b'0' { OLD } else { 0 };
+                self.enter(if matches!(byte, b'0' | b'1') { AT_SPACE } else { REFUSED });
+            }
             AT_SPACE => self.enter(if byte == b' ' { IN_STATUS } else { REFUSED }),
             IN_STATUS => {
                 if !byte.is_ascii_digit() {
@@ -206,6 +324,8 @@ impl Scanner {
             // It may be a body that says so, or the next head behind one
             // without: only who knows the request can tell.
             BEHIND_HEAD => self.prefix(byte, REFUSED, FOLLOWED),
+            IN_CODING => self.coding(byte),
+            AT_CHUNKS | AT_CHUNK_END..=AT_TRAILER_LF => self.chunk(byte),
             _ => {}
         }
     }
@@ -248,26 +368,98 @@ impl Scanner {
         if !is_token(byte) {
             return self.enter(REFUSED);
         }
+        if self.count == 0 {
+            self.initial = (byte | 0x20) as u32;
+        }
         self.name[0] = self.name[0] << 8 | self.name[1] >> 56;
         self.name[1] = self.name[1] << 8 | (byte | 0x20) as u64;
         self.count = self.count.wrapping_add(1);
     }
 
+    /// Whether this is the name at hand.
+    #[inline(always)]
+    const fn is_named(&self, name: &Name) -> bool {
+        let [high, low] = name.last;
+        self.count == name.len
+            && self.initial == name.initial
+            && self.name[0] == high
+            && self.name[1] == low
+    }
+
     #[inline(always)]
     const fn named(&mut self) {
-        let [high, low] = self.name;
-        if self.count == 17 && high == TRANSFER_ENCODING.0 && low == TRANSFER_ENCODING.1 {
-            return self.enter(REFUSED);
+        if self.is_named(&TRANSFER_ENCODING) {
+            let first = self.framing & CODING == 0;
+            self.framing |= CODING;
+            return self.enter(if first { IN_CODING } else { REFUSED });
         }
-        if self.count == 14 && high == CONTENT_LENGTH.0 && low == CONTENT_LENGTH.1 {
-            let first = self.has_length == 0;
-            self.has_length = 1;
+        if self.is_named(&CONTENT_LENGTH) {
+            let first = self.framing & LENGTH == 0;
+            self.framing |= LENGTH;
             return self.enter(if first { IN_LENGTH } else { REFUSED });
         }
-        if self.count == 10 && high == CONNECTION.0 && low == CONNECTION.1 {
+        if self.is_named(&CONNECTION) {
             return self.enter(IN_CONNECTION);
         }
         self.enter(if self.count == 0 { REFUSED } else { IN_TEXT });
+    }
+
+    /// Compares with the one coding that is followed.
+    #[inline(always)]
+    const fn coding(&mut self, byte: u8) {
+        if self.count == 0 && matches!(byte, b' ' | b'\t') {
+            return;
+        }
+        let shift = (CHUNKED_LEN - 1).wrapping_sub(self.count) & 7;
+        if byte | 0x20 != (CHUNKED >> (shift * 8)) as u8 {
+            return self.enter(REFUSED);
+        }
+        self.count += 1;
+        if self.count == CHUNKED_LEN {
+            self.enter(BEHIND_LENGTH);
+        }
+    }
+
+    /// Between the bytes of two chunks: a line's end, and a size without
+    /// extensions. Behind the last, whose size is 0, a trailer is refused.
+    #[inline(always)]
+    const fn chunk(&mut self, byte: u8) {
+        match (self.phase, byte) {
+            (AT_CHUNK_END, b'\r') => self.enter(AT_CHUNK_END_LF),
+            (AT_CHUNK_END_LF, b'\n') => self.enter(IN_SIZE),
+            // No body has come, and this is the next message.
+            (AT_CHUNKS, b'H') => {
+                self.enter(IN_PREFIX);
+                self.count = 1;
+            }
+            (AT_CHUNKS | IN_SIZE, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                if self.phase == AT_CHUNKS {
+                    self.enter(IN_SIZE);
+                }
+                // The letters stand 9 before what they mean in their low bits.
+                let digit = (byte & 0x0f) as u64 + (byte >> 6) as u64 * 9;
+                self.length = self.length << 4 | digit;
+                self.count += 1;
+                if self.count > MAX_SIZE_DIGITS {
+                    self.enter(REFUSED);
+                }
+            }
+            (IN_SIZE, b'\r') if self.count > 0 => self.enter(AT_SIZE_LF),
+            (AT_SIZE_LF, b'\n') => {
+                self.head_len = self.passed;
+                self.enter(match self.length {
+                    0 => AT_TRAILER,
+                    size if size <= MAX_SPAN as u64 => IN_CHUNK,
+                    _ => REFUSED,
+                });
+            }
+            (AT_TRAILER, b'\r') => self.enter(AT_TRAILER_LF),
+            (AT_TRAILER_LF, b'\n') => {
+                self.head_len = self.passed;
+                self.enter(BARE);
+            }
+            _ => self.enter(REFUSED),
+        }
     }
 
     #[inline(always)]
@@ -275,12 +467,20 @@ impl Scanner {
         self.head_len = self.passed;
         let phase = match self.status {
             _ if byte != b'\n' => REFUSED,
-            204 | 304 => BARE,
-            200..=999 if self.has_length == 0 => REFUSED,
-            200..=999 if self.length == 0 => BARE,
-            200..=999 if self.length <= MAX_SPAN as u64 => BEHIND_HEAD,
+            // What has neither ends with the connection.
+            204 | 304 if self.framing & CODING == 0 => BARE,
+            200..=999 => match self.framing {
+                CODING => AT_CHUNKS,
+                LENGTH | OLD_LENGTH if self.length == 0 => BARE,
+                LENGTH | OLD_LENGTH if self.length <= MAX_SPAN as u64 => BEHIND_HEAD,
+                _ => REFUSED,
+            },
             _ => REFUSED,
         };
+        if phase == AT_CHUNKS {
+            // It may be the next head that follows.
+            (self.status, self.framing) = (0, 0);
+        }
         self.enter(phase);
     }
 
@@ -301,7 +501,21 @@ impl Scanner {
             BEHIND_HEAD if self.count == 0 => {
                 Statement::about(Kind::Announced, body, end, connection)
             }
-            _ => Statement::nothing(connection),
+            IN_CHUNK if self.length >= chunk_from(threshold) as u64 => {
+                Statement::about(Kind::Chunk, body, end, connection)
+            }
+            IN_CHUNK => Statement {
+                mark: AT_CHUNK_END,
+                ..Statement::about(Kind::Within, end, 0, connection)
+            },
+            _ => match self.mark() {
+                Some(mark) => {
+                    let behind = begin.wrapping_add(self.passed);
+                    let length = self.length as u32;
+                    Statement { mark, ..Statement::about(Kind::Within, behind, length, connection) }
+                }
+                None => Statement::nothing(connection),
+            },
         };
         Found { next, head_len: self.head_len }
     }
@@ -312,9 +526,10 @@ impl Scanner {
 pub struct Outlook {
     /// What is known of the direction now.
     pub next: Statement,
-    /// Offset behind the last payload byte that is copied.
+    /// Offset behind the last payload byte that is copied, of those before what
+    /// is to be looked at next.
     pub to: u32,
-    /// Where in the payload the next message begins; [`NOWHERE`] if not there.
+    /// Where in the payload that stands; [`NOWHERE`] if not there.
     pub look: u32,
 }
 
@@ -325,21 +540,28 @@ impl Found {
     #[must_use]
     pub const fn outlook(&self, look: u32, segment: &Passing) -> Outlook {
         let Self { next, head_len } = *self;
-        let all = Outlook { next, to: segment.len, look: NOWHERE };
-        // Both kinds say where a message begins.
-        if !matches!(next.kind, Kind::Body | Kind::Message) {
-            return all;
-        }
-        let message = next.end.wrapping_sub(segment.sequence);
-        if message < segment.len {
-            return Outlook { look: message, ..all };
-        }
-        let shown = look.saturating_add(head_len).saturating_add(BODY_SHOWN);
-        if matches!(next.kind, Kind::Body) && shown < segment.len {
-            return Outlook { to: shown, ..all };
-        }
-        all
+        // Bytes behind the head that are copied with it, and where to go on.
+        let (shown, behind) = match next.kind {
+            Kind::Body => (BODY_SHOWN, next.end),
+            Kind::Chunk => (0, next.end),
+            Kind::Message | Kind::Within => (u32::MAX, next.begin),
+            _ => return Outlook { next, to: segment.len, look: NOWHERE },
+        };
+        let behind = behind.wrapping_sub(segment.sequence);
+        let there = behind < segment.len;
+        let end = if there { behind } else { segment.len };
+        let shown = look.saturating_add(head_len).saturating_add(shown);
+        let to = if shown < end { shown } else { end };
+        Outlook { next, to, look: if there { behind } else { NOWHERE } }
     }
+}
+
+/// Bytes from which on a chunk stays uncopied where bodies do from `threshold`
+/// on.
+#[inline(always)]
+#[must_use]
+pub const fn chunk_from(threshold: u32) -> u32 {
+    threshold / CHUNKS_OF_BODY
 }
 
 /// Whether a byte may stand in a field's name.
@@ -348,15 +570,39 @@ const fn is_token(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.')
 }
 
-/// A name as [`Scanner`] gathers it.
-const fn gathered(name: &[u8]) -> (u64, u64) {
-    let (mut high, mut low, mut rest) = (0, 0, name);
-    while let [byte, behind @ ..] = rest {
-        high = high << 8 | low >> 56;
-        low = low << 8 | *byte as u64;
-        rest = behind;
+impl Name {
+    const fn new(name: &[u8]) -> Self {
+        let (mut first, mut last, mut rest) = ([0; 2], [0; 2], name);
+        let (mut len, mut initial) = (0, 0);
+        while let [byte, behind @ ..] = rest {
+            last = [last[0] << 8 | last[1] >> 56, last[1] << 8 | *byte as u64];
+            len += 1;
+            if len == 1 {
+                initial = *byte as u32;
+            }
+            if len <= 16 {
+                first = last;
+            }
+            rest = behind;
+        }
+        Self { len, initial, first, last }
     }
-    (high, low)
+
+    /// What is gathered of its first `count` bytes.
+    #[inline(always)]
+    const fn first(&self, count: u32) -> [u64; 2] {
+        let [high, low] = self.first;
+        let there = if self.len < 16 { self.len } else { 16 };
+        if count > there {
+            return self.last;
+        }
+        let bits = (there - count) * 8;
+        match bits {
+            0 => [high, low],
+            1..64 => [high >> bits, low >> bits | high << (64 - bits)],
+            _ => [0, high >> (bits & 63)],
+        }
+    }
 }
 
 #[cfg(test)]
@@ -368,12 +614,16 @@ mod tests {
 
     /// What is found in bytes from sequence number 1000 on.
     fn found(bytes: &[u8]) -> Found {
-        let mut scanner = Scanner::message();
+        found_from(&Statement::message(1000, None), bytes)
+    }
+
+    fn found_from(start: &Statement, bytes: &[u8]) -> Found {
+        let mut scanner = Scanner::new(start);
         for &byte in bytes {
             scanner.step(byte);
         }
         // The same in steps of eight where that is possible.
-        let mut swift = Scanner::message();
+        let mut swift = Scanner::new(start);
         let mut rest = bytes;
         while let [first, behind @ ..] = rest {
             match rest.first_chunk::<8>() {
@@ -437,6 +687,12 @@ mod tests {
             "Server: x\r\n".into(),
             format!("{lengths}{lengths}"),
             format!("{lengths}Transfer-Encoding: chunked\r\n"),
+            format!("Transfer-Encoding: chunked\r\n{lengths}"),
+            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".into(),
+            "Transfer-Encoding: gzip, chunked\r\n".into(),
+            "Transfer-Encoding: chunked, gzip\r\n".into(),
+            "Transfer-Encoding: chunke\r\n".into(),
+            "Transfer-Encoding:\r\n".into(),
             format!("transfer-encoding: gzip\r\n{lengths}"),
             format!("{lengths}Connection: Upgrade\r\n"),
             "Content-Length: 50, 50\r\n".into(),
@@ -471,10 +727,48 @@ mod tests {
             let next = found(format!("{start}\r\n{lengths}\r\n<").as_bytes()).next;
             assert_eq!(next.kind, Kind::Nothing, "{start:?}");
         }
-        let cut = head(lengths);
-        for end in 0..cut.len() {
-            assert_eq!(found(&cut.as_bytes()[..end]).next.kind, Kind::Nothing, "{end}");
+        for name in ["xontent-length", "xransfer-encoding", "content-lengtx", "xcontent-length"] {
+            let next = found(head(&format!("{name}: 5000\r\n")).as_bytes()).next;
+            assert_eq!(next.kind, Kind::Nothing, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_cut_anywhere_is_gone_on_with() {
+        let names = "Via: x\r\nx-long-name-that-is-longer-than-sixteen: y\r\nContent: z\r\n\
+            Transfer: z\r\ncontent-lengthy: 7\r\nConnections: u\r\n";
+        for bytes in [
+            head(&format!("{names}Content-Length: 5000\r\nConnection: close\r\n")) + "<",
+            head(&format!("{names}Transfer-Encoding: chunked\r\n")) + "8000\r\n",
+            head(&format!("Content-Length: 50\r\nTransfer-Encoding: chunked\r\n{names}")) + "<",
+            head(&format!("Content-Length: 5000\r\nConnection: Upgrade\r\n{names}")) + "<",
+            head(&format!("Xontent-Length: 5000\r\n{names}xransfer-encoding: chunked\r\n")) + "<",
+            format!("HTTP/1.0 304 Not Modified\r\n{names}\r\n"),
+        ] {
+            let whole = found(bytes.as_bytes()).next;
+            for cut in 1..bytes.len() {
+                let (before, behind) = bytes.as_bytes().split_at(cut);
+                let first = found(before).next;
+                if !matches!(first.kind, Kind::Within | Kind::Announced) {
+                    assert_eq!(first, whole, "{cut} of {bytes:?}");
+                    continue;
+                }
+                let begin = 1000 + u32::try_from(cut).unwrap();
+                assert_eq!(first.begin, begin, "{cut} of {bytes:?}");
+                let mut next = found_from(&first, behind).next;
+                let shift = begin - 1000;
+                let there = next.kind != Kind::Nothing;
+                next.begin = next.begin.wrapping_add(if there { shift } else { 0 });
+                let spans = there && next.kind != Kind::Within;
+                next.end = next.end.wrapping_add(if spans { shift } else { 0 });
+                assert_eq!(next, whole, "{cut} of {bytes:?}");
+            }
+        }
+    }
+
+    /// Chunks, or a chunk's end, are looked at there.
+    fn within(mark: u32, at: u32) -> Statement {
+        Statement { mark, ..Statement::about(Kind::Within, at, 0, None) }
     }
 
     #[test]
@@ -487,6 +781,71 @@ mod tests {
         assert_eq!(found.outlook(0, &segment(900, 5000)), Outlook { to: 164, ..all(NOWHERE, 0) });
         assert_eq!(found.outlook(7, &segment(893, 8107)), Outlook { to: 171, ..all(NOWHERE, 0) });
         // Another message stands behind the body.
-        assert_eq!(found.outlook(7, &segment(893, 8108)), all(8107, 8108));
+        let outlook = Outlook { to: 171, ..all(8107, 0) };
+        assert_eq!(found.outlook(7, &segment(893, 8108)), outlook);
+        // And behind one that is copied.
+        let small = Found { next: Statement::message(1050, None), head_len: 100 };
+        let outlook = Outlook { next: small.next, to: 157, look: 157 };
+        assert_eq!(small.outlook(7, &segment(893, 8108)), outlook);
+        let outlook = Outlook { next: small.next, to: 150, look: NOWHERE };
+        assert_eq!(small.outlook(7, &segment(893, 150)), outlook);
+    }
+
+    #[test]
+    fn chunks_are_followed_from_size_to_size() {
+        let head = head("Transfer-Encoding:\tChunked \r\nServer: x\r\n");
+        let begin = 1000 + u32::try_from(head.len()).unwrap();
+        let next = |bytes: String| found(bytes.as_bytes()).next;
+        let chunks = within(AT_CHUNKS, begin);
+        assert_eq!(next(head.clone()), chunks);
+        let chunk = Statement::about(Kind::Chunk, begin + 6, begin + 6 + 0x1f0a, None);
+        assert_eq!(next(format!("{head}1F0a\r\n")), chunk);
+        assert_eq!(next(format!("{head}1F0a\r\ntext")), chunk);
+        let behind = |bytes: &str| found_from(&within(AT_CHUNK_END, 1000), bytes.as_bytes());
+        let chunk = Statement::about(Kind::Chunk, 1008, 1008 + 0x8000, None);
+        assert_eq!(behind("\r\n8000\r\nHTTP/1.1 "), Found { next: chunk, head_len: 8 });
+        let small = within(AT_CHUNK_END, 1005 + 4);
+        assert_eq!(behind("\r\n4\r\nHTTP/1.1 ").next, small);
+        let last = Found { next: Statement::message(1007, None), head_len: 7 };
+        assert_eq!(behind("\r\n0\r\n\r\nHTTP/1.1 "), last);
+        assert_eq!(behind("\r\n000\r\n\r\n").next, Statement::message(1009, None));
+    }
+
+    #[test]
+    fn a_message_may_follow_where_chunks_did_not_come() {
+        let first = |bytes: &str| found_from(&within(AT_CHUNKS, 1000), bytes.as_bytes()).next;
+        let bare = "HTTP/1.1 204 No Content\r\n\r\n";
+        let end = 1000 + u32::try_from(bare.len()).unwrap();
+        assert_eq!(first(bare), Statement::message(end, None));
+        assert_eq!(first("f000\r\n"), Statement::about(Kind::Chunk, 1006, 1006 + 0xf000, None));
+        assert_eq!(first("\r\nf000\r\n").kind, Kind::Nothing);
+    }
+
+    #[test]
+    fn sizes_that_are_not_plain_are_refused() {
+        for lines in [
+            "8000\r\n",
+            "\r\n\r\n",
+            "\r\r\n8000\r\n",
+            "\n8000\r\n",
+            "\r\n8000\n",
+            "\r\n8000;name=value\r\n",
+            "\r\n8000 \r\n",
+            "\r\n 8000\r\n",
+            "\r\n0x80\r\n",
+            "\r\n800g\r\n",
+            "\r\n@000\r\n",
+            "\r\n800000000\r\n",
+            "\r\n40000001\r\n",
+            "\r\n-1\r\n",
+            "\r\n0\r\nTrailer: x\r\n\r\n",
+            "\r\n0\r\n\n",
+        ] {
+            let next = found_from(&within(AT_CHUNK_END, 1000), lines.as_bytes()).next;
+            assert_eq!(next.kind, Kind::Nothing, "{lines:?}");
+        }
+        // HTTP/1.0 knows none.
+        let old = "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(found(old.as_bytes()).next.kind, Kind::Nothing);
     }
 }

@@ -130,6 +130,11 @@ pub enum Kind {
     /// Nothing of this direction is wanted but its end. A header goes through
     /// at `end`, and the statement moves on by itself.
     Stop,
+    /// At `begin` stands what [`crate::scan`] knows to go on with.
+    Within,
+    /// Bytes in `[begin, end)` are those of a chunk, and nobody asked for them.
+    /// The line's end behind them, and the next chunk, stand at `end`.
+    Chunk,
 }
 
 /// What is known of a direction of a connection. A true statement stays true
@@ -140,8 +145,11 @@ pub struct Statement {
     pub kind: Kind,
     /// First sequence number that it is about.
     pub begin: u32,
-    /// The number behind the last; at most [`MAX_SPAN`] ahead.
+    /// The number behind the last; at most [`MAX_SPAN`] ahead. Of what goes on
+    /// within something, a length.
     pub end: u32,
+    /// Of what goes on within something, where in it; [`MARK_BITS`] of them.
+    pub mark: u32,
     /// Initial sequence number of the connection; `None` when its SYN was not
     /// seen.
     pub connection: Option<u32>,
@@ -157,6 +165,8 @@ impl Kind {
             Self::Body => 4,
             Self::Window => 5,
             Self::Stop => 6,
+            Self::Within => 7,
+            Self::Chunk => 8,
         }
     }
 
@@ -168,6 +178,8 @@ impl Kind {
             4 => Self::Body,
             5 => Self::Window,
             6 => Self::Stop,
+            7 => Self::Within,
+            8 => Self::Chunk,
             _ => Self::Nothing,
         }
     }
@@ -177,33 +189,39 @@ impl Kind {
     #[inline(always)]
     #[must_use]
     pub const fn hides(self) -> bool {
-        matches!(self, Self::Announced | Self::Body | Self::Window | Self::Stop)
+        matches!(self, Self::Announced | Self::Body | Self::Window | Self::Stop | Self::Chunk)
     }
 }
 
 /// Set in [`Slot::state`] when it holds a connection's number.
 const KNOWN: u64 = 1 << 8;
 
+/// Bits of [`Statement::mark`].
+pub const MARK_BITS: u32 = 23;
+
+/// Where they stand in [`Slot::state`].
+const MARK_AT: u32 = 32 - MARK_BITS;
+
 impl Statement {
     /// Nothing is known but the connection.
     #[inline(always)]
     #[must_use]
     pub const fn nothing(connection: Option<u32>) -> Self {
-        Self { kind: Kind::Nothing, begin: 0, end: 0, connection }
+        Self::about(Kind::Nothing, 0, 0, connection)
     }
 
     /// A message begins at a sequence number.
     #[inline(always)]
     #[must_use]
     pub const fn message(at: u32, connection: Option<u32>) -> Self {
-        Self { kind: Kind::Message, begin: at, end: at, connection }
+        Self::about(Kind::Message, at, at, connection)
     }
 
     /// The statement about the bytes from `begin` to `end`.
     #[inline(always)]
     #[must_use]
     pub const fn about(kind: Kind, begin: u32, end: u32, connection: Option<u32>) -> Self {
-        Self { kind, begin, end, connection }
+        Self { kind, begin, end, mark: 0, connection }
     }
 
     /// The statement in two plain words.
@@ -212,6 +230,7 @@ impl Statement {
     pub fn words(&self) -> [u64; 2] {
         let window = u64::from(self.begin) | u64::from(self.end) << 32;
         let state = self.kind.number()
+            | u64::from(self.mark) << MARK_AT
             | self.connection.map_or(0, |number| KNOWN | u64::from(number) << 32);
         [window, state]
     }
@@ -224,6 +243,7 @@ impl Statement {
             kind: Kind::of(state),
             begin: window as u32,
             end: (window >> 32) as u32,
+            mark: (state as u32) >> MARK_AT,
             connection: (state & KNOWN != 0).then_some((state >> 32) as u32),
         }
     }
@@ -295,11 +315,20 @@ mod tests {
 
     #[test]
     fn what_was_said_of_a_flow_is_read_of_it_and_of_no_other() {
-        let kinds =
-            [Kind::Nothing, Kind::Message, Kind::Announced, Kind::Body, Kind::Window, Kind::Stop];
+        let kinds = [
+            Kind::Nothing,
+            Kind::Message,
+            Kind::Announced,
+            Kind::Body,
+            Kind::Window,
+            Kind::Stop,
+            Kind::Within,
+            Kind::Chunk,
+        ];
         for kind in kinds {
             for connection in [None, Some(0), Some(u32::MAX)] {
-                let said = Statement { kind, begin: u32::MAX - 5, end: 77, connection };
+                let mark = if kind == Kind::Within { (1 << MARK_BITS) - 1 } else { 0 };
+                let said = Statement { kind, begin: u32::MAX - 5, end: 77, mark, connection };
                 let words = said.sealed(tag(40_000));
                 assert_eq!(Statement::unsealed(words, tag(40_000)), Some(said));
                 assert_eq!(Statement::unsealed(words, tag(40_001)), None);

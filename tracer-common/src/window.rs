@@ -44,7 +44,7 @@ pub struct Plan {
     pub told: bool,
     /// Where in the payload something stands to be looked at; [`NOWHERE`] if
     /// not. A body that was announced and may not be there stands at its begin,
-    /// else it is a message.
+    /// behind a chunk's bytes its line's end; else it is a message.
     pub look: u32,
     /// What is known from now on.
     pub next: Statement,
@@ -84,7 +84,8 @@ pub fn plan(known: &Statement, segment: &Passing) -> Plan {
     }
     let nothing = Statement::nothing(connection);
     let at = segment.sequence.wrapping_sub(known.begin).cast_signed();
-    let span = known.end.wrapping_sub(known.begin);
+    let spans = !matches!(known.kind, Kind::Within);
+    let span = if spans { known.end.wrapping_sub(known.begin) } else { 0 };
     // Too far away to be explained: the statement is of another age.
     let near = at >= -MAX_SPAN.cast_signed() && span <= MAX_SPAN;
     let ends = segment.flags & (FIN | RST) != 0;
@@ -95,7 +96,7 @@ pub fn plan(known: &Statement, segment: &Passing) -> Plan {
     // Bytes from the statement's begin to the segment's, or the other way.
     let distance = at.unsigned_abs();
     match known.kind {
-        Kind::Message => {
+        Kind::Message | Kind::Within => {
             let straddles = before && distance < segment.len;
             if ends {
                 Plan::copy(nothing)
@@ -114,24 +115,26 @@ pub fn plan(known: &Statement, segment: &Passing) -> Plan {
                 Plan { look: 0, ..Plan::copy(*known) }
             }
         }
-        Kind::Body | Kind::Window => {
+        Kind::Body | Kind::Window | Kind::Chunk => {
             if before {
                 return Plan::copy(if ends { nothing } else { *known });
             }
             let next = if ends { nothing } else { *known };
-            let message = known.kind == Kind::Body && !ends;
+            let leads = !ends && !matches!(known.kind, Kind::Window);
             if distance >= span {
-                let look = if message && distance == span { 0 } else { NOWHERE };
+                let look = if leads && distance == span { 0 } else { NOWHERE };
                 return Plan { look, ..Plan::behind(0, nothing) };
             }
             let left = span - distance;
-            if segment.len < left {
+            // Behind a chunk something follows that tells the time as well.
+            let hidden = segment.len < left || matches!(known.kind, Kind::Chunk);
+            if hidden && segment.len <= left {
                 return if ends { Plan::behind(segment.len, next) } else { Plan::shunt(next) };
             }
             if segment.len == left {
                 return Plan::behind(left, next);
             }
-            let look = if message { left } else { NOWHERE };
+            let look = if leads { left } else { NOWHERE };
             Plan { look, ..Plan::behind(left, nothing) }
         }
         Kind::Stop => {

@@ -5,13 +5,13 @@ use core::{ffi::c_void, hint::black_box};
 use aya_ebpf::helpers::{
     bpf_ktime_get_ns, bpf_loop, bpf_ringbuf_discard, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
-use tracer_common::{CONTINUED, Outcome, RECORD_LEN, Record, TRUNCATED};
+use tracer_common::{CONTINUED, Outcome, RECORD_LEN, Record, SHUNTED, TRUNCATED};
 
 use crate::{
     headers::{MAX_HEADERS, Segment, opaque},
     maps::{self, Ring},
     packet::Packet,
-    skip,
+    scan, skip,
 };
 
 /// The largest ring slot. An IP packet whose length fits its header fits one
@@ -59,8 +59,6 @@ enum Written {
 pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> Outcome {
     let Some(settings) = maps::settings() else { return Outcome::LostCopy };
     let shard = segment.flow.shard(settings.shards);
-    let Some(ring) = maps::ring(shard) else { return Outcome::LostRing };
-
     let held = packet.len().saturating_sub(segment.network);
     if held < segment.headers_len {
         return Outcome::Malformed;
@@ -69,6 +67,7 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
     let Some(part) = skip::part(packet, segment, settings, direction, shard, available) else {
         return Outcome::Shunted;
     };
+    let Some(ring) = maps::ring(shard) else { return Outcome::LostRing };
     // The verifier is not to walk all that follows again for each way to them.
     let (from, to) = (opaque(part.from.min(available)), opaque(part.to.min(available)));
     let wanted = to.saturating_sub(from);
@@ -90,6 +89,16 @@ pub(crate) fn emit<P: Packet>(packet: &P, segment: &Segment, direction: u8) -> O
         record.flags |= TRUNCATED;
     }
 
+    if part.pieces != 0 {
+        if !scan::send(packet, ring, segment.network, &record, part.pieces, wanted != 0) {
+            maps::count_lost(shard);
+            return Outcome::LostRing;
+        }
+        if wanted == 0 {
+            return Outcome::Copied;
+        }
+        record.flags |= SHUNTED;
+    }
     let written = if wanted > fits {
         in_parts(packet, ring, segment.network, &record, to)
     } else if from == 0 || wanted == 0 {

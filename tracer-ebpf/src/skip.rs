@@ -18,9 +18,11 @@ use crate::{
 
 /// The part of a segment's payload that is copied.
 pub(crate) struct Part {
-    /// Offset of its first byte.
+    /// Bytes of the pieces that wait to be sent ([`scan::send`]).
+    pub(crate) pieces: u32,
+    /// Offset of the first byte that is copied behind them.
     pub(crate) from: u32,
-    /// Offset behind its last byte.
+    /// Offset behind the last; behind pieces there may be none.
     pub(crate) to: u32,
     /// Flags that the record gets for it.
     pub(crate) flags: u8,
@@ -43,7 +45,7 @@ pub(crate) fn part<P: Packet>(
     shard: u32,
     available: u32,
 ) -> Option<Part> {
-    let all = Part { from: 0, to: segment.payload_len, flags: 0 };
+    let all = Part { pieces: 0, from: 0, to: segment.payload_len, flags: 0 };
     if settings.skip_from == NO_SKIP {
         return Some(all);
     }
@@ -68,11 +70,11 @@ pub(crate) fn part<P: Packet>(
     };
     let plan = plan(&known, &passing);
     // A plan has many ways to come about, and from here on they do not matter.
-    let (from, look) = (opaque(plan.from), opaque(plan.look));
+    let (mut from, look) = (opaque(plan.from), opaque(plan.look));
     let hidden = opaque(u32::from(plan.shunted)) != 0;
     let flags = opaque(if plan.told { u32::from(SHUNTED) } else { 0 }) as u8;
     let mut next = plan.next.words().map(opaque_word);
-    let mut to = passing.len;
+    let (mut to, mut pieces) = (passing.len, 0);
     if passing.flags & SYN != 0 {
         forget_reach(slot);
     }
@@ -81,19 +83,20 @@ pub(crate) fn part<P: Packet>(
     }
     if look != NOWHERE {
         next = Statement::nothing(known.connection).words();
-        if scans & SCAN != 0 {
+        if scans & SCAN != 0 && available == passing.len {
             let [window, state, _] = words;
-            let known = [window, state];
-            let look = scan::Look { known, passing, at: look, available };
+            let look = scan::Look { known: [window, state], passing, at: look, from };
             if let Some(found) = scan::look(packet, segment, settings, &look) {
-                (next, to) = found;
+                next = found.next;
+                pieces = opaque(found.pieces);
+                (from, to) = (opaque(found.tail.0), opaque(found.tail.1));
             }
         }
     }
     if next[0] != words[0] || next[1] != words[1] {
         write(slot, next, tag);
     }
-    (!hidden).then_some(Part { from, to, flags })
+    (!hidden).then_some(Part { pieces, from, to, flags })
 }
 
 /// Reads again what [`crate::headers`] has found, with what it did not need.

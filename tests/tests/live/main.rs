@@ -20,6 +20,7 @@ mod selection;
 mod shards;
 mod smtp;
 mod traffic;
+mod window;
 
 use std::{
     env,
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         annex::tests(),
         frames::tests(),
         large::tests(),
+        window::tests(),
         http::tests(),
         smtp::tests(),
         imap::tests(),

@@ -6,8 +6,9 @@ use std::{fs::File, os::unix::fs::FileExt as _};
 use tracer::capture::{Segment, TcpFlags};
 use tracer_common::{
     LOOK, SCAN,
-    scan::{SCAN_LEN, Scanner},
-    slot::{Kind, Place, Statement, Tag, is_held, reaching},
+    pieces::{MAX_LOOKS, Pieces},
+    scan::Scanner,
+    slot::{Place, Statement, Tag, is_held, reaching},
     window::{NOWHERE, Passing, plan},
 };
 
@@ -17,6 +18,9 @@ pub(crate) struct Kernel {
     switches: File,
     seed: u64,
     threshold: u32,
+    /// Segments after which another flow takes the slot, and until then.
+    evicted_after: u64,
+    until_evicted: u64,
     /// Payload bytes that were copied, and that were there.
     pub(crate) copied: u64,
     pub(crate) seen: u64,
@@ -27,8 +31,15 @@ pub(crate) struct Kernel {
 pub(crate) type Part = (u32, u32, bool);
 
 impl Kernel {
-    pub(crate) fn new(slots: File, switches: File, seed: u64, threshold: u32) -> Self {
-        Self { slots, switches, seed, threshold, copied: 0, seen: 0 }
+    pub(crate) fn new(
+        slots: File,
+        switches: File,
+        seed: u64,
+        threshold: u32,
+        evicted_after: u64,
+    ) -> Self {
+        let until_evicted = evicted_after;
+        Self { slots, switches, seed, threshold, evicted_after, until_evicted, copied: 0, seen: 0 }
     }
 
     fn read(&self, tag: Tag) -> [u64; 5] {
@@ -57,17 +68,34 @@ impl Kernel {
         byte[0]
     }
 
-    /// What becomes of a segment; `None` when nothing of it is copied.
-    pub(crate) fn pass(&mut self, segment: &Segment<'_>, server_port: u16) -> Option<Part> {
-        let part = self.part(segment, server_port);
+    /// What is copied of a segment; nothing when not even its headers are.
+    pub(crate) fn pass(&mut self, segment: &Segment<'_>, server_port: u16) -> Vec<Part> {
+        if self.evicted_after > 0 {
+            self.until_evicted -= 1;
+            if self.until_evicted == 0 {
+                self.until_evicted = self.evicted_after;
+                self.evict(self.tag(segment));
+            }
+        }
+        let parts = self.parts(segment, server_port);
         self.seen += u64::from(segment.len);
-        self.copied += part.map_or(0, |(from, to, _)| u64::from(to - from));
-        part
+        self.copied += parts.iter().map(|(from, to, _)| u64::from(to - from)).sum::<u64>();
+        parts
     }
 
-    fn part(&self, segment: &Segment<'_>, server_port: u16) -> Option<Part> {
-        let all = Some((0, segment.len, false));
-        let flags = segment.tcp.flags.0.to_be_bytes()[1];
+    /// Another flow begins, whose slot this is, too.
+    fn evict(&self, tag: Tag) {
+        let place = Place { interface: 2, egress: false, vlans: [0xffff; 2] };
+        let other = Tag::new(self.seed, place, &[1, 2], 3, 4);
+        let words = Statement::message(78, Some(77)).sealed(other);
+        for (word, value) in (0..).zip(words) {
+            self.write(tag, word, value);
+        }
+        self.write(tag, 3, 0);
+        self.write(tag, 4, 0);
+    }
+
+    fn tag(&self, segment: &Segment<'_>) -> Tag {
         let word = |ip| match ip {
             std::net::IpAddr::V4(ip) => u32::from_ne_bytes(ip.octets()),
             std::net::IpAddr::V6(_) => unreachable!("the dialogues are between IPv4 ends"),
@@ -75,8 +103,13 @@ impl Kernel {
         let addresses = [word(segment.source.ip), word(segment.destination.ip)];
         let place =
             Place { interface: segment.point.interface, egress: true, vlans: segment.point.vlans };
-        let ports = (segment.source.port, segment.destination.port);
-        let tag = Tag::new(self.seed, place, &addresses, ports.0, ports.1);
+        Tag::new(self.seed, place, &addresses, segment.source.port, segment.destination.port)
+    }
+
+    fn parts(&self, segment: &Segment<'_>, server_port: u16) -> Vec<Part> {
+        let all = vec![(0, segment.len, false)];
+        let flags = segment.tcp.flags.0.to_be_bytes()[1];
+        let tag = self.tag(segment);
         let [window, state, seal, reach, claims] = self.read(tag);
         let passing = Passing { sequence: segment.tcp.sequence, len: segment.len, flags };
         let ends = segment.tcp.flags.has(TcpFlags(7));
@@ -92,7 +125,8 @@ impl Kernel {
             return all;
         };
         let plan = plan(&known, &passing);
-        let (mut next, mut to) = (plan.next, segment.len);
+        let mut next = plan.next;
+        let mut parts = vec![(plan.from, segment.len)];
         if segment.tcp.flags.has(TcpFlags::SYN) {
             self.write(tag, 3, 0);
         }
@@ -103,37 +137,39 @@ impl Kernel {
         if plan.look != NOWHERE {
             next = Statement::nothing(known.connection);
             if self.switches() & SCAN != 0 && segment.source.port == server_port {
-                (next, to) = self.look(&known, &passing, plan.look, segment.bytes);
+                let pieces = Pieces::new(plan.from, plan.look);
+                (next, parts) = self.look(&known, &passing, pieces, segment.bytes);
             }
         }
         if next != known {
             self.say(tag, next);
         }
-        (!plan.shunted).then_some((plan.from.min(to), to, plan.told))
+        if plan.shunted {
+            return Vec::new();
+        }
+        let mut told = plan.told;
+        let told =
+            parts.into_iter().map(|(from, to)| (from, to, std::mem::replace(&mut told, true)));
+        told.collect()
     }
 
     fn look(
         &self,
         known: &Statement,
         passing: &Passing,
-        mut look: u32,
+        mut pieces: Pieces,
         payload: &[u8],
-    ) -> (Statement, u32) {
-        let mut scanner = Scanner::message();
-        if known.kind == Kind::Announced {
-            scanner = Scanner::announced(known.end.wrapping_sub(known.begin));
-        }
-        let mut found = (Statement::nothing(known.connection), passing.len);
-        for _ in 0..4 {
-            if look == NOWHERE {
+    ) -> (Statement, Vec<(u32, u32)>) {
+        let mut scanner = Scanner::new(known);
+        let mut next = Statement::nothing(known.connection);
+        let mut parts = Vec::new();
+        for _ in 0..MAX_LOOKS {
+            if pieces.look == NOWHERE {
                 break;
             }
-            found = (Statement::nothing(known.connection), passing.len);
-            let bytes = payload.get(look as usize..).unwrap_or_default();
-            if bytes.is_empty() {
-                break;
-            }
-            for &byte in bytes.iter().take(SCAN_LEN) {
+            let look = pieces.look;
+            let bytes = &payload[look as usize..];
+            for &byte in bytes.iter().take(scanner.reach() as usize) {
                 if scanner.is_done() {
                     break;
                 }
@@ -142,10 +178,17 @@ impl Kernel {
             let begin = passing.sequence.wrapping_add(look);
             let outlook =
                 scanner.found(begin, self.threshold, known.connection).outlook(look, passing);
-            found = (outlook.next, outlook.to);
-            look = outlook.look;
-            scanner.restart(None);
+            if let Some(piece) = pieces.note(&outlook) {
+                parts.push((piece.from, piece.from + piece.len));
+            }
+            next = outlook.next;
+            scanner.restart(&next);
         }
-        found
+        if pieces.look != NOWHERE {
+            next = Statement::nothing(known.connection);
+        }
+        pieces.rest(passing.len);
+        parts.extend(pieces.tail());
+        (next, parts)
     }
 }

@@ -16,6 +16,7 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     os::fd::OwnedFd,
     path::PathBuf,
+    sync::Arc,
 };
 
 use tests::transcript::{Act, Transcript, files};
@@ -30,7 +31,7 @@ use tracer::{
 };
 
 use self::{
-    kernel::Kernel,
+    kernel::{Kernel, Part},
     talk::{Random, dialogue},
 };
 
@@ -44,7 +45,7 @@ struct Sent {
     flags: TcpFlags,
     sequence: u32,
     acknowledgement: u32,
-    payload: Vec<u8>,
+    payload: Arc<[u8]>,
 }
 
 /// What is said, without what depends on which segments were seen.
@@ -77,6 +78,8 @@ struct Way {
     exchanges: bool,
     /// Responses are scanned from the first on.
     first: bool,
+    /// After so many segments another flow takes the slot; 0 for never.
+    evicted_after: u64,
 }
 
 fn settings(port: u16, protocol: &'static Protocol, exchanges: bool) -> flow::Settings {
@@ -101,10 +104,11 @@ fn settings(port: u16, protocol: &'static Protocol, exchanges: bool) -> flow::Se
 /// Cuts what both sides say in a row into segments, and adds how the connection
 /// begins and ends.
 fn segments(steps: &[(bool, Vec<u8>)], random: &mut Random, end: End) -> Vec<Sent> {
-    let mut next = [u32::MAX - 2000, 77_u32];
-    if random.chance(2) {
-        next = [5, u32::MAX - 3000];
-    }
+    let mut next = match random.below(4) {
+        0 => [u32::MAX - 2000, 77],
+        1 | 2 => [5, u32::MAX - 3000],
+        _ => [(); 2].map(|()| u32::try_from(random.below(1 << 32)).unwrap()),
+    };
     let mut all = Vec::new();
     let mut send = |server: bool, flags: u16, payload: &[u8]| {
         let [mine, peer] = [usize::from(server), usize::from(!server)];
@@ -114,7 +118,7 @@ fn segments(steps: &[(bool, Vec<u8>)], random: &mut Random, end: End) -> Vec<Sen
             flags: TcpFlags(flags),
             sequence: next[mine],
             acknowledgement: next[peer],
-            payload: payload.to_vec(),
+            payload: payload.into(),
         });
         next[mine] = next[mine].wrapping_add(taken);
     };
@@ -180,7 +184,7 @@ fn said(
     let mapped = SlotMemory::map(&descriptor(&slots), &descriptor(&switches)).unwrap();
     let windows = MappedWindows::new(mapped, 0, SEED, way.threshold, [(port, 1)]);
     let windows = if way.first { windows.scanning([port]) } else { windows };
-    let mut kernel = Kernel::new(slots, switches, SEED, way.threshold);
+    let mut kernel = Kernel::new(slots, switches, SEED, way.threshold, way.evicted_after);
     let mut table = Table::new(settings(port, protocol, way.exchanges));
     if skips {
         table = table.with_windows(Some(Box::new(windows)));
@@ -189,19 +193,21 @@ fn said(
     let end = |host, port| Endpoint { ip: IpAddr::V4(Ipv4Addr::new(192, 0, 2, host)), port };
     let mut heard = Said::default();
     let mut records = VecDeque::new();
-    let mut read = |records: &mut VecDeque<(&Sent, (u32, u32, bool))>, heard: &mut Said| {
-        let Some((sent, (from, to, shunted))) = records.pop_front() else { return };
+    let mut read = |records: &mut VecDeque<(&Sent, Part, bool)>, heard: &mut Said| {
+        let Some((sent, (from, to, shunted), more)) = records.pop_front() else { return };
         let mut segment = whole(sent, port, &interface, end);
         segment.offset = from;
         segment.bytes = &sent.payload[from as usize..to as usize];
         segment.shunted = shunted;
+        segment.more = more;
         table.segment(&segment, heard);
     };
     for sent in all {
         let segment = whole(sent, port, &interface, end);
-        let record =
-            if skips { kernel.pass(&segment, port) } else { Some((0, segment.len, false)) };
-        records.extend(record.map(|record| (sent, record)));
+        let parts = if skips { kernel.pass(&segment, port) } else { vec![(0, segment.len, false)] };
+        let last = parts.len().saturating_sub(1);
+        let parts = parts.into_iter().enumerate();
+        records.extend(parts.map(|(number, part)| (sent, part, number < last)));
         while records.len() as u64 > random.below(way.lag) {
             read(&mut records, &mut heard);
         }
@@ -273,6 +279,7 @@ fn way(random: &mut Random) -> Way {
         lag: [1, 4, 40][usize::try_from(random.below(3)).unwrap()],
         exchanges: random.chance(2),
         first: random.chance(2),
+        evicted_after: 0,
     }
 }
 
@@ -314,6 +321,91 @@ fn bodies_shorter_than_announced_are_told_as_they_were() {
         let end = end[usize::try_from(random.below(3)).unwrap()];
         let all = segments(&steps, &mut random, end);
         compare(&all, http(), way, &mut random, &format!("dialogue {number} {end:?}"));
+    }
+}
+
+#[test]
+fn dialogues_are_the_same_when_others_take_the_slot() {
+    let mut random = Random(0x0123_4567_89ab_cdef);
+    for number in 0..1000 {
+        let steps = dialogue(&mut random);
+        let way = Way { evicted_after: 1 + random.below(6), ..way(&mut random) };
+        let all = mixed(segments(&steps, &mut random, End::Fin), 8, &mut random);
+        compare(&all, http(), way, &mut random, &format!("dialogue {number}"));
+    }
+}
+
+#[test]
+fn a_connection_on_the_ports_of_another_is_told_as_it_was() {
+    let mut random = Random(0xfedc_ba98_7654_3210);
+    for number in 0..500 {
+        let mut all = Vec::new();
+        for shift in [0, 1_000_000_u32] {
+            let mut steps = dialogue(&mut random);
+            let (_, last) = steps.last_mut().unwrap();
+            last.truncate(usize::try_from(random.below(2 * last.len() as u64)).unwrap());
+            let end = [End::Fin, End::Reset(true), End::Reset(false)];
+            let end = end[usize::try_from(random.below(3)).unwrap()];
+            all.extend(segments(&steps, &mut random, end).into_iter().map(|sent| Sent {
+                sequence: sent.sequence.wrapping_add(shift),
+                acknowledgement: sent.acknowledgement.wrapping_add(shift),
+                ..sent
+            }));
+        }
+        // A reader that is behind by a connection cannot ask any more how far the
+        // one before had come.
+        let way = Way { lag: 1, ..way(&mut random) };
+        compare(&all, http(), way, &mut random, &format!("dialogue {number}"));
+    }
+}
+
+#[test]
+fn bodies_of_more_than_twice_the_sequence_space_are_counted() {
+    const BODY: u64 = 9 << 30;
+    const WRITE: u64 = 512 * 1024;
+    let mut random = Random(0x1357_9bdf_0246_8ace);
+    let write: Arc<[u8]> = vec![b'x'; usize::try_from(WRITE).unwrap()].into();
+    for chunked in [false, true] {
+        let framing = if chunked {
+            format!("Transfer-Encoding: chunked\r\n\r\n{BODY:x}\r\n")
+        } else {
+            format!("Content-Length: {BODY}\r\n\r\n")
+        };
+        let head = format!("HTTP/1.1 200 OK\r\n{framing}");
+        let get = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+        let behind = if chunked { &b"\r\n0\r\n\r\n"[..] } else { b"" };
+        let small = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx";
+        let (head, last) = (head.into_bytes(), [behind, small].concat());
+        let steps = [(false, [get.clone(), get].concat()), (true, head), (true, last)];
+        let few = segments(&steps, &mut random, End::Fin);
+        // The body comes where the last step begins.
+        let answered: usize =
+            few.iter().filter(|sent| sent.server).map(|sent| sent.payload.len()).sum();
+        let mut head_left = answered - steps[2].1.len();
+        let (mut all, mut shift) = (Vec::new(), 0_u64);
+        for mut sent in few {
+            let moved = u32::try_from(shift & u64::from(u32::MAX)).unwrap();
+            let carries = sent.payload.len();
+            if sent.server {
+                sent.sequence = sent.sequence.wrapping_add(moved);
+            } else {
+                sent.acknowledgement = sent.acknowledgement.wrapping_add(moved);
+            }
+            let next = sent.sequence.wrapping_add(u32::try_from(carries).unwrap());
+            let ends_head = sent.server && carries > 0 && head_left > 0 && carries >= head_left;
+            head_left -= if sent.server { carries.min(head_left) } else { 0 };
+            all.push(sent.clone());
+            while ends_head && shift < BODY {
+                let moved = u32::try_from(shift & u64::from(u32::MAX)).unwrap();
+                let sequence = next.wrapping_add(moved);
+                all.push(Sent { sequence, payload: Arc::clone(&write), ..sent.clone() });
+                shift += WRITE;
+            }
+        }
+        let way =
+            Way { threshold: 65_536, lag: 40, exchanges: true, first: true, evicted_after: 0 };
+        let (copied, seen) = compare(&all, http(), way, &mut random, "large");
+        assert!(seen > BODY && copied < seen / 100, "{copied} of {seen}");
     }
 }
 

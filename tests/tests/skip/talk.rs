@@ -50,10 +50,10 @@ fn exchange(random: &mut Random, asked: &mut Vec<u8>, answered: &mut Vec<u8>) {
         answered.extend(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     }
     let length = format!("Content-Length: {}\r\n", body.len());
-    let kind = random.below(10);
+    let kind = random.below(12);
     let head = match kind {
         0 => format!("HTTP/1.1 304 Not Modified\r\n{length}\r\n"),
-        1 => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+        1 | 10 | 11 => "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
         2 => format!("HTTP/1.1 200 OK\r\ncontent-length:{}\r\nServer: x\r\n\r\n", body.len()),
         3 => format!("HTTP/1.1 200 OK\n{}\n\n", length.trim_end()),
         4 => format!("HTTP/1.1 200 OK\r\n{length}{length}\r\n"),
@@ -64,15 +64,17 @@ fn exchange(random: &mut Random, asked: &mut Vec<u8>, answered: &mut Vec<u8>) {
     if method == "HEAD" || kind == 0 {
         return;
     }
-    if kind != 1 {
+    if !matches!(kind, 1 | 10 | 11) {
         return answered.extend(&body);
     }
-    for chunk in body.chunks(1 + usize::try_from(random.below(400)).unwrap()) {
-        answered.extend(format!("{:x}\r\n", chunk.len()).bytes());
+    let longest = [400, 3000][usize::try_from(random.below(2)).unwrap()];
+    let extension = if random.chance(8) { ";a=b" } else { "" };
+    for chunk in body.chunks(1 + usize::try_from(random.below(longest)).unwrap()) {
+        answered.extend(format!("{:x}{extension}\r\n", chunk.len()).bytes());
         answered.extend(chunk);
         answered.extend(b"\r\n");
     }
-    answered.extend(b"0\r\n\r\n");
+    answered.extend(if random.chance(8) { &b"0\r\nT: x\r\n\r\n"[..] } else { b"0\r\n\r\n" });
 }
 
 /// A body, which may look like messages.

@@ -7,7 +7,9 @@ use std::{
 };
 
 use aya::maps::{Map, MapData, MapError, MapType, PerCpuArray};
-use tracer_common::{CONTINUED, EGRESS, NO_VLAN, Outcome, RECORD_LEN, Record, SHUNTED};
+use tracer_common::{
+    CONTINUED, EGRESS, NO_VLAN, Outcome, PIECES, RECORD_LEN, Record, SHUNTED, pieces,
+};
 
 use super::{
     Captured, Direction, Fill, Interface, Point, Segment, Source, Status, Vlan,
@@ -205,10 +207,11 @@ impl Source for LiveSource {
                 self.lost = widened(record.lost, self.lost);
                 let bytes = item.get(RECORD_LEN..)?;
                 let segment = segment(&record, bytes, known, self.clock_offset, &self.selection)?;
-                Some(Segment { lost: self.lost, ..segment })
+                Some((record.flags & PIECES != 0, Segment { lost: self.lost, ..segment }))
             });
             match segment {
-                Some(segment) => each(&segment),
+                Some((false, segment)) => each(&segment),
+                Some((true, segment)) => in_pieces(segment, each),
                 None => self.malformed += 1,
             }
         }
@@ -259,7 +262,7 @@ fn segment<'a>(
     let bytes = bytes.get(..headers_len + usize::from(record.copied_len))?;
     let (packet, payload) = bytes.split_at_checked(headers_len)?;
     let shown = record.copied_offset.checked_add(u32::from(record.copied_len))?;
-    if shown > record.payload_len {
+    if shown > record.payload_len && record.flags & PIECES == 0 {
         return None;
     }
     let wire_len = record.payload_len.checked_add(u32::from(record.headers_len()))?;
@@ -287,6 +290,20 @@ fn segment<'a>(
         captured: Captured { interface: record.interface, link_type: None, bytes, wire_len },
         frame: None,
     })
+}
+
+/// Takes the pieces of a segment for its parts.
+fn in_pieces(segment: Segment<'_>, each: &mut dyn FnMut(&Segment<'_>)) {
+    let (mut part, last) = (segment.clone(), segment);
+    let mut pieces = pieces::read(last.bytes).peekable();
+    while let Some((offset, bytes)) = pieces.next() {
+        part.offset = offset.min(last.len);
+        let room = usize::try_from(last.len - part.offset).unwrap_or(usize::MAX);
+        part.bytes = bytes.get(..room).unwrap_or(bytes);
+        part.more = last.more || pieces.peek().is_some();
+        each(&part);
+        part.shunted = true;
+    }
 }
 
 /// The tags of the frame: those of the VLAN device, then those in the record.
@@ -352,6 +369,36 @@ mod tests {
         assert_eq!((first.offset, first.bytes, first.more), (0, &b"012345"[..], true));
         assert_eq!((last.offset, last.bytes, last.more), (6, &b"6789"[..], false));
         assert_eq!((first.len, last.len), (10, 10));
+    }
+
+    #[test]
+    fn pieces_are_parts_of_their_segment() {
+        let mut pieces = Vec::new();
+        for (offset, piece) in [(2_u32, b"23"), (6, b"67")] {
+            pieces.extend(offset.to_ne_bytes());
+            pieces.extend(2_u32.to_ne_bytes());
+            pieces.extend(piece);
+            pieces.extend([0; 6]);
+        }
+        let (known, bytes) = (known(&[]), bytes(&pieces));
+        let copied_len = u16::try_from(pieces.len()).unwrap();
+        let record = Record { copied_len, flags: PIECES | SHUNTED, ..record() };
+        let parts = |record: &Record| {
+            let segment = segment(record, &bytes, &known, 0, &Selection::all()).unwrap();
+            let mut parts = Vec::new();
+            in_pieces(segment, &mut |part| {
+                parts.push((part.offset, part.bytes.to_vec(), part.more, part.shunted, part.len));
+            });
+            parts
+        };
+        let expected =
+            |more| vec![(2, b"23".to_vec(), true, true, 10), (6, b"67".to_vec(), more, true, 10)];
+        assert_eq!(parts(&record), expected(false));
+        let continued = Record { flags: record.flags | CONTINUED, ..record };
+        assert_eq!(parts(&continued), expected(true));
+        // What reaches beyond the packet is cut.
+        let short = Record { payload_len: 7, ..record };
+        assert_eq!(parts(&short)[1], (6, b"6".to_vec(), false, true, 7));
     }
 
     #[test]

@@ -14,12 +14,16 @@ use std::{
 
 use tracer_common::{
     ANY, LOOK, MAX_PORTS, MAX_SHARDS, SCAN,
+    scan::chunk_from,
     slot::{Kind, MAX_SPAN, Place, SLOTS, Slot, Statement, Tag, is_held, reached},
     window::STRIDE,
 };
 
 use super::{Direction, ring::Pages};
-use crate::flow::{Heading, Known, Windows};
+use crate::{
+    decode::Behind,
+    flow::{Heading, Known, Windows},
+};
 
 /// Large bodies of a port's servers, in units of the threshold, from which on
 /// the kernel side scans their heads, each of which counts one less.
@@ -253,8 +257,12 @@ fn better(known: Option<Statement>, connection: Option<u32>, told: Known) -> Opt
         _ => connection,
     };
     let new = match told {
-        Known::Skip { begin, end, leads, .. } => {
-            let kind = if leads { Kind::Body } else { Kind::Window };
+        Known::Skip { begin, end, behind, .. } => {
+            let kind = match behind {
+                Behind::Unknown => Kind::Window,
+                Behind::Message => Kind::Body,
+                Behind::Chunk => Kind::Chunk,
+            };
             Statement::about(kind, begin, end, connection)
         }
         Known::Stop { begin } => {
@@ -267,22 +275,38 @@ fn better(known: Option<Statement>, connection: Option<u32>, told: Known) -> Opt
     match (known.kind, new.kind) {
         (Kind::Nothing, _) => Some(new),
         (Kind::Stop, Kind::Stop) => None,
-        (Kind::Body, Kind::Window | Kind::Body) | (Kind::Window, Kind::Window) if same_end => None,
         // There is a body after all, or it is now known what follows it.
         (Kind::Announced, Kind::Window | Kind::Body) | (Kind::Window, Kind::Body) if same_end => {
             Some(Statement { kind: Kind::Body, ..known })
         }
+        (Kind::Window, Kind::Chunk) if same_end => Some(Statement { kind: new.kind, ..known }),
+        (Kind::Body | Kind::Window | Kind::Chunk, Kind::Body | Kind::Window | Kind::Chunk)
+            if same_end =>
+        {
+            None
+        }
         // The kernel is farther than the records of it that were read.
-        (_, Kind::Window | Kind::Body | Kind::Message) if ahead(new.begin, known.begin) > 0 => None,
+        (_, Kind::Window | Kind::Body | Kind::Chunk | Kind::Message)
+            if ahead(new.begin, known.begin) > 0 =>
+        {
+            None
+        }
         (Kind::Message, Kind::Message) if same_end => None,
-        (Kind::Body | Kind::Window, Kind::Message) if ahead(new.begin, known.end) > 0 => None,
+        (Kind::Body | Kind::Window | Kind::Chunk, Kind::Message)
+            if ahead(new.begin, known.end) > 0 =>
+        {
+            None
+        }
         _ => Some(new),
     }
 }
 
 impl Windows for MappedWindows {
-    fn threshold(&self) -> u64 {
-        u64::from(self.threshold)
+    fn threshold(&self, behind: Behind) -> u64 {
+        u64::from(match behind {
+            Behind::Chunk => chunk_from(self.threshold),
+            Behind::Message | Behind::Unknown => self.threshold,
+        })
     }
 
     fn reach(&self) -> u32 {
@@ -333,8 +357,11 @@ impl Windows for MappedWindows {
 mod tests {
     use super::*;
 
-    const SKIP: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000, leads: false };
-    const BODY: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000, leads: true };
+    const SKIP: Known =
+        Known::Skip { begin: 1000, end: 9000, bytes: 8000, behind: Behind::Unknown };
+    const BODY: Known =
+        Known::Skip { begin: 1000, end: 9000, bytes: 8000, behind: Behind::Message };
+    const CHUNK: Known = Known::Skip { begin: 1000, end: 9000, bytes: 8000, behind: Behind::Chunk };
     const MESSAGE: Known = Known::Message { begin: 1000 };
 
     fn said(kind: Kind, begin: u32, end: u32) -> Statement {
@@ -376,6 +403,15 @@ mod tests {
             assert_eq!(instead(said(kind, 9100, 9900), BODY), None, "{kind:?}");
             assert_eq!(instead(said(kind, 9100, 9900), MESSAGE), None, "{kind:?}");
         }
+        for kind in [Kind::Chunk, Kind::Within] {
+            assert_eq!(instead(said(kind, 9100, 9900), CHUNK), None, "{kind:?}");
+        }
+        assert_eq!(instead(said(Kind::Chunk, 900, 9000), CHUNK), None);
+        let chunk = Some(said(Kind::Chunk, 900, 9000));
+        assert_eq!(instead(said(Kind::Window, 900, 9000), CHUNK), chunk);
+        assert_eq!(instead(said(Kind::Chunk, 900, 9000), MESSAGE), None);
+        let chunk = Some(said(Kind::Chunk, 1000, 9000));
+        assert_eq!(instead(said(Kind::Within, 500, 500), CHUNK), chunk);
         // Or has lost its way behind.
         assert_eq!(
             instead(said(Kind::Message, 500, 500), SKIP),

@@ -101,11 +101,24 @@ pub trait Decoder: Send {
         false
     }
 
-    /// Whether a message begins behind the bytes that the side is skipping
-    /// ([`Want::Skip`]), as far as it has bytes at all.
-    fn message_follows_skip(&self, _side: Side) -> bool {
-        false
+    /// What stands behind the bytes that the side is skipping ([`Want::Skip`]),
+    /// as far as it has bytes at all.
+    fn behind_skip(&self, _side: Side) -> Behind {
+        Behind::Unknown
     }
+}
+
+/// What stands behind bytes that a decoder does not want. What is unknown is
+/// not wrong: only who can find the end of the next of its kind in the kernel
+/// asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Nobody says.
+    Unknown,
+    /// A message.
+    Message,
+    /// The end of a chunk of HTTP (RFC 9112 section 7.1), whose bytes these are.
+    Chunk,
 }
 
 /// Bytes offered to a decoder.

@@ -3,7 +3,8 @@
 
 use super::{connection::Flow, stream::Stream};
 use crate::{
-    capture::Point,
+    capture::{Point, Segment},
+    decode::Behind,
     event::{Endpoint, Side},
 };
 
@@ -41,8 +42,8 @@ pub enum Known {
         end: u32,
         /// Bytes that are not wanted, of which there may be more than that.
         bytes: u64,
-        /// A message begins at `end`.
-        leads: bool,
+        /// What stands at `end`.
+        behind: Behind,
     },
     /// Nothing behind this is wanted.
     Stop {
@@ -59,8 +60,8 @@ pub enum Known {
 /// Who is told what need not be copied. Everything that is told is true for as
 /// long as the connection lives, so it may be used at any later time, or never.
 pub trait Windows: Send {
-    /// Bytes below which it is not worth to be told.
-    fn threshold(&self) -> u64;
+    /// Bytes below which it is not worth to be told, of what has this behind it.
+    fn threshold(&self, behind: Behind) -> u64;
 
     /// The farthest that [`Known::Skip`] may reach.
     fn reach(&self) -> u32;
@@ -80,9 +81,10 @@ pub trait Windows: Send {
 }
 
 impl Flow {
-    /// Tells what has become known of both directions.
-    pub(super) fn tell_windows(&mut self, windows: &mut dyn Windows) {
-        let (port, threshold) = (self.server_port(), windows.threshold());
+    /// Tells what has become known of both directions by a segment.
+    pub(super) fn tell_windows(&mut self, windows: &mut dyn Windows, segment: &Segment<'_>) {
+        let sender = self.sender(segment);
+        let port = self.server_port();
         let follows = windows.follows(port);
         let Some((streams, decoder)) = self.streams() else { return };
         let begins = follows
@@ -90,11 +92,11 @@ impl Flow {
             && decoder.is_some_and(|decoder| decoder.is_between_messages(Side::Server));
         for side in [Side::Client, Side::Server] {
             let Some((streams, decoder)) = self.streams() else { return };
-            let leads = side == Side::Server
-                && decoder.is_some_and(|decoder| decoder.message_follows_skip(side));
             let stream = streams.of_mut(side);
             let (next, skip) = (stream.next, stream.skip);
-            if skip >= threshold {
+            let decoder = decoder.filter(|_| side == Side::Server && skip > 0);
+            let behind = decoder.map_or(Behind::Unknown, |decoder| decoder.behind_skip(side));
+            if skip >= windows.threshold(behind) {
                 let again = next < stream.told && {
                     stream.gifts = stream.gifts.saturating_add(1);
                     stream.gifts > GIFTS
@@ -107,14 +109,21 @@ impl Flow {
                 stream.told = if skip > ENDLESS { u64::MAX } else { next + reach };
                 let Some((heading, begin)) = self.heading(side, next) else { continue };
                 let end = begin.wrapping_add(u32::try_from(reach).unwrap_or_default());
+                let behind = if skip == reach { behind } else { Behind::Unknown };
                 windows.tell(
                     &heading,
                     if skip > ENDLESS {
                         Known::Stop { begin }
                     } else {
-                        Known::Skip { begin, end, bytes: skip, leads: leads && skip == reach }
+                        Known::Skip { begin, end, bytes: skip, behind }
                     },
                 );
+            } else if skip > 0 {
+                // The kernel side knows the body already, and its slot may be
+                // another flow's before the rest has passed.
+                if side == sender && stays(segment) {
+                    stream.told = stream.told.max(next + skip);
+                }
             } else if side == Side::Server && begins && stream.told != next {
                 stream.told = next;
                 if let Some((heading, begin)) = self.heading(side, next) {
@@ -123,6 +132,12 @@ impl Flow {
             }
         }
     }
+}
+
+/// Whether some of the segment, or what stands before it, was kept back.
+fn stays(segment: &Segment<'_>) -> bool {
+    let end = u64::from(segment.offset) + segment.bytes.len() as u64;
+    segment.shunted || !segment.more && end < u64::from(segment.len)
 }
 
 /// Whether all that a side has sent was decoded.

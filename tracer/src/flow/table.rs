@@ -121,7 +121,7 @@ impl Table {
         }
         if verdict == Verdict::Taken {
             if let (Some(windows), Some(entry)) = (&mut self.windows, self.slots.get(slot)) {
-                entry.flow.tell_windows(&mut **windows);
+                entry.flow.tell_windows(&mut **windows, segment);
             }
             self.queue(slot);
         } else {
@@ -258,7 +258,7 @@ impl Table {
         let Some(entry) = self.slots.get(slot) else { return true };
         entry.turn = self.turn;
         if let Some(windows) = &mut self.windows {
-            entry.flow.tell_windows(&mut **windows);
+            entry.flow.tell_windows(&mut **windows, segment);
         }
         let seen = entry.flow.seen;
         if seen.since(entry.queued) >= REQUEUE {

@@ -41,7 +41,7 @@ use self::{
     resync::Resync,
     waiting::Waiting,
 };
-use super::{Decoder, Input, Out, Progress, Protocol};
+use super::{Behind, Decoder, Input, Out, Progress, Protocol};
 use crate::event::{Hue, Label, Message, Side, Timestamp, http::Ended, tracer::Upgrade};
 
 /// HTTP in the clear.
@@ -165,9 +165,13 @@ impl Decoder for Http {
         matches!(half.state, State::Head(_))
     }
 
-    fn message_follows_skip(&self, side: Side) -> bool {
+    fn behind_skip(&self, side: Side) -> Behind {
         let half = if side == Side::Client { &self.client } else { &self.server };
-        matches!(half.state, State::Body(Body::Length(_)))
+        match half.state {
+            State::Body(Body::Length(_)) => Behind::Message,
+            State::Body(Body::Chunked(_)) => Behind::Chunk,
+            _ => Behind::Unknown,
+        }
     }
 
     fn held(&self) -> usize {
