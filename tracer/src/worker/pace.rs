@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// The longest pause, in nanoseconds: with a wake-up and what it takes to
 /// write, less than 5 ms from a packet to its event.
-const LONGEST: u64 = 3_000_000;
+const LONGEST: u64 = 4_000_000;
 
 /// The shortest pause worth the call, in nanoseconds.
 const SHORTEST: u64 = 50_000;
@@ -85,16 +85,16 @@ mod tests {
     fn who_got_something_pauses_and_who_got_nothing_sleeps() {
         let mut pace = Pace::new(16 * MIB, 7);
         assert_eq!(pace.next(7, 1_000_000_000), Next::Sleep);
-        let longest = Next::Pause(Duration::from_millis(3));
+        let longest = Next::Pause(Duration::from_millis(4));
         assert_eq!(pace.next(207, 2_000_000_000), longest);
-        assert_eq!(pace.next(407, 2_003_100_000), longest);
-        assert_eq!(pace.next(407, 2_006_200_000), Next::Sleep);
+        assert_eq!(pace.next(407, 2_004_100_000), longest);
+        assert_eq!(pace.next(407, 2_008_200_000), Next::Sleep);
     }
 
     #[test]
     fn a_ring_that_fills_quickly_is_looked_at_sooner() {
         let mut pace = Pace::new(16 * MIB, 0);
-        assert_eq!(pace.next(MIB, 10_000_000), Next::Pause(Duration::from_millis(3)));
+        assert_eq!(pace.next(MIB, 10_000_000), Next::Pause(Duration::from_millis(4)));
         // 4 MiB in 2 ms: a quarter of the ring again.
         assert_eq!(pace.next(5 * MIB, 12_000_000), Next::Pause(Duration::from_millis(2)));
         // 40 MiB in 1 ms.
@@ -115,6 +115,6 @@ mod tests {
     fn positions_wrap() {
         let mut pace = Pace::new(16 * MIB, usize::MAX - 99);
         assert_ne!(pace.next(100, 1_000_000_000), Next::Sleep);
-        assert_eq!(pace.next(100, 1_003_000_000), Next::Sleep);
+        assert_eq!(pace.next(100, 1_004_000_000), Next::Sleep);
     }
 }
