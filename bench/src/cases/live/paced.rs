@@ -2,13 +2,19 @@
 //! costs, and how long its events take.
 
 use std::{
-    io::{PipeReader, Read as _},
+    fs::File,
+    io::{PipeReader, Read as _, Write as _},
     net::{IpAddr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Error, Result, bail, ensure};
+use nix::{
+    sys::memfd::{MFdFlags, memfd_create},
+    time::{ClockId, clock_gettime},
+};
 use tests::{
     server::Nginx,
     topology::{Ip, Topology},
@@ -40,6 +46,15 @@ const GREATEST: Figure = Figure::new("max", "ms");
 
 /// 5,000 requests a second.
 const QUESTIONS: Questions = Questions { target: "/small", rate: 5000, at_once: 1 };
+
+/// The name of a thread that decodes nothing.
+const SLEEPER: &str = "sleeper";
+
+/// How long it sleeps: with what comes on top, no longer than an event may take.
+const NAP: Duration = Duration::from_millis(4);
+
+/// Bytes that it writes for an exchange: about as many as JSON has of one.
+const WRITTEN: usize = 1000;
 
 /// How long an idle tool is looked at.
 const REST: Duration = Duration::from_secs(1);
@@ -89,12 +104,22 @@ fn run(options: &Options, findings: &mut Findings) -> Result<()> {
     let nginx = Nginx::start_with(topology.server(), &wrk::nginx(1, &wrk::small()))?;
     let time = super::time(options);
 
-    findings.table(COST, "each tool writes into a file in memory", None);
+    findings.table(
+        COST,
+        "each tool writes into a file in memory; the sleeper is a thread that wakes up every 4 ms \
+         and writes 1,000 bytes an exchange, and does nothing else",
+        None,
+    );
     let mut tools = vec![Tool::none(), Tool::tcpdump(80)];
     tools.extend(super::http_tracers());
     tools.extend(super::http_rivals());
     let tools = super::present(options, findings, &tools);
-    interleave(options.rounds(), &tools, |tool, _| cost(options, findings, &topology, tool, time))?;
+    interleave(options.rounds(), &tools, |tool, _| {
+        if !tool.is_there() {
+            sleeper(findings, &topology, time)?;
+        }
+        cost(options, findings, &topology, tool, time)
+    })?;
 
     findings.table(TIME, "a reader notes when each event comes out of a pipe", None);
     let tools = super::present(options, findings, &timed());
@@ -120,6 +145,30 @@ fn timed() -> Vec<Tool> {
 fn ask(topology: &Topology, time: Duration) -> Result<(u64, Duration)> {
     let server = SocketAddr::new(topology.address(Ip::V4).parse::<IpAddr>()?, 80);
     topology.client().namespace().within(move || pacer::ask(server, QUESTIONS, time))
+}
+
+/// What it costs to wake up and to write as often as events may not be late:
+/// less than that is not to be had here.
+fn sleeper(findings: &mut Findings, topology: &Topology, time: Duration) -> Result<()> {
+    let ended = AtomicBool::new(false);
+    let (asked, cpu) = thread::scope(|scope| {
+        let sleeping = scope.spawn(|| -> Result<Duration> {
+            let mut file = File::from(memfd_create(c"sleeper", MFdFlags::MFD_CLOEXEC)?);
+            let exchanges = u128::from(QUESTIONS.rate) * NAP.as_millis() / 1000;
+            let bytes = vec![b'x'; usize::try_from(exchanges)? * WRITTEN];
+            while !ended.load(Ordering::Relaxed) {
+                thread::sleep(NAP);
+                file.write_all(&bytes)?;
+            }
+            Ok(clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?.into())
+        });
+        let asked = ask(topology, time);
+        ended.store(true, Ordering::Relaxed);
+        let cpu = sleeping.join().unwrap_or_else(|_| bail!("the sleeper panicked"));
+        Ok::<_, Error>((asked?.0, cpu?))
+    })?;
+    findings.add(SLEEPER, CPU, super::micros_each(cpu, asked));
+    Ok(())
 }
 
 /// What a tool costs.
