@@ -12,10 +12,25 @@
     reason = "the kernel side calls functions of its own at a cost; words are cut on purpose"
 )]
 
-use crate::{
-    slot::{Kind, MARK_BITS, MAX_SPAN, Statement},
-    window::{BODY_SHOWN, NOWHERE, Passing},
+mod found;
+mod name;
+mod place;
+#[cfg(test)]
+mod tests;
+
+pub use self::found::{Found, Outlook};
+use self::{
+    name::{CONNECTION, CONTENT_LENGTH, Name, TRANSFER_ENCODING, is_token},
+    place::{
+        AT_CHUNK_END, AT_CHUNK_END_LF, AT_CHUNKS, AT_LAST_LF, AT_LF, AT_LINE, AT_MINOR, AT_SIZE_LF,
+        AT_SPACE, AT_TRAILER, AT_TRAILER_LF, BARE, BEHIND_HEAD, BEHIND_LENGTH, BEHIND_STATUS,
+        CODING, COUNT_AT, COUNT_MASK, FOLLOWED, FRAMING_AT, FRAMING_MASK, IN_CHUNK, IN_CODING,
+        IN_CODINGS_NAME, IN_CONNECTION, IN_CONNECTIONS_NAME, IN_LENGTH, IN_LENGTHS_NAME, IN_NAME,
+        IN_PREFIX, IN_SIZE, IN_STATUS, IN_TEXT, LENGTH, OLD, OLD_LENGTH, PHASE_MASK, REFUSED,
+        STATUS_AT,
+    },
 };
+use crate::slot::{Kind, MAX_SPAN, Statement};
 
 /// Bytes of a segment that are looked at for one head.
 pub const SCAN_LEN: usize = 2048;
@@ -24,20 +39,6 @@ pub const SCAN_LEN: usize = 2048;
 const PREFIX: u64 = u64::from_be_bytes(*b"\0HTTP/1.");
 /// Bytes of it.
 const PREFIX_LEN: u32 = 7;
-
-/// A field's name as it is gathered, in lower case.
-struct Name {
-    len: u32,
-    /// The first byte.
-    initial: u32,
-    /// The first sixteen bytes and the last sixteen.
-    first: [u64; 2],
-    last: [u64; 2],
-}
-
-const CONTENT_LENGTH: Name = Name::new(b"content-length");
-const CONNECTION: Name = Name::new(b"connection");
-const TRANSFER_ENCODING: Name = Name::new(b"transfer-encoding");
 
 /// The only transfer coding that is followed.
 const CHUNKED: u64 = u64::from_be_bytes(*b"\0chunked");
@@ -58,62 +59,6 @@ const MAX_DIGITS: u32 = 15;
 /// Bytes of what stands between two chunks: two lines' ends and a size, or with
 /// fewer digits what stands behind the last.
 const SIZE_LINE: u32 = 2 + MAX_SIZE_DIGITS + 2 + 4;
-
-// Where a scanner stands.
-const IN_PREFIX: u32 = 0;
-const AT_MINOR: u32 = 1;
-const AT_SPACE: u32 = 2;
-const IN_STATUS: u32 = 3;
-const BEHIND_STATUS: u32 = 4;
-/// In bytes of a line that do not matter.
-const IN_TEXT: u32 = 5;
-const AT_LF: u32 = 6;
-const AT_LINE: u32 = 7;
-const IN_NAME: u32 = 8;
-const IN_LENGTH: u32 = 9;
-const BEHIND_LENGTH: u32 = 10;
-const IN_CONNECTION: u32 = 11;
-const AT_LAST_LF: u32 = 12;
-const BEHIND_HEAD: u32 = 13;
-const IN_CODING: u32 = 14;
-/// Behind the head of what is chunked, or at the first chunk.
-const AT_CHUNKS: u32 = 15;
-/// Behind a chunk's bytes.
-const AT_CHUNK_END: u32 = 16;
-const AT_CHUNK_END_LF: u32 = 17;
-const IN_SIZE: u32 = 18;
-const AT_SIZE_LF: u32 = 19;
-const AT_TRAILER: u32 = 20;
-const AT_TRAILER_LF: u32 = 21;
-/// Nothing more is looked at: a length is known and a body follows.
-const FOLLOWED: u32 = 22;
-/// A chunk begins whose size is known.
-const IN_CHUNK: u32 = 23;
-/// A message has ended.
-const BARE: u32 = 24;
-/// Something is not plain.
-const REFUSED: u32 = 25;
-
-// What a name that was cut may become; only in a mark.
-const IN_LENGTHS_NAME: u32 = 26;
-const IN_CONNECTIONS_NAME: u32 = 27;
-const IN_CODINGS_NAME: u32 = 28;
-
-/// Bits of what a head says about its body's end.
-const LENGTH: u32 = 1;
-const CODING: u32 = 2;
-/// Of HTTP/1.0, which knows no chunks.
-const OLD: u32 = 4;
-const OLD_LENGTH: u32 = OLD | LENGTH;
-
-// Where a scanner stands, in the bits of a mark.
-const PHASE_MASK: u32 = 31;
-const FRAMING_AT: u32 = 5;
-const FRAMING_MASK: u32 = 7;
-const COUNT_AT: u32 = 8;
-const COUNT_MASK: u32 = 31;
-const STATUS_AT: u32 = 13;
-const _: () = assert!(999 << STATUS_AT < 1 << MARK_BITS);
 
 /// Follows one head. All fields are plain numbers, since it stands in a map's
 /// value while the kernel side works on it.
@@ -136,16 +81,6 @@ pub struct Scanner {
     passed: u32,
     /// Bytes of the head, or up to a chunk, once they are whole.
     head_len: u32,
-}
-
-/// What a [`Scanner`] has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// What is known of the direction now.
-    pub next: Statement,
-    /// Bytes from the begin of what was looked at to the body, or to a chunk's
-    /// bytes.
-    pub head_len: u32,
 }
 
 impl Scanner {
@@ -521,331 +456,10 @@ impl Scanner {
     }
 }
 
-/// What follows for a segment from what was found in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
-    /// What is known of the direction now.
-    pub next: Statement,
-    /// Offset behind the last payload byte that is copied, of those before what
-    /// is to be looked at next.
-    pub to: u32,
-    /// Where in the payload that stands; [`NOWHERE`] if not there.
-    pub look: u32,
-}
-
-impl Found {
-    /// What follows for the segment in which this was found, `look` bytes into
-    /// its payload.
-    #[inline(always)]
-    #[must_use]
-    pub const fn outlook(&self, look: u32, segment: &Passing) -> Outlook {
-        let Self { next, head_len } = *self;
-        // Bytes behind the head that are copied with it, and where to go on.
-        let (shown, behind) = match next.kind {
-            Kind::Body => (BODY_SHOWN, next.end),
-            Kind::Chunk => (0, next.end),
-            Kind::Message | Kind::Within => (u32::MAX, next.begin),
-            _ => return Outlook { next, to: segment.len, look: NOWHERE },
-        };
-        let behind = behind.wrapping_sub(segment.sequence);
-        let there = behind < segment.len;
-        let end = if there { behind } else { segment.len };
-        let shown = look.saturating_add(head_len).saturating_add(shown);
-        let to = if shown < end { shown } else { end };
-        Outlook { next, to, look: if there { behind } else { NOWHERE } }
-    }
-}
-
 /// Bytes from which on a chunk stays uncopied where bodies do from `threshold`
 /// on.
 #[inline(always)]
 #[must_use]
 pub const fn chunk_from(threshold: u32) -> u32 {
     threshold / CHUNKS_OF_BODY
-}
-
-/// Whether a byte may stand in a field's name.
-#[inline(always)]
-const fn is_token(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.')
-}
-
-impl Name {
-    const fn new(name: &[u8]) -> Self {
-        let (mut first, mut last, mut rest) = ([0; 2], [0; 2], name);
-        let (mut len, mut initial) = (0, 0);
-        while let [byte, behind @ ..] = rest {
-            last = [last[0] << 8 | last[1] >> 56, last[1] << 8 | *byte as u64];
-            len += 1;
-            if len == 1 {
-                initial = *byte as u32;
-            }
-            if len <= 16 {
-                first = last;
-            }
-            rest = behind;
-        }
-        Self { len, initial, first, last }
-    }
-
-    /// What is gathered of its first `count` bytes.
-    #[inline(always)]
-    const fn first(&self, count: u32) -> [u64; 2] {
-        let [high, low] = self.first;
-        let there = if self.len < 16 { self.len } else { 16 };
-        if count > there {
-            return self.last;
-        }
-        let bits = (there - count) * 8;
-        match bits {
-            0 => [high, low],
-            1..64 => [high >> bits, low >> bits | high << (64 - bits)],
-            _ => [0, high >> (bits & 63)],
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    extern crate std;
-    use std::{format, string::String};
-
-    use super::*;
-
-    /// What is found in bytes from sequence number 1000 on.
-    fn found(bytes: &[u8]) -> Found {
-        found_from(&Statement::message(1000, None), bytes)
-    }
-
-    fn found_from(start: &Statement, bytes: &[u8]) -> Found {
-        let mut scanner = Scanner::new(start);
-        for &byte in bytes {
-            scanner.step(byte);
-        }
-        // The same in steps of eight where that is possible.
-        let mut swift = Scanner::new(start);
-        let mut rest = bytes;
-        while let [first, behind @ ..] = rest {
-            match rest.first_chunk::<8>() {
-                Some(eight) if swift.is_idle(u64::from_ne_bytes(*eight)) => {
-                    swift.pass();
-                    rest = &rest[8..];
-                }
-                _ => {
-                    swift.step(*first);
-                    rest = behind;
-                }
-            }
-        }
-        assert_eq!(scanner, swift);
-        scanner.found(1000, 100, None)
-    }
-
-    fn head(fields: &str) -> String {
-        format!("HTTP/1.1 200 OK\r\n{fields}\r\n")
-    }
-
-    #[test]
-    fn a_body_that_follows_its_head_is_known_to_its_end() {
-        let head = head("Server: x\r\ncontent-LENGTH: \t5000 \r\nConnection: keep-alive\r\n");
-        let begin = 1000 + u32::try_from(head.len()).unwrap();
-        let found = found(format!("{head}<").as_bytes());
-        assert_eq!(found.head_len, begin - 1000);
-        assert_eq!(found.next, Statement::about(Kind::Body, begin, begin + 5000, None));
-    }
-
-    #[test]
-    fn a_small_body_leads_to_the_next_message() {
-        let head = head("Content-Length: 7\r\n");
-        let begin = 1000 + u32::try_from(head.len()).unwrap();
-        let next = |bytes: String| found(bytes.as_bytes()).next;
-        assert_eq!(next(format!("{head}<p>text")), Statement::message(begin + 7, None));
-        let bare = "HTTP/1.0 304 Not Modified\r\nContent-Length: 5000\r\n\r\n";
-        let behind = 1000 + u32::try_from(bare.len()).unwrap();
-        assert_eq!(next(bare.into()), Statement::message(behind, None));
-    }
-
-    #[test]
-    fn a_body_that_may_not_come_is_waited_for() {
-        let head = head("Content-Length: 5000\r\n");
-        let begin = 1000 + u32::try_from(head.len()).unwrap();
-        let announced = Statement::about(Kind::Announced, begin, begin + 5000, None);
-        assert_eq!(found(head.as_bytes()).next, announced);
-        for begins in ["H", "HTTP/1", "HTTP/1.", "HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n<"]
-        {
-            let next = found(format!("{head}{begins}").as_bytes()).next;
-            assert_eq!(next.kind, Kind::Nothing, "{begins}");
-        }
-        let next = found(format!("{head}HTTP/2").as_bytes()).next;
-        assert_eq!(next.kind, Kind::Body);
-    }
-
-    #[test]
-    fn what_is_not_plain_is_refused() {
-        let lengths = "Content-Length: 5000\r\n";
-        for fields in [
-            "Server: x\r\n".into(),
-            format!("{lengths}{lengths}"),
-            format!("{lengths}Transfer-Encoding: chunked\r\n"),
-            format!("Transfer-Encoding: chunked\r\n{lengths}"),
-            "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n".into(),
-            "Transfer-Encoding: gzip, chunked\r\n".into(),
-            "Transfer-Encoding: chunked, gzip\r\n".into(),
-            "Transfer-Encoding: chunke\r\n".into(),
-            "Transfer-Encoding:\r\n".into(),
-            format!("transfer-encoding: gzip\r\n{lengths}"),
-            format!("{lengths}Connection: Upgrade\r\n"),
-            "Content-Length: 50, 50\r\n".into(),
-            "Content-Length: +50\r\n".into(),
-            "Content-Length: 5 0\r\n".into(),
-            "Content-Length:\r\n".into(),
-            "Content-Length : 5000\r\n".into(),
-            "Content-Length: 1234567890123456\r\n".into(),
-            "Content-Length: 2000000000\r\n".into(),
-            " folded\r\nContent-Length: 5000\r\n".into(),
-            format!("{lengths} folded\r\n"),
-            format!("{lengths}no colon\r\n"),
-            format!("{lengths}: no name\r\n"),
-            format!("{lengths}A: b\n"),
-            format!("{lengths}A: b\rc\r\n"),
-            format!("{lengths}A: \0\r\n"),
-            format!("{lengths}A: 12345678\x7f12345678\r\n"),
-        ] {
-            let next = found(format!("{}<", head(&fields)).as_bytes()).next;
-            assert_eq!(next.kind, Kind::Nothing, "{fields:?}");
-        }
-        for start in [
-            "HTTP/2.0 200 OK",
-            "HTTP/1.2 200 OK",
-            "HTTP/1.1  200 OK",
-            "HTTP/1.1 2000 OK",
-            "HTTP/1.1 20 OK",
-            "HTTP/1.1 100 Continue",
-            "HTTP/1.1 101 Switching Protocols",
-            "GET / HTTP/1.1",
-        ] {
-            let next = found(format!("{start}\r\n{lengths}\r\n<").as_bytes()).next;
-            assert_eq!(next.kind, Kind::Nothing, "{start:?}");
-        }
-        for name in ["xontent-length", "xransfer-encoding", "content-lengtx", "xcontent-length"] {
-            let next = found(head(&format!("{name}: 5000\r\n")).as_bytes()).next;
-            assert_eq!(next.kind, Kind::Nothing, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_cut_anywhere_is_gone_on_with() {
-        let names = "Via: x\r\nx-long-name-that-is-longer-than-sixteen: y\r\nContent: z\r\n\
-            Transfer: z\r\ncontent-lengthy: 7\r\nConnections: u\r\n";
-        for bytes in [
-            head(&format!("{names}Content-Length: 5000\r\nConnection: close\r\n")) + "<",
-            head(&format!("{names}Transfer-Encoding: chunked\r\n")) + "8000\r\n",
-            head(&format!("Content-Length: 50\r\nTransfer-Encoding: chunked\r\n{names}")) + "<",
-            head(&format!("Content-Length: 5000\r\nConnection: Upgrade\r\n{names}")) + "<",
-            head(&format!("Xontent-Length: 5000\r\n{names}xransfer-encoding: chunked\r\n")) + "<",
-            format!("HTTP/1.0 304 Not Modified\r\n{names}\r\n"),
-        ] {
-            let whole = found(bytes.as_bytes()).next;
-            for cut in 1..bytes.len() {
-                let (before, behind) = bytes.as_bytes().split_at(cut);
-                let first = found(before).next;
-                if !matches!(first.kind, Kind::Within | Kind::Announced) {
-                    assert_eq!(first, whole, "{cut} of {bytes:?}");
-                    continue;
-                }
-                let begin = 1000 + u32::try_from(cut).unwrap();
-                assert_eq!(first.begin, begin, "{cut} of {bytes:?}");
-                let mut next = found_from(&first, behind).next;
-                let shift = begin - 1000;
-                let there = next.kind != Kind::Nothing;
-                next.begin = next.begin.wrapping_add(if there { shift } else { 0 });
-                let spans = there && next.kind != Kind::Within;
-                next.end = next.end.wrapping_add(if spans { shift } else { 0 });
-                assert_eq!(next, whole, "{cut} of {bytes:?}");
-            }
-        }
-    }
-
-    /// Chunks, or a chunk's end, are looked at there.
-    fn within(mark: u32, at: u32) -> Statement {
-        Statement { mark, ..Statement::about(Kind::Within, at, 0, None) }
-    }
-
-    #[test]
-    fn the_head_and_a_little_of_its_body_are_copied() {
-        let next = Statement::about(Kind::Body, 1000, 9000, None);
-        let found = Found { next, head_len: 100 };
-        let segment = |sequence, len| Passing { sequence, len, flags: 0 };
-        let all = |look, len| Outlook { next, to: len, look };
-        assert_eq!(found.outlook(0, &segment(900, 150)), all(NOWHERE, 150));
-        assert_eq!(found.outlook(0, &segment(900, 5000)), Outlook { to: 164, ..all(NOWHERE, 0) });
-        assert_eq!(found.outlook(7, &segment(893, 8107)), Outlook { to: 171, ..all(NOWHERE, 0) });
-        // Another message stands behind the body.
-        let outlook = Outlook { to: 171, ..all(8107, 0) };
-        assert_eq!(found.outlook(7, &segment(893, 8108)), outlook);
-        // And behind one that is copied.
-        let small = Found { next: Statement::message(1050, None), head_len: 100 };
-        let outlook = Outlook { next: small.next, to: 157, look: 157 };
-        assert_eq!(small.outlook(7, &segment(893, 8108)), outlook);
-        let outlook = Outlook { next: small.next, to: 150, look: NOWHERE };
-        assert_eq!(small.outlook(7, &segment(893, 150)), outlook);
-    }
-
-    #[test]
-    fn chunks_are_followed_from_size_to_size() {
-        let head = head("Transfer-Encoding:\tChunked \r\nServer: x\r\n");
-        let begin = 1000 + u32::try_from(head.len()).unwrap();
-        let next = |bytes: String| found(bytes.as_bytes()).next;
-        let chunks = within(AT_CHUNKS, begin);
-        assert_eq!(next(head.clone()), chunks);
-        let chunk = Statement::about(Kind::Chunk, begin + 6, begin + 6 + 0x1f0a, None);
-        assert_eq!(next(format!("{head}1F0a\r\n")), chunk);
-        assert_eq!(next(format!("{head}1F0a\r\ntext")), chunk);
-        let behind = |bytes: &str| found_from(&within(AT_CHUNK_END, 1000), bytes.as_bytes());
-        let chunk = Statement::about(Kind::Chunk, 1008, 1008 + 0x8000, None);
-        assert_eq!(behind("\r\n8000\r\nHTTP/1.1 "), Found { next: chunk, head_len: 8 });
-        let small = within(AT_CHUNK_END, 1005 + 4);
-        assert_eq!(behind("\r\n4\r\nHTTP/1.1 ").next, small);
-        let last = Found { next: Statement::message(1007, None), head_len: 7 };
-        assert_eq!(behind("\r\n0\r\n\r\nHTTP/1.1 "), last);
-        assert_eq!(behind("\r\n000\r\n\r\n").next, Statement::message(1009, None));
-    }
-
-    #[test]
-    fn a_message_may_follow_where_chunks_did_not_come() {
-        let first = |bytes: &str| found_from(&within(AT_CHUNKS, 1000), bytes.as_bytes()).next;
-        let bare = "HTTP/1.1 204 No Content\r\n\r\n";
-        let end = 1000 + u32::try_from(bare.len()).unwrap();
-        assert_eq!(first(bare), Statement::message(end, None));
-        assert_eq!(first("f000\r\n"), Statement::about(Kind::Chunk, 1006, 1006 + 0xf000, None));
-        assert_eq!(first("\r\nf000\r\n").kind, Kind::Nothing);
-    }
-
-    #[test]
-    fn sizes_that_are_not_plain_are_refused() {
-        for lines in [
-            "8000\r\n",
-            "\r\n\r\n",
-            "\r\r\n8000\r\n",
-            "\n8000\r\n",
-            "\r\n8000\n",
-            "\r\n8000;name=value\r\n",
-            "\r\n8000 \r\n",
-            "\r\n 8000\r\n",
-            "\r\n0x80\r\n",
-            "\r\n800g\r\n",
-            "\r\n@000\r\n",
-            "\r\n800000000\r\n",
-            "\r\n40000001\r\n",
-            "\r\n-1\r\n",
-            "\r\n0\r\nTrailer: x\r\n\r\n",
-            "\r\n0\r\n\n",
-        ] {
-            let next = found_from(&within(AT_CHUNK_END, 1000), lines.as_bytes()).next;
-            assert_eq!(next.kind, Kind::Nothing, "{lines:?}");
-        }
-        // HTTP/1.0 knows none.
-        let old = "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        assert_eq!(found(old.as_bytes()).next.kind, Kind::Nothing);
-    }
 }
