@@ -71,7 +71,7 @@ impl Imap {
                 }
                 self.decide_by_looks(question, rest, out);
             }
-            self.looked = 0;
+            (self.looked, self.blocked) = (0, false);
             let (piece, taken) = self.client.lines.next(rest, input.end);
             match piece {
                 Piece::More => break,

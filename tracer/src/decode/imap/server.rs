@@ -32,6 +32,11 @@ impl Imap {
     /// Takes what the server sent.
     pub(super) fn server_data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
         let mut at = 0;
+        // What the client's bytes were left for is lost: they come next.
+        if self.expect.asked().is_none() && std::mem::take(&mut self.blocked) && input.end.is_none()
+        {
+            return Progress::peer(at);
+        }
         loop {
             if self.opaque {
                 return Progress::skip(input.bytes.len(), OPAQUE_STRIDE);
@@ -325,7 +330,9 @@ impl Imap {
             idle.unanswered = false;
         }
         if !matches!(self.expect, Expect::Command) {
+            let blocked = self.blocked;
             self.client_lost(out);
+            self.blocked = blocked;
         }
     }
 }
