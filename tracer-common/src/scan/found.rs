@@ -5,7 +5,7 @@ use crate::{
     window::{BODY_SHOWN, NOWHERE, Passing},
 };
 
-/// What a [`Scanner`] has found.
+/// What a [`Scanner`](super::Scanner) has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// What is known of the direction now.
