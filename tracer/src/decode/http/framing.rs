@@ -128,7 +128,7 @@ impl Framing {
 
     fn content_length(&mut self, value: &[u8]) {
         let mut again = std::mem::replace(&mut self.has_length, true);
-        if let (false, Some(number)) = (again, small_decimal(value)) {
+        if let (false, Some(number)) = (again, decimal(value)) {
             self.length = Some(number);
             return;
         }
@@ -282,22 +282,11 @@ impl Framing {
     }
 }
 
-/// A decimal number of few digits, and nothing else.
-fn small_decimal(digits: &[u8]) -> Option<u64> {
-    const MOST: usize = 18;
-    if digits.is_empty() || digits.len() > MOST {
-        return None;
-    }
-    digits.iter().try_fold(0, |number, digit| match digit {
-        b'0'..=b'9' => Some(number * 10 + u64::from(digit - b'0')),
-        _ => None,
-    })
-}
-
 /// A decimal number without sign; `None` also when it is too large.
 fn decimal(digits: &[u8]) -> Option<u64> {
-    if !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    str::from_utf8(digits).ok()?.parse().ok()
+    let number = digits.iter().try_fold(0_u64, |number, digit| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    });
+    number.filter(|_| !digits.is_empty())
 }

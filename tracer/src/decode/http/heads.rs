@@ -58,9 +58,7 @@ impl Http {
         framing.fields(headers);
         let names = name::names(headers);
         self.half(side).in_hand = bytes.len() - length;
-        let head = self.head_told(line, (headers, &names), framing, time, out);
-        self.half(side).in_hand = 0;
-        self.head_ends(side, Some(head), time, out);
+        self.head_stands(side, line, (headers, &names), framing, time, out);
         Some(length)
     }
 
@@ -78,10 +76,23 @@ impl Http {
         let usual::Read { length, line, headers } =
             usual::read(side, bytes, &mut room, &mut names, &mut framing)?;
         self.half(side).in_hand = bytes.len() - length;
-        let head = self.head_told(line, (headers, &names), framing, time, out);
+        self.head_stands(side, line, (headers, &names), framing, time, out);
+        Some(length)
+    }
+
+    /// Tells of a head behind which so many bytes are in hand, and goes on.
+    fn head_stands(
+        &mut self,
+        side: Side,
+        line: StartLine<'_>,
+        fields: (&mut [Header<'_>], &[Option<Name>]),
+        framing: Framing,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let head = self.head_told(line, fields, framing, time, out);
         self.half(side).in_hand = 0;
         self.head_ends(side, Some(head), time, out);
-        Some(length)
     }
 
     /// Tells of a whole head.

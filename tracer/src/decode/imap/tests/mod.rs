@@ -24,16 +24,7 @@ const OPEN: Settings = Settings {
     headless: false,
     envelope: false,
 };
-const CLOSED: Settings = Settings {
-    show_secrets: false,
-    pieces: false,
-    exchanges: false,
-    exchanges_only: false,
-    body: 0,
-    brief: false,
-    headless: false,
-    envelope: false,
-};
+const CLOSED: Settings = Settings { show_secrets: false, ..OPEN };
 
 /// Runs a dialogue, behind a greeting if it has none.
 fn greeted(
