@@ -25,6 +25,8 @@ pub(super) struct Tool {
     pub(super) sign: Option<&'static str>,
     /// Whether it only looks on where it is asked for by its name.
     pub(super) asked: bool,
+    /// Whether its ring is larger than by default.
+    room: bool,
 }
 
 /// Where a program is.
@@ -47,6 +49,7 @@ impl Tool {
             arguments: Vec::new(),
             sign: None,
             asked: false,
+            room: false,
         }
     }
 
@@ -54,16 +57,13 @@ impl Tool {
     pub(super) fn tracer(name: &'static str, arguments: &str, sign: &'static str) -> Self {
         let arguments = format!("-i {DEVICE} {arguments}");
         let (program, arguments) = (Program::Tracer, words(&arguments));
-        Self { name, program, arguments, sign: Some(sign), asked: false }
+        Self { name, program, arguments, sign: Some(sign), asked: false, room: false }
     }
 
     /// The same with a ring that holds a second of any load, so that what is
     /// decoded does not depend on who else has the cores meanwhile.
-    pub(super) fn with_room(mut self) -> Self {
-        if self.is_ours() {
-            self.arguments.extend(words("--ring-size 256M"));
-        }
-        self
+    pub(super) fn with_room(self) -> Self {
+        Self { room: self.is_ours(), ..self }
     }
 
     /// What copies every packet to user space and throws it away.
@@ -74,13 +74,21 @@ impl Tool {
             arguments: words(&format!("-n -i {DEVICE} -w /dev/null tcp port {port}")),
             sign: None,
             asked: false,
+            room: false,
         }
     }
 
     /// A rival that decodes, called by the name of its program.
     pub(super) fn rival(name: &'static str, arguments: &str, sign: &'static str) -> Self {
         let program = Program::Rival(name);
-        Self { name, program, arguments: words(arguments), sign: Some(sign), asked: false }
+        Self {
+            name,
+            program,
+            arguments: words(arguments),
+            sign: Some(sign),
+            asked: false,
+            room: false,
+        }
     }
 
     /// tshark with all fields of each packet that a filter takes: far too slow
@@ -147,6 +155,9 @@ impl Tool {
             },
         };
         command.args(&self.arguments);
+        if self.room {
+            command.args(["--ring-size", "256M"]);
+        }
         command
     }
 
