@@ -25,6 +25,11 @@ pub const MAX_SPAN: u32 = 1 << 30;
 /// a flow that is gone.
 pub const PATIENCE: u64 = 4;
 
+/// [`Slot::seal`] while somebody writes the words before it. Who finds it so has
+/// to come again: what stands there is neither one statement nor the other, and
+/// must not be taken for a flow's that is gone.
+pub const OPEN: u64 = 0;
+
 /// One element of the `SLOTS` map: a cache line.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,7 +38,7 @@ pub struct Slot {
     pub window: u64,
     /// Kind, and the connection's initial sequence number, if that is known.
     pub state: u64,
-    /// The flow's [`Tag`] mixed with both.
+    /// The flow's [`Tag`] mixed with both, or [`OPEN`].
     pub seal: u64,
     /// The number behind the farthest byte of the flow that stayed uncopied, and
     /// `1 << 32` when there is one.

@@ -5,7 +5,7 @@
 
 use tracer_common::{
     ANY, EGRESS, LOOK, NO_SKIP, SCAN, SHUNTED, Settings,
-    slot::{Place, Slot, Statement, Tag, is_held, reaching},
+    slot::{OPEN, Place, Slot, Statement, Tag, is_held, reaching},
     window::{FIN, NOWHERE, Passing, RST, SYN, plan},
 };
 
@@ -193,6 +193,7 @@ fn write(slot: *mut Slot, [window, state]: [u64; 2], tag: Tag) {
     let seal = tag.seal(window, state);
     // SAFETY: a live, aligned map value; volatile, because others read it.
     unsafe {
+        (&raw mut (*slot).seal).write_volatile(OPEN);
         (&raw mut (*slot).window).write_volatile(window);
         (&raw mut (*slot).state).write_volatile(state);
         (&raw mut (*slot).seal).write_volatile(seal);

@@ -10,7 +10,9 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use tests::{
+    kernel::Held,
     live::{Traced, Tracer, number, text},
+    rings::Rings,
     server::Nginx,
     topology::{Ip, Link, Topology},
 };
@@ -26,6 +28,10 @@ const ANSWERS: u64 = 40;
 /// Of so many packets of the server that carry payload, one may be copied: the
 /// first of each connection are, until both sides are in step.
 const COPIED: u64 = 4;
+
+/// Of so many bytes of bodies, one may come into the rings, with what stands
+/// between chunks.
+const WRITTEN: u64 = 4;
 
 /// Limit of a read.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -83,6 +89,7 @@ fn answers(way: Way) -> Result<()> {
         nginx.document(name, &body)?;
     }
     let tracer = Tracer::start(topology.traced(), &["--view", "exchanges"])?;
+    let rings = Rings::of(&Held::by(tracer.pid())?)?;
     let authority = topology.authority(Ip::V4);
     topology.client().namespace().within(move || {
         for _ in 0..ANSWERS / way.connection {
@@ -95,6 +102,8 @@ fn answers(way: Way) -> Result<()> {
         count.set(count.get() + u64::from(text(event, "/event/action") == "http-exchange"));
         count.get() == ANSWERS
     })?;
+    let written = rings.written();
+    ensure!(written * WRITTEN < ANSWERS * BODY as u64, "{written} bytes in the rings");
     let said = tracer.stop()?;
     check::whole(&said)?;
     for exchange in said.of("http-exchange") {

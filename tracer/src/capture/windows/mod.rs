@@ -1,25 +1,22 @@
 //! The user side of the slots: says in mapped memory what the kernel side need
 //! not copy.
-#![expect(unsafe_code, reason = "memory is shared with the kernel, by pointers")]
+
+mod memory;
 
 use std::{
-    io,
     net::IpAddr,
-    os::fd::{AsFd as _, OwnedFd},
-    sync::{
-        Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
 
 use tracer_common::{
-    ANY, LOOK, MAX_PORTS, MAX_SHARDS, SCAN,
+    ANY, LOOK, SCAN,
     scan::chunk_from,
-    slot::{Kind, MAX_SPAN, Place, SLOTS, Slot, Statement, Tag, is_held, reached},
+    slot::{Kind, MAX_SPAN, Place, Statement, Tag, is_held},
     window::STRIDE,
 };
 
-use super::{Direction, ring::Pages};
+pub use self::memory::SlotMemory;
+use super::Direction;
 use crate::{
     decode::Behind,
     flow::{Heading, Known, Windows},
@@ -40,90 +37,6 @@ const CREDIT: u32 = 64;
 /// Ticks after which statements about a port's bytes are held for used up: the
 /// kernel side stops looking for them.
 const QUIET_TICKS: u8 = 30;
-
-/// The mapped slots and switches.
-pub struct SlotMemory {
-    slots: Pages,
-    switches: Pages,
-}
-
-impl SlotMemory {
-    /// Maps both, which takes no privilege.
-    ///
-    /// # Errors
-    ///
-    /// When a descriptor is not of such a map.
-    pub fn map(slots: &OwnedFd, switches: &OwnedFd) -> io::Result<Arc<Self>> {
-        let slots = Pages::map(slots.as_fd(), 0, SLOTS * size_of::<Slot>(), true)?;
-        let switches = Pages::map(switches.as_fd(), 0, MAX_PORTS * MAX_SHARDS, true)?;
-        Ok(Arc::new(Self { slots, switches }))
-    }
-
-    fn slot(&self, tag: Tag) -> SharedSlot<'_> {
-        let at = tag.index() as usize % SLOTS;
-        // SAFETY: the mapping holds SLOTS slots and lives as long as `self`; the
-        // words are aligned, and the kernel reads and writes whole ones.
-        SharedSlot(unsafe { self.slots.begin().cast::<[AtomicU64; 8]>().add(at).as_ref() })
-    }
-
-    fn switch(&self, shard: usize, port: u8) -> &AtomicU8 {
-        let at = shard % MAX_SHARDS * MAX_PORTS + usize::from(port);
-        // SAFETY: within the rows of all shards, which the mapping holds for as
-        // long as `self` lives.
-        unsafe { self.switches.begin().cast::<AtomicU8>().add(at).as_ref() }
-    }
-
-    /// Throws the switches of a port. The kernel reads their cache line for each
-    /// packet, so it is written only when something changes.
-    fn throw(&self, shard: usize, port: Port) {
-        let throw = |number, switches: &dyn Fn(u8) -> u8| {
-            let switch = self.switch(shard, number);
-            let before = switch.load(Ordering::Relaxed);
-            let after = switches(before);
-            if after != before {
-                switch.store(after, Ordering::Relaxed);
-            }
-        };
-        throw(0, &|_| ANY);
-        throw(port.number, &|before| port.switches(before));
-    }
-}
-
-/// One slot, which the kernel may write at any time.
-struct SharedSlot<'a>(&'a [AtomicU64; 8]);
-
-impl SharedSlot<'_> {
-    fn words(&self) -> [u64; 3] {
-        let [window, state, seal, ..] = self.0;
-        [window, state, seal].map(|word| word.load(Ordering::Acquire))
-    }
-
-    fn claims(&self) -> &AtomicU64 {
-        let [_, _, _, _, claims, ..] = self.0;
-        claims
-    }
-
-    /// The number behind the last byte that stayed uncopied.
-    fn reach(&self) -> Option<u32> {
-        let [_, _, _, reach, ..] = self.0;
-        reached(reach.load(Ordering::Acquire))
-    }
-
-    /// Writes a statement in the place of the `old` words, of the `same` flow or
-    /// another. When the kernel has written meanwhile, what stands there then
-    /// fits nobody.
-    fn write(&self, old: [u64; 3], same: bool, statement: Statement, tag: Tag) {
-        let [window, state, seal] = statement.sealed(tag);
-        let [at_window, at_state, at_seal, reach, ..] = self.0;
-        if !same {
-            reach.store(0, Ordering::Release);
-        }
-        at_window.store(window, Ordering::Release);
-        at_state.store(state, Ordering::Release);
-        let _ = at_seal.compare_exchange(old[2], seal, Ordering::AcqRel, Ordering::Relaxed);
-        self.claims().store(0, Ordering::Relaxed);
-    }
-}
 
 /// What is known of a traced port.
 #[derive(Clone, Copy)]
@@ -185,10 +98,17 @@ impl MappedWindows {
         for number in ports {
             if let Some((_, port)) = self.ports.iter_mut().find(|(of, _)| *of == number) {
                 port.score = CREDIT;
-                self.memory.throw(self.shard, *port);
+                let port = *port;
+                self.throw(port);
             }
         }
         self
+    }
+
+    /// Throws the switches of a port, and of all.
+    fn throw(&self, port: Port) {
+        self.memory.throw(self.shard, 0, |_| ANY);
+        self.memory.throw(self.shard, port.number, |before| port.switches(before));
     }
 
     /// Counts what a port's servers send, and throws its switches.
@@ -207,7 +127,8 @@ impl MappedWindows {
             Known::Message { .. } => port.score = port.score.saturating_sub(1),
             Known::Skip { .. } | Known::Stop { .. } => {}
         }
-        self.memory.throw(self.shard, *port);
+        let port = *port;
+        self.throw(port);
     }
 
     fn tag(&self, heading: &Heading) -> Tag {
@@ -322,8 +243,7 @@ impl Windows for MappedWindows {
         self.note(heading, known);
         let tag = self.tag(heading);
         let slot = self.memory.slot(tag);
-        let words = slot.words();
-        let said = Statement::unsealed(words, tag);
+        let Some((words, said)) = slot.settled(tag) else { return };
         let claims = slot.claims();
         if said.is_none() && is_held(words[1], claims.load(Ordering::Relaxed)) {
             claims.fetch_add(1, Ordering::Relaxed);
@@ -337,7 +257,8 @@ impl Windows for MappedWindows {
     fn hidden(&self, heading: &Heading) -> Option<u32> {
         let tag = self.tag(heading);
         let slot = self.memory.slot(tag);
-        let said = Statement::unsealed(slot.words(), tag)?;
+        let (_, said) = slot.settled(tag)?;
+        let said = said?;
         let same = said.connection == heading.connection || said.connection.is_none();
         slot.reach().filter(|_| same)
     }
@@ -347,7 +268,7 @@ impl Windows for MappedWindows {
             port.quiet = port.quiet.saturating_add(1);
             if port.quiet == QUIET_TICKS {
                 port.score = 0;
-                self.memory.switch(self.shard, port.number).store(0, Ordering::Relaxed);
+                self.memory.throw(self.shard, port.number, |_| 0);
             }
         }
     }
