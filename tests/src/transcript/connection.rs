@@ -127,7 +127,7 @@ impl Transcript {
             show_secrets,
             pieces,
             exchanges,
-            exchanges_only: false,
+            exchanges_only: exchanges && !pieces,
             body,
             brief: false,
             headless: false,

@@ -272,7 +272,7 @@ impl Imap {
         let leave = std::mem::take(&mut self.leave);
         let exchange =
             out.settings.exchanges.then(|| Box::new(Exchange::new(&command.imap, started, leave)));
-        out.emit(Side::Client, time, Message::ImapCommand(command));
+        tell(command, time, out);
         self.client.synced |= head.kind.is_some();
         let open = Open { tag, kind, whole: complete, exchange };
         if let Some(forgotten) = self.pending.begin(open) {
@@ -321,7 +321,7 @@ impl Imap {
             email: None,
             line: parts.line.into(),
         };
-        out.emit(Side::Client, time, Message::ImapCommand(command));
+        tell(command, time, out);
     }
 
     /// A response to the server's challenge. All of it is secret.
@@ -362,7 +362,7 @@ impl Imap {
             email: None,
             line: shown,
         };
-        out.emit(Side::Client, time, Message::ImapCommand(command));
+        tell(command, time, out);
         self.expect = Expect::answer(tag, Question::Sasl);
     }
 
@@ -387,6 +387,15 @@ impl Imap {
         self.secrets.vague |= self.authentication.take().is_some();
         self.blocked = false;
         self.looked = 0;
+    }
+}
+
+/// Tells of a command, unless of exchanges alone.
+fn tell(command: imap::Command<'_>, time: Timestamp, out: &mut Out<'_>) {
+    if out.settings.exchanges_only {
+        out.leave_out(Side::Client, time);
+    } else {
+        out.emit(Side::Client, time, Message::ImapCommand(command));
     }
 }
 

@@ -87,9 +87,10 @@ fn words(text: &[u8]) -> usize {
     text.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).take(4).count()
 }
 
-/// Whether anybody will read what the headers of mails say.
+/// Whether anybody will read what the headers of mails say, which exchanges do
+/// not.
 pub(super) const fn is_read(settings: &Settings) -> bool {
-    !settings.brief && !settings.envelope
+    !settings.brief && !settings.envelope && !settings.exchanges_only
 }
 
 /// What a header says.
@@ -109,6 +110,11 @@ pub(super) fn outside(line: &Line<'_>, text: &[u8]) -> usize {
 /// a quoted string, or as ENVELOPE.
 pub(super) fn quoted(line: &Line<'_>, parts: Parts<'_>) -> Option<Header> {
     line.name.as_ref().filter(|name| *name.0 == *b"FETCH")?;
+    // Most say neither: there is no string in them, nor a V of ENVELOPE.
+    let text = parts.line.get(line.rest..)?;
+    if parts.literals.is_empty() && memchr::memchr3(b'"', b'V', b'v', text).is_none() {
+        return None;
+    }
     let mut items = Values::new(parts, line.rest).next()?.list()?;
     let mut envelope = None;
     while let (Some(Value::Atom(item)), Some(value)) = (items.next(), items.next()) {

@@ -130,14 +130,20 @@ impl Pending {
         self.commands.iter_mut().find(|open| open.tag == tag)?.exchange.as_deref_mut()
     }
 
-    /// The exchange that untagged data of this name belongs to: of the oldest
-    /// command whose own data it is, else of the oldest command. Of those that
-    /// ask for FETCH responses, it is the oldest that names the message.
+    /// The exchange that untagged data of this name belongs to; `fetched` says of
+    /// which message it is.
     pub(super) fn of_data(
         &mut self,
         name: &[u8],
-        fetched: Option<Fetched>,
+        fetched: impl FnOnce() -> Option<Fetched>,
     ) -> Option<&mut Exchange> {
+        let at = if self.commands.len() > 1 { self.owner(name, fetched()) } else { 0 };
+        self.commands.get_mut(at)?.exchange.as_deref_mut()
+    }
+
+    /// The oldest command whose own data that is, else the oldest of all. Of those
+    /// that ask for FETCH responses, it is the oldest that names the message.
+    fn owner(&self, name: &[u8], fetched: Option<Fetched>) -> usize {
         let asking = || {
             let all = self.commands.iter().enumerate();
             all.filter_map(|(at, open)| Some((at, open.exchange.as_deref()?)))
@@ -148,8 +154,7 @@ impl Pending {
             .find(|(_, exchange)| named(exchange) == Some(true))
             .or_else(|| asking().find(|(_, exchange)| named(exchange).is_none()))
             .or_else(|| asking().next());
-        let at = own.map_or(0, |(at, _)| at);
-        self.commands.get_mut(at)?.exchange.as_deref_mut()
+        own.map_or(0, |(at, _)| at)
     }
 
     /// Bytes held on the heap.

@@ -5,10 +5,12 @@ use super::{
     Imap,
     client::{Expect, Question},
     command::{Head, Kind as Command},
+    mail,
     message::Parts,
     pending::Tag,
     response::{Kind, Line},
 };
+use crate::decode::Settings;
 
 impl Imap {
     /// Whether bytes wait that the client sent without leave, and that a refusal
@@ -42,10 +44,24 @@ impl Imap {
         }
     }
 
-    /// How many bytes of a response may be shown. Text for humans may quote
+    /// How many bytes of a response are to be shown: those that may be, as far as
+    /// the operator wants to know.
+    pub(super) fn public(
+        &self,
+        line: &Line<'_>,
+        parts: Parts<'_>,
+        known: bool,
+        settings: &Settings,
+    ) -> usize {
+        let whole = parts.line.len();
+        let public = if settings.show_secrets { whole } else { self.quoteless(line, parts, known) };
+        if settings.envelope { public.min(mail::outside(line, parts.line)) } else { public }
+    }
+
+    /// How many bytes of a response give no secret away. Text for humans may quote
     /// what the client sent: values that were replaced, and what stood in bytes
     /// that were not read. `known` tells that nothing of the latter is refused.
-    pub(super) fn public(&self, line: &Line<'_>, parts: Parts<'_>, known: bool) -> usize {
+    fn quoteless(&self, line: &Line<'_>, parts: Parts<'_>, known: bool) -> usize {
         let length = parts.line.len();
         if line.status.is_none() && line.kind != Kind::Continuation {
             return length;

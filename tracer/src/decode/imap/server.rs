@@ -15,7 +15,7 @@ use super::{
     urlauth,
 };
 use crate::{
-    decode::{Input, Out, Progress},
+    decode::{Input, Out, Progress, mail::Header},
     event::{Message, Side, Text, Timestamp, imap},
 };
 
@@ -208,44 +208,21 @@ impl Imap {
         if exchanges {
             self.count(&line, parts, to, length);
         }
-        let public = if out.settings.show_secrets {
-            parts.line.len()
-        } else {
-            self.public(&line, parts, known)
+        // Of an exchange, only the code is shown.
+        let shown = !out.settings.exchanges_only;
+        let public = match line.code {
+            None if !shown => 0,
+            _ => self.public(&line, parts, known, &out.settings),
         };
-        let public = if out.settings.envelope {
-            public.min(mail::outside(&line, parts.line))
-        } else {
-            public
-        };
-        let urls = urls && !out.settings.show_secrets;
-        let hide = |text| if urls { urlauth::hide(text) } else { text };
-        let text = parts.line.get(line.text..).unwrap_or_default();
-        let hidden = public < parts.line.len();
         let code = line.code.filter(|_| public > line.rest).map(Text::from);
-        let mailbox = line.mailbox(parts, self.charset);
-        let response = imap::Response {
-            imap: imap::ResponseObject {
-                response: imap::ResponseFields {
-                    tag: if public == 0 { Text::REDACTED } else { line.tag.into() },
-                    status: line.status,
-                    code: code.clone(),
-                    number: line.number,
-                    name: line.name,
-                    mailbox,
-                    text: match (text.is_empty(), hidden) {
-                        (true, _) => None,
-                        (false, true) => Some(Text::REDACTED),
-                        (false, false) => Some(hide(text.into())),
-                    },
-                },
-                literal: imap::Literals { bytes: parts.sizes },
-            },
-            email: mail.as_ref().and_then(|mail| email(mail)),
-            line: hide(shorten(parts.line, public)),
-        };
-        out.emit(Side::Server, time, Message::ImapResponse(response));
-        match (line.kind, line.status) {
+        let (kind, status) = (line.kind, line.status);
+        if shown {
+            let read = Read { line, parts, urls };
+            self.tell(read, (public, code.clone()), mail.as_deref(), time, out);
+        } else {
+            out.leave_out(Side::Server, time);
+        }
+        match (kind, status) {
             (Kind::Tagged, Some(status)) => {
                 self.completed(tag, (status, code, length), time, out);
             }
@@ -261,6 +238,43 @@ impl Imap {
         }
         let answered = waited && !matches!(self.expect, Expect::Answer(..));
         answered && std::mem::take(&mut self.blocked)
+    }
+
+    /// Tells of a response of which so many bytes may be shown.
+    fn tell(
+        &self,
+        Read { line, parts, urls }: Read<'_>,
+        (public, code): (usize, Option<Text<'_>>),
+        mail: Option<&Header>,
+        time: Timestamp,
+        out: &mut Out<'_>,
+    ) {
+        let urls = urls && !out.settings.show_secrets;
+        let hide = |text| if urls { urlauth::hide(text) } else { text };
+        let text = parts.line.get(line.text..).unwrap_or_default();
+        let hidden = public < parts.line.len();
+        let mailbox = line.mailbox(parts, self.charset);
+        let response = imap::Response {
+            imap: imap::ResponseObject {
+                response: imap::ResponseFields {
+                    tag: if public == 0 { Text::REDACTED } else { line.tag.into() },
+                    status: line.status,
+                    code,
+                    number: line.number,
+                    name: line.name,
+                    mailbox,
+                    text: match (text.is_empty(), hidden) {
+                        (true, _) => None,
+                        (false, true) => Some(Text::REDACTED),
+                        (false, false) => Some(hide(text.into())),
+                    },
+                },
+                literal: imap::Literals { bytes: parts.sizes },
+            },
+            email: mail.and_then(email),
+            line: hide(shorten(parts.line, public)),
+        };
+        out.emit(Side::Server, time, Message::ImapResponse(response));
     }
 
     /// The command that a response belongs to, where it says so itself.
@@ -282,7 +296,7 @@ impl Imap {
         let name = line.status.map(str::as_bytes).or_else(data).unwrap_or_default();
         let exchange = match to {
             Some(tag) => self.pending.of_tag(tag),
-            None => self.pending.of_data(name, line.fetched(parts)),
+            None => self.pending.of_data(name, || line.fetched(parts)),
         };
         match (line.kind, exchange) {
             (Kind::Untagged, Some(exchange)) => {

@@ -83,6 +83,8 @@ impl<'a> Values<'a> {
     fn closed(&self, mut at: usize) -> Option<usize> {
         let mut depth = 0_usize;
         loop {
+            let rest = self.rest(at);
+            at += rest.iter().position(|byte| b"()[]\"{~".contains(byte))?;
             match self.rest(at).first()? {
                 b'(' | b'[' => depth += 1,
                 b')' | b']' => depth -= 1,
@@ -108,10 +110,11 @@ impl<'a> Values<'a> {
     fn atom(&self, start: usize) -> Option<usize> {
         let mut at = start;
         loop {
+            let rest = self.rest(at);
+            at += rest.iter().position(|byte| b" ()[\"".contains(byte)).unwrap_or(rest.len());
             match self.rest(at).first() {
                 Some(b'[') => at = self.closed(at)?,
-                Some(b' ' | b'(' | b')' | b'"') | None => break,
-                Some(_) => at += 1,
+                _ => break,
             }
         }
         Some(at).filter(|at| *at > start)
