@@ -3,7 +3,8 @@
 
 use std::{path::PathBuf, str::FromStr};
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use tracer_common::MAX_SHARDS;
 
@@ -12,6 +13,9 @@ use crate::{
     output::{Color, Format, View},
     selection::{Directions, HostRule},
 };
+
+/// What the program is called.
+const NAME: &str = "tracer";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,12 +28,13 @@ Examples:
   tracer read --view segments - <web.pcap  one row per TCP segment, from a pipe
   tracer read --view exchanges web.pcap    one line per request with its answer, and the time it took
   tracer -w all.pcapng --show-secrets      the packets as well, for other analysers
-  tracer check                             what this kernel and these privileges allow";
+  tracer check                             what this kernel and these privileges allow
+  tracer config --port http=8080           what a run would do, and who says so";
 
 /// Shows what the web, mail and IMAP servers of this host say, live out of
 /// the kernel's packet path.
-#[derive(Debug, Parser)]
-#[command(name = "tracer", version, after_help = EXAMPLES, max_term_width = 100)]
+#[derive(Clone, Debug, Parser)]
+#[command(name = NAME, version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
     /// What to do; `live` when nothing else is said.
     #[command(subcommand)]
@@ -43,7 +48,7 @@ pub struct Cli {
 }
 
 /// What to do.
-#[derive(Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Command {
     /// Trace the interfaces of this host (this is what `tracer` alone does)
     Live(LiveArgs),
@@ -55,8 +60,20 @@ pub enum Command {
     },
     /// Say what this kernel and these privileges allow, and what to do about each "no"
     Check,
+    /// Print every setting of a run with the place it comes from, as a file for --config
+    Config(LiveArgs),
     /// Print the JSON Schema of what --format json writes
     Schema,
+    /// Print what makes a shell complete this program's command line
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, or that of a command
+    Man {
+        /// The command
+        command: Option<String>,
+    },
 }
 
 /// Options of `live`.
@@ -145,10 +162,14 @@ pub struct CommonArgs {
     #[arg(long, value_enum, global = true)]
     pub mail: Option<Mails>,
     /// Say of each connection in which nothing was decoded why
-    #[arg(long, global = true)]
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(hide_possible_values = true, action = ArgAction::Set)]
     pub explain: bool,
     /// Leave passwords, cookies and the like readable
-    #[arg(long, global = true)]
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(hide_possible_values = true, action = ArgAction::Set)]
     pub show_secrets: bool,
     /// Write the captured packets, too, as they are, to a pcapng file; wants --show-secrets
     #[arg(short, long, value_name = "FILE", global = true)]
@@ -165,11 +186,17 @@ pub struct CommonArgs {
     /// Seconds of silence after which a flow is let go [default: 1860]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
     pub idle_timeout: Option<u64>,
+    /// File whose settings count where the command line gives none; none for no file
+    /// [default: /etc/tracer/tracer.toml, where that is there]
+    #[arg(long, value_name = "FILE|none", global = true)]
+    pub config: Option<PathBuf>,
     /// Say more on stderr
-    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// Say nothing on stderr but errors
-    #[arg(short, long, global = true)]
+    #[arg(short, long, global = true, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(hide_possible_values = true, action = ArgAction::Set)]
     pub quiet: bool,
 }
 
@@ -215,6 +242,19 @@ pub struct PortList {
     pub ports: Vec<u16>,
 }
 
+impl PortList {
+    /// In place of a protocol: whatever the first bytes show.
+    pub const AUTO: &str = "auto";
+
+    /// In place of ports: it is left out.
+    pub const NONE: &str = "none";
+
+    /// What the protocol is called.
+    pub fn name(&self) -> &'static str {
+        self.protocol.map_or(Self::AUTO, |protocol| protocol.label.name)
+    }
+}
+
 impl FromStr for PortList {
     type Err = String;
 
@@ -223,7 +263,7 @@ impl FromStr for PortList {
             .split_once('=')
             .ok_or_else(|| "write a protocol and its ports, as in http=80,8080".to_owned())?;
         let protocol = protocol(name)?;
-        if list == "none" {
+        if list == Self::NONE {
             return Ok(Self { protocol, ports: Vec::new() });
         }
         let mut ports = list.split(',').map(port).collect::<Result<Vec<_>, _>>()?;
@@ -236,7 +276,7 @@ impl FromStr for PortList {
 /// The protocol of that name; `None` for `auto`.
 fn protocol(name: &str) -> Result<Option<&'static Protocol>, String> {
     let known = PROTOCOLS.iter().find(|protocol| protocol.label.name == name);
-    if known.is_some() || name == "auto" {
+    if known.is_some() || name == PortList::AUTO {
         return Ok(known);
     }
     let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.label.name).collect();
@@ -351,6 +391,43 @@ fn seconds(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("'{text}' is not a number of seconds from 1 on"))
 }
 
+/// What makes a shell complete the command line.
+pub fn completions(shell: Shell) -> String {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), NAME, &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
+/// The manual page of the program, or of one of its commands, for `man -l`.
+///
+/// # Errors
+///
+/// The message for somebody who asks for a command that there is not.
+pub fn manual(of: Option<&str>) -> Result<String, String> {
+    let mut program = Cli::command();
+    // Gives the commands' pages the options of all.
+    program.build();
+    let (command, title) = match of {
+        None => (program.clone(), NAME.to_owned()),
+        Some(name) => {
+            let known = || program.get_subcommands().filter(|command| command.get_name() != "help");
+            let Some(command) = known().find(|command| command.get_name() == name) else {
+                let names: Vec<_> = known().map(clap::Command::get_name).collect();
+                return Err(format!(
+                    "no command is called '{name}'; there are {}",
+                    names.join(", ")
+                ));
+            };
+            (command.clone(), format!("{NAME}-{name}"))
+        }
+    };
+    let source = format!("{NAME} {}", env!("CARGO_PKG_VERSION"));
+    let mut page = Vec::new();
+    // Writing to memory does not fail.
+    let _ = clap_mangen::Man::new(command).title(title).source(source).render(&mut page);
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -363,6 +440,21 @@ mod tests {
     fn the_command_line_is_sound() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn there_is_a_page_for_every_command_and_completion_for_every_shell() {
+        let page = manual(None).unwrap();
+        assert!(page.contains(".TH tracer 1") && page.contains("ring\\-size"), "{page}");
+        for command in Cli::command().get_subcommands() {
+            let name = command.get_name();
+            let page = manual(Some(name)).unwrap();
+            assert!(page.contains(&format!(".TH tracer-{name} 1")), "{page}");
+        }
+        assert!(manual(Some("reed")).unwrap_err().contains("there are live, read, check"));
+        for shell in Shell::value_variants() {
+            assert!(completions(*shell).contains("idle-timeout"), "{shell}");
+        }
     }
 
     #[test]
@@ -400,7 +492,6 @@ mod tests {
             ("tracer -i an-interface-name", "at most 15 bytes"),
             ("tracer --format xml", "possible values: text, json"),
             ("tracer read", "<FILE>"),
-            ("tracer -q -v", "cannot be used with"),
         ] {
             let message = refused(line);
             assert!(message.contains(expected), "{line}: {message}");

@@ -104,6 +104,9 @@ pub enum Error {
         /// Flag of the whole.
         whole: &'static str,
     },
+    /// Say more, and nothing.
+    #[error("--quiet and --verbose contradict each other; leave one of them out")]
+    Loudness,
     /// Packets are never redacted.
     #[error(
         "-w writes packets as they are, with the passwords in them; \
@@ -203,7 +206,8 @@ impl Config {
             color: common.color.unwrap_or_default(),
             packets,
             log: match (common.quiet, common.verbose) {
-                (true, _) => log::LevelFilter::Error,
+                (true, 1..) => return Err(Error::Loudness),
+                (true, 0) => log::LevelFilter::Error,
                 (false, 0) => log::LevelFilter::Info,
                 (false, 1) => log::LevelFilter::Debug,
                 (false, _) => log::LevelFilter::Trace,
@@ -227,6 +231,11 @@ impl Config {
     pub fn shard_flows(&self) -> flow::Settings {
         let total_limit = part(self.flows.total_limit, self.live.shards);
         flow::Settings { total_limit, ..self.flows.clone() }
+    }
+
+    /// Seconds of silence after which a flow is let go.
+    pub const fn idle_seconds(&self) -> u64 {
+        self.flows.idle_timeout / SECOND
     }
 
     /// Whether bare acknowledgements are wanted: as rows, or so that others can
@@ -426,6 +435,12 @@ mod tests {
         let config = config("tracer --show-secrets -w a.pcapng").unwrap();
         assert_eq!(config.packets.as_deref(), Some(Path::new("a.pcapng")));
         assert!(config.pure_acks() && !config.flows.rows);
+    }
+
+    #[test]
+    fn nobody_is_quiet_and_verbose() {
+        assert_eq!(config("tracer -q -v").unwrap_err(), Error::Loudness);
+        assert_eq!(config("tracer -qi lo").unwrap().log, log::LevelFilter::Error);
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod privileged;
 mod random;
 pub mod read;
 pub mod selection;
+pub mod settings;
 mod signals;
 pub mod stats;
 mod worker;

@@ -1,41 +1,63 @@
 //! `tracer`, the program: see the library for its parts.
 
 use std::{
+    env,
     io::{self, Write as _},
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, Parser as _, error::ErrorKind};
+use clap::{CommandFactory as _, error::ErrorKind};
 use tracer::{
-    cli::{Cli, Command, LiveArgs},
+    cli::{self, Cli, Command, LiveArgs},
     config::Config,
     logger, output, privileged,
+    settings::{self, Settings},
 };
 
 /// Exit status of a failure.
 const FAILURE: u8 = 1;
 
+/// Exit status of settings that make no sense, as the command line's parser
+/// has it.
+const USAGE: u8 = 2;
+
 fn main() -> ExitCode {
     // Usage errors end the process here, with status 2.
-    let Cli { command, live, common } = Cli::parse();
-    let (command, live) = match command {
-        None => (Command::Live(LiveArgs::default()), live),
-        Some(Command::Live(more)) => (Command::Live(LiveArgs::default()), live.merge(more)),
-        Some(other) => {
-            if live != LiveArgs::default() {
-                usage("--interface, --hook and --ring-size are options of `live`");
-            }
-            (other, live)
+    let settings = match Settings::new(env::args_os()) {
+        Ok(settings) => settings,
+        Err(settings::Error::CommandLine(error)) => error.exit(),
+        Err(error) => {
+            logger::init(log::LevelFilter::Error);
+            log::error!("{error}");
+            return ExitCode::from(USAGE);
         }
     };
-    let config = Config::new(&live, &common).unwrap_or_else(|error| usage(&error.to_string()));
+    let Cli { command, live, common } = &settings.cli;
+    let command = command.clone().unwrap_or_else(|| Command::Live(LiveArgs::default()));
+    let live = match &command {
+        Command::Live(more) | Command::Config(more) => live.clone().merge(more.clone()),
+        _ if *live != LiveArgs::default() => {
+            conflict("--interface, --hook and --ring-size are options of `live`")
+        }
+        _ => live.clone(),
+    };
+    let config = Config::new(&live, common).unwrap_or_else(|error| conflict(&error.to_string()));
     logger::init(config.log);
+    if let Some(path) = settings.path() {
+        log::debug!("settings of {} count where the command line gives none", path.display());
+    }
     let done = match command {
         Command::Read { files } => tracer::read::read(&files, &config).map(|()| ExitCode::SUCCESS),
         // Forks: this process must have one thread up to here.
         Command::Live(_) => privileged::live(&config).map_err(Into::into),
         Command::Check => Ok(privileged::check(&config)),
-        Command::Schema => schema().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::Config(_) => say(&settings::print(&settings, &config)),
+        Command::Schema => say(&format!("{:#}\n", output::schema())),
+        Command::Completions { shell } => say(&cli::completions(shell)),
+        Command::Man { command } => match cli::manual(command.as_deref()) {
+            Ok(page) => say(&page),
+            Err(message) => conflict(&message),
+        },
     };
     match done {
         Ok(status) => status,
@@ -46,15 +68,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints the schema of the output, as docs/events.schema.json holds it.
-fn schema() -> io::Result<()> {
-    match writeln!(io::stdout(), "{:#}", output::schema()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
+/// Prints what was asked for.
+fn say(page: &str) -> anyhow::Result<ExitCode> {
+    match io::stdout().write_all(page.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// Ends the process with a message about how it was called.
-fn usage(message: &str) -> ! {
+/// Ends the process with a message about choices that do not go together.
+fn conflict(message: &str) -> ! {
     Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
 }

@@ -1,7 +1,7 @@
 //! Which hosts and which directions the operator wants, out of the words for
 //! them.
 
-use std::{net::IpAddr, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use clap::ValueEnum;
 use tracer_common::{Bits, Hosts, MAX_NETWORKS, Network, Version};
@@ -41,6 +41,16 @@ pub struct HostRule {
     excluded: bool,
     version: Version,
     network: Network,
+    /// As it was given.
+    address: IpAddr,
+    len: u32,
+}
+
+impl fmt::Display for HostRule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { excluded, address, len, .. } = self;
+        write!(formatter, "{}{address}/{len}", if *excluded { "!" } else { "" })
+    }
 }
 
 impl FromStr for HostRule {
@@ -71,7 +81,7 @@ impl FromStr for HostRule {
                 format!("'/{len}' is no prefix of {name}, which has 0 to {bits} bits")
             })?,
         };
-        Ok(Self { excluded, version, network: network_of(address, len) })
+        Ok(Self { excluded, version, network: network_of(address, len), address, len })
     }
 }
 
