@@ -26,6 +26,7 @@ pub mod rings;
 pub mod schema;
 pub mod secret;
 pub mod server;
+pub mod slots;
 pub mod topology;
 pub mod transcript;
 pub mod wait;

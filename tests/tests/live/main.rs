@@ -3,6 +3,7 @@
 
 mod annex;
 mod check;
+mod exact;
 mod frames;
 mod http;
 mod imap;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         frames::tests(),
         large::tests(),
         window::tests(),
+        exact::tests(),
         http::tests(),
         smtp::tests(),
         imap::tests(),
