@@ -52,6 +52,11 @@ fn command() -> Result<ExitCode> {
     let name = arguments.next().unwrap_or_else(|| "help".into());
     let rest: Vec<OsString> = arguments.collect();
     match (name.to_str().unwrap_or_default(), rest.as_slice()) {
+        // Others hand their arguments on to what has help of its own.
+        ("setup" | "build" | "corpus" | "fuzz" | "lint", arguments) if ask_for_help(arguments) => {
+            print!("{HELP}");
+            Ok(ExitCode::SUCCESS)
+        }
         ("setup", []) => {
             setup::for_builds()?;
             setup::for_tests();
@@ -71,4 +76,8 @@ fn command() -> Result<ExitCode> {
         }
         (name, _) => bail!("`{name}` with these arguments is no command\n\n{HELP}"),
     }
+}
+
+fn ask_for_help(arguments: &[OsString]) -> bool {
+    arguments.iter().any(|argument| argument == "--help" || argument == "-h")
 }
