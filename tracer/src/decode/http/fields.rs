@@ -4,6 +4,10 @@ use std::mem::MaybeUninit;
 
 use httparse::Header;
 
+use super::{
+    name::{Name, Named},
+    usual::{NO_NAMES, Names},
+};
 use crate::append;
 
 /// Fields of most heads: so many need no memory to be lent.
@@ -12,21 +16,33 @@ const USUAL: usize = 32;
 /// Header fields that outlive the bytes in which they stood.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
+    /// Names that are not known, or not looked at.
     names: String,
     values: Vec<u8>,
-    /// Where the name and the value of each field end.
-    ends: Vec<(usize, usize)>,
+    places: Vec<Place>,
+}
+
+/// Where a field stands.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Its name, if that is known: then it has no bytes.
+    known: Option<Name>,
+    /// Where its name ends.
+    name: u32,
+    /// Where its value ends.
+    value: u32,
 }
 
 /// Room for lent fields.
 pub(super) struct Lent<'a> {
     usual: [MaybeUninit<Header<'a>>; USUAL],
     many: Vec<Header<'a>>,
+    names: Names,
 }
 
 impl Lent<'_> {
     pub(super) const fn new() -> Self {
-        Self { usual: [const { MaybeUninit::uninit() }; USUAL], many: Vec::new() }
+        Self { usual: [const { MaybeUninit::uninit() }; USUAL], many: Vec::new(), names: NO_NAMES }
     }
 }
 
@@ -34,18 +50,20 @@ impl Fields {
     /// A copy of these fields.
     pub(super) fn of(headers: &[Header<'_>]) -> Self {
         let mut fields = Self::default();
-        fields.copy(headers);
+        for header in headers {
+            fields.push(header.name, header.value);
+        }
         fields
     }
 
     /// Becomes a copy of these fields.
-    pub(super) fn copy(&mut self, headers: &[Header<'_>]) {
+    pub(super) fn copy(&mut self, (headers, names): Named<'_, '_>) {
         self.clear();
-        self.names.reserve(headers.iter().map(|header| header.name.len()).sum());
         self.values.reserve(headers.iter().map(|header| header.value.len()).sum());
-        self.ends.reserve(headers.len());
-        for header in headers {
-            self.push(header.name, header.value);
+        self.places.reserve(headers.len());
+        for (header, known) in headers.iter().zip(names) {
+            let name = if known.is_some() { "" } else { header.name };
+            self.add(*known, name, header.value);
         }
     }
 
@@ -53,42 +71,61 @@ impl Fields {
     pub(super) fn clear(&mut self) {
         self.names.clear();
         self.values.clear();
-        self.ends.clear();
+        self.places.clear();
     }
 
     /// Adds a field.
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
+        self.add(None, name, value);
+    }
+
+    fn add(&mut self, known: Option<Name>, name: &str, value: &[u8]) {
         append::few_text(&mut self.names, name);
         append::few(&mut self.values, value);
-        self.ends.push((self.names.len(), self.values.len()));
+        self.places.push(Place { known, name: offset(self.names.len()), value: self.end() });
+    }
+
+    /// Where the values end.
+    fn end(&self) -> u32 {
+        offset(self.values.len())
     }
 
     /// Adds to the value of the last field.
     pub(super) fn extend_last(&mut self, value: &[u8]) {
-        if let Some((_, end)) = self.ends.last_mut() {
+        if !self.places.is_empty() {
             self.values.extend_from_slice(value);
-            *end = self.values.len();
+        }
+        let end = self.end();
+        if let Some(place) = self.places.last_mut() {
+            place.value = end;
         }
     }
 
     /// All fields, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Header<'_>> {
-        let mut at = (0, 0);
-        self.ends.iter().filter_map(move |end| {
-            let (name, value) = std::mem::replace(&mut at, *end);
+        let (mut name, mut value) = (0, 0);
+        self.places.iter().filter_map(move |place| {
+            let name = std::mem::replace(&mut name, place.name);
+            let value = std::mem::replace(&mut value, place.value);
             Some(Header {
-                name: self.names.get(name..end.0)?,
-                value: self.values.get(value..end.1)?,
+                name: match place.known {
+                    Some(known) => known.text(),
+                    None => self.names.get(name as usize..place.name as usize)?,
+                },
+                value: self.values.get(value as usize..place.value as usize)?,
             })
         })
     }
 
-    /// All fields, in order, in a list.
-    pub(super) fn lend<'a, 'r>(&'a self, room: &'r mut Lent<'a>) -> &'r [Header<'a>] {
+    /// All fields, in order, in a list, and their names as far as they are known.
+    pub(super) fn lend<'a, 'r>(&'a self, room: &'r mut Lent<'a>) -> Named<'r, 'a> {
         #![expect(unsafe_code, reason = "only as much of the room is filled as is needed")]
-        if self.ends.len() > USUAL {
+        for (name, place) in room.names.iter_mut().zip(&self.places) {
+            *name = place.known;
+        }
+        if self.places.len() > USUAL {
             room.many = self.iter().collect();
-            return &room.many;
+            return (&room.many, &room.names);
         }
         let mut filled = 0;
         for (place, field) in room.usual.iter_mut().zip(self.iter()) {
@@ -96,18 +133,23 @@ impl Fields {
             filled += 1;
         }
         // SAFETY: so many places were written.
-        unsafe { room.usual.get(..filled).unwrap_or_default().assume_init_ref() }
+        let fields = unsafe { room.usual.get(..filled).unwrap_or_default().assume_init_ref() };
+        (fields, &room.names)
     }
 
     /// Bytes of what is in here.
     pub(super) fn len(&self) -> usize {
-        self.names.len() + self.values.len() + size_of_val(self.ends.as_slice())
+        self.names.len() + self.values.len() + size_of_val(self.places.as_slice())
     }
 
     /// Bytes held on the heap.
     pub(super) fn held(&self) -> usize {
-        self.names.capacity()
-            + self.values.capacity()
-            + self.ends.capacity() * size_of::<(usize, usize)>()
+        self.names.capacity() + self.values.capacity() + self.places.capacity() * size_of::<Place>()
     }
+}
+
+/// An offset within a head, of which none has so many bytes that it would not
+/// fit.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

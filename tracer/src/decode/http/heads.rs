@@ -317,7 +317,7 @@ impl Http {
         if out.settings.exchanges {
             let head = StartLine::Request(line);
             let has_body = message::has_body(body);
-            if !self.records.request(head, headers, has_body, self.client.started) {
+            if !self.records.request(head, (headers, names), has_body, self.client.started) {
                 tell_one(Odd::ExchangeTooLong, Side::Client, time, out);
             }
         }
@@ -355,7 +355,7 @@ impl Http {
         let whole = self.whole(line.version, framing, kind, out.settings);
         if out.settings.exchanges && whole.is_none() {
             if is_final(line.status) {
-                let head = (StartLine::Status(line), headers, has_body);
+                let head = (StartLine::Status(line), (headers, names), has_body);
                 if !self.records.response(asked.is_some(), Some(head), started) {
                     tell_one(Odd::ExchangeTooLong, Side::Server, time, out);
                 }

@@ -175,6 +175,9 @@ impl Name {
     }
 }
 
+/// Header fields, and their names as far as they are known.
+pub(super) type Named<'h, 'b> = (&'h [Header<'b>], &'h [Option<Name>]);
+
 /// The names of header fields.
 pub(super) fn names(headers: &[Header<'_>]) -> Names {
     let mut names = NO_NAMES;

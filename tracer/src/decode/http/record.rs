@@ -1,11 +1,9 @@
 //! What an exchange will say, and how it is told.
 
-use httparse::Header;
-
 use super::{
     fields::{Fields, Lent},
     message,
-    name::{self, Name},
+    name::Named,
     start_line::{RequestLine, StartLine, StatusLine},
 };
 use crate::{
@@ -81,7 +79,7 @@ impl Part {
     pub(super) fn begin(
         &mut self,
         line: Option<StartLine<'_>>,
-        headers: &[Header<'_>],
+        fields: Named<'_, '_>,
         has_body: bool,
         started: Timestamp,
     ) {
@@ -98,7 +96,7 @@ impl Part {
             append::few_text(&mut self.line, line.version());
             append::few(&mut self.text, line.text());
         }
-        self.headers.copy(headers);
+        self.headers.copy(fields);
         (self.has_body, self.started, self.latest) = (has_body, started, started);
     }
 
@@ -185,7 +183,7 @@ pub(super) struct Answer<'a> {
     /// Its start line, without secrets.
     pub(super) line: StatusLine<'a>,
     /// Its header fields, without secrets.
-    pub(super) headers: (&'a [Header<'a>], &'a [Option<Name>]),
+    pub(super) headers: Named<'a, 'a>,
     /// Whether a body follows, by its framing.
     pub(super) has_body: bool,
     /// Bytes of that.
@@ -252,7 +250,7 @@ impl Record {
     pub(super) fn tell(&self, missing: Ended, time: Timestamp, out: &mut Out<'_>) {
         let response = Some(&self.response).filter(|part| part.is_seen());
         let mut room = Lent::new();
-        let headers = response.map_or(&[][..], |part| part.headers.lend(&mut room));
+        let fields = response.map_or_else(Named::default, |part| part.headers.lend(&mut room));
         let trailer: Vec<_> = response.iter().flat_map(|part| part.trailer.iter()).collect();
         let answered = response.map(|part| {
             let line = match part.start {
@@ -261,7 +259,6 @@ impl Record {
                 }
                 _ => StatusLine { version: "", status: 0, reason: &[] },
             };
-            let fields = (headers, &name::names(headers)[..]);
             let mut http = message::response(line, fields, None, None).http;
             if part.start == Start::None {
                 http.response.status_code = None;
@@ -297,7 +294,7 @@ impl Record {
     ) {
         let request = Some(&self.request).filter(|part| part.is_seen());
         let mut room = Lent::new();
-        let headers = request.map_or(&[][..], |part| part.headers.lend(&mut room));
+        let fields = request.map_or_else(Named::default, |part| part.headers.lend(&mut room));
         let trailer: Vec<_> = request.iter().flat_map(|part| part.trailer.iter()).collect();
         // A capture may show a response before its request: then nobody knows
         // how long it took.
@@ -327,7 +324,6 @@ impl Record {
         {
             let (method, version) = part.line();
             let line = RequestLine { method, target: &part.text, version };
-            let fields = (headers, &name::names(headers)[..]);
             let mut asked = message::request(line, fields, None, None);
             asked.http.request.body = part.body();
             asked.http.request.trailer = Headers(&trailer);

@@ -3,11 +3,10 @@
 
 use std::{cell::RefCell, collections::VecDeque};
 
-use httparse::Header;
-
 use super::{
     content::Content,
     fields::Fields,
+    name::Named,
     record::{Answer, INTERIM_LIMIT, Part, Record},
     start_line::StartLine,
 };
@@ -82,11 +81,11 @@ impl Records {
     pub(super) fn request(
         &mut self,
         line: StartLine<'_>,
-        headers: &[Header<'_>],
+        fields: Named<'_, '_>,
         has_body: bool,
         started: Timestamp,
     ) -> bool {
-        self.open().request(line, headers, has_body, started)
+        self.open().request(line, fields, has_body, started)
     }
 
     /// An interim response's head is complete.
@@ -101,7 +100,7 @@ impl Records {
     pub(super) fn response(
         &mut self,
         paired: bool,
-        head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
+        head: Option<(StartLine<'_>, Named<'_, '_>, bool)>,
         started: Timestamp,
     ) -> bool {
         self.open().response(paired, head, started)
@@ -170,7 +169,7 @@ impl Open {
     fn request(
         &mut self,
         line: StartLine<'_>,
-        headers: &[Header<'_>],
+        fields: Named<'_, '_>,
         has_body: bool,
         started: Timestamp,
     ) -> bool {
@@ -182,7 +181,7 @@ impl Open {
             self.records.push_back(Some(record));
             self.records.len() - 1
         });
-        self.begin(index, Side::Client, Some((line, headers, has_body)), started)
+        self.begin(index, Side::Client, Some((line, fields, has_body)), started)
     }
 
     fn interim(&mut self, status: u16) {
@@ -196,7 +195,7 @@ impl Open {
     fn response(
         &mut self,
         paired: bool,
-        head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
+        head: Option<(StartLine<'_>, Named<'_, '_>, bool)>,
         started: Timestamp,
     ) -> bool {
         if !paired {
@@ -222,7 +221,7 @@ impl Open {
         &mut self,
         index: usize,
         side: Side,
-        head: Option<(StartLine<'_>, &[Header<'_>], bool)>,
+        head: Option<(StartLine<'_>, Named<'_, '_>, bool)>,
         started: Timestamp,
     ) -> bool {
         let len = self.len;
@@ -230,10 +229,10 @@ impl Open {
         self.change(index, |record| {
             let part = record.part_mut(side);
             match head {
-                Some((line, headers, has_body)) => {
-                    part.begin(Some(line), headers, has_body, started);
+                Some((line, fields, has_body)) => {
+                    part.begin(Some(line), fields, has_body, started);
                 }
-                None => part.begin(None, &[], true, started),
+                None => part.begin(None, Named::default(), true, started),
             }
             fits = len + size_of::<Record>() + part.len() <= RECORDS_LIMIT;
             if !fits {
