@@ -129,7 +129,7 @@ impl Look {
                 buffer.get_mut(at..).unwrap_or_default().rotate_right(padding);
             }
         }
-        buffer.extend_from_slice(end);
+        self::end(buffer, end);
         self.filled += len + padding;
         Ok(())
     }
@@ -153,20 +153,33 @@ impl Look {
         if let Some(width) = self.screen.as_ref().and_then(|screen| screen.width) {
             cut(buffer, at, width.saturating_sub(self.filled + 2).max(LEAST_INFO), kept);
         }
-        buffer.extend_from_slice(end);
+        self::end(buffer, end);
         buffer.push(b'\n');
         Ok(())
     }
 
-    /// Begins a piece in a colour; what is returned ends it.
+    /// Begins a piece in a colour, if there are any; what is returned ends it.
+    #[inline]
     fn begin(&self, buffer: &mut Vec<u8>, paint: Paint) -> io::Result<&'static [u8]> {
-        match paint.parameter().filter(|_| self.is_colored) {
+        if self.is_colored { Self::color(buffer, paint) } else { Ok(b"") }
+    }
+
+    fn color(buffer: &mut Vec<u8>, paint: Paint) -> io::Result<&'static [u8]> {
+        match paint.parameter() {
             Some(parameter) => {
                 write!(buffer, "\x1b[{parameter}m")?;
                 Ok(b"\x1b[m")
             }
             None => Ok(b""),
         }
+    }
+}
+
+/// Ends a piece, mostly by nothing.
+#[inline]
+fn end(buffer: &mut Vec<u8>, end: &[u8]) {
+    if !end.is_empty() {
+        buffer.extend_from_slice(end);
     }
 }
 

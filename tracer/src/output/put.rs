@@ -22,6 +22,25 @@ static PAIRS: [[u8; 2]; 100] = {
     pairs
 };
 
+/// All octets in decimal digits with a point behind them, and their count.
+static OCTETS: [([u8; 4], u8); 256] = {
+    let mut octets = [([0; 4], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        {
+            let [[_, hundreds], [tens, ones]] = [PAIRS[octet / 100], PAIRS[octet % 100]];
+            octets[octet] = match octet {
+                ..10 => ([ones, b'.', 0, 0], 2),
+                10..100 => ([tens, ones, b'.', 0], 3),
+                100.. => ([hundreds, tens, ones, b'.'], 4),
+            };
+        }
+        octet += 1;
+    }
+    octets
+};
+
 /// The last two decimal digits of a number.
 #[inline]
 fn pair(number: u64) -> [u8; 2] {
@@ -82,11 +101,11 @@ pub(super) fn address(buffer: &mut Vec<u8>, address: IpAddr) {
             let mut text = [0; 16];
             let mut len = 0;
             for octet in address.octets() {
-                let (digits, count) = octet_digits(octet);
+                let (digits, count) = OCTETS.get(usize::from(octet)).copied().unwrap_or_default();
                 if let Some(room) = text.get_mut(len..).and_then(<[u8]>::first_chunk_mut) {
                     *room = digits;
                 }
-                len += count;
+                len += usize::from(count);
             }
             // Without the point behind the last.
             append::few(buffer, text.get(..len - 1).unwrap_or_default());
@@ -101,16 +120,6 @@ pub(super) fn display(buffer: &mut Vec<u8>, value: &dyn fmt::Display) {
     let _ = fmt::write(&mut Characters(buffer), format_args!("{value}"));
 }
 
-/// An octet in decimal digits with a point behind them, and their count.
-const fn octet_digits(octet: u8) -> ([u8; 4], usize) {
-    let [hundreds, tens, ones] = [octet / 100 + b'0', octet / 10 % 10 + b'0', octet % 10 + b'0'];
-    match octet {
-        ..10 => ([ones, b'.', 0, 0], 2),
-        10..100 => ([tens, ones, b'.', 0], 3),
-        100.. => ([hundreds, tens, ones, b'.'], 4),
-    }
-}
-
 fn digit(number: u64) -> u8 {
     b'0' + u8::try_from(number % 10).unwrap_or_default()
 }
@@ -120,7 +129,7 @@ struct Characters<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Characters<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
+        append::few(self.0, text.as_bytes());
         Ok(())
     }
 }
