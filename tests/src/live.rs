@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead as _, BufReader, Read},
+    io::{BufRead as _, BufReader, Read},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{
         Arc, Mutex, PoisonError,
@@ -30,8 +30,9 @@ const START: Duration = Duration::from_secs(30);
 /// Limit of writing what is left, and the summary.
 const END: Duration = Duration::from_secs(20);
 
-/// Pause of a slow reader before each of its reads, which are of 8 KiB.
-const PAUSE: Duration = Duration::from_millis(10);
+/// For how long a worker that is slowed down does nothing, and something.
+const PAUSE: Duration = Duration::from_millis(40);
+const TURN: Duration = Duration::from_millis(2);
 
 /// Lines that a thread collects while the program runs.
 type Lines = Arc<Mutex<Vec<String>>>;
@@ -45,7 +46,7 @@ pub struct Tracer {
     events: Lines,
     log: Lines,
     readers: Vec<JoinHandle<()>>,
-    /// Whether its standard output is read with pauses.
+    /// Whether its worker is stopped again and again.
     slow: Arc<AtomicBool>,
 }
 
@@ -114,18 +115,25 @@ impl Tracer {
         self.readers.extend(reader);
     }
 
-    /// Reads its standard output from now on, a little at a time with pauses,
-    /// until it is told to [hurry](Self::hurry).
-    pub fn read_slowly(&mut self) {
+    /// Gives its worker little time to do its work in, until it is told to
+    /// [hurry](Self::hurry).
+    pub fn slow_down(&self) -> Result<()> {
+        let worker = self.worker()?;
         self.slow.store(true, Ordering::Relaxed);
-        let reader = self.output.take().map(|stream| {
-            let slow = Arc::clone(&self.slow);
-            collect(Slow { stream, slow }, &self.events)
+        let slow = Arc::clone(&self.slow);
+        thread::spawn(move || {
+            let mut is_there = true;
+            while is_there && slow.load(Ordering::Relaxed) {
+                is_there = signal(worker, Signal::SIGSTOP).is_ok();
+                thread::sleep(PAUSE);
+                is_there &= signal(worker, Signal::SIGCONT).is_ok();
+                thread::sleep(TURN);
+            }
         });
-        self.readers.extend(reader);
+        Ok(())
     }
 
-    /// Reads without pauses.
+    /// Leaves its worker the time that it takes.
     pub fn hurry(&self) {
         self.slow.store(false, Ordering::Relaxed);
     }
@@ -223,6 +231,7 @@ pub fn signal(pid: u32, signal: Signal) -> Result<()> {
 
 impl Drop for Tracer {
     fn drop(&mut self) {
+        self.hurry();
         if matches!(self.child.try_wait(), Ok(None)) {
             let _ = self.child.kill();
             let _ = self.child.wait();
@@ -249,21 +258,6 @@ pub fn number(event: &Value, pointer: &str) -> Option<u64> {
 
 fn lines(lines: &Lines) -> std::sync::MutexGuard<'_, Vec<String>> {
     lines.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A stream of which at most a buffer's worth is read between two pauses.
-struct Slow<S> {
-    stream: S,
-    slow: Arc<AtomicBool>,
-}
-
-impl<S: Read> Read for Slow<S> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.slow.load(Ordering::Relaxed) {
-            thread::sleep(PAUSE);
-        }
-        self.stream.read(buffer)
-    }
 }
 
 fn collect(stream: impl Read + Send + 'static, into: &Lines) -> JoinHandle<()> {

@@ -140,6 +140,10 @@ pub struct CommonArgs {
     /// segment [default: messages]
     #[arg(long, value_enum, global = true)]
     pub view: Option<View>,
+    /// File that events are written to, behind what is in it, in place of the standard output
+    /// (`read` writes it anew)
+    #[arg(short, long, value_name = "FILE", global = true)]
+    pub output: Option<PathBuf>,
     /// Whether text is coloured [default: auto]
     #[arg(long, value_enum, value_name = "WHEN", global = true)]
     pub color: Option<Color>,

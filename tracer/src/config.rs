@@ -53,6 +53,8 @@ pub struct Config {
     pub view: View,
     /// Whether text is coloured.
     pub color: Color,
+    /// File to write the events to; `None` for the standard output.
+    pub output: Option<PathBuf>,
     /// File to write the captured packets to, if any.
     pub packets: Option<PathBuf>,
     /// How much is said on stderr.
@@ -204,6 +206,7 @@ impl Config {
             format: common.format.unwrap_or_default(),
             view,
             color: common.color.unwrap_or_default(),
+            output: common.output.clone().filter(|path| path != Path::new("-")),
             packets,
             log: match (common.quiet, common.verbose) {
                 (true, 1..) => return Err(Error::Loudness),

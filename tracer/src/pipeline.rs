@@ -112,12 +112,12 @@ impl<S: Source, O: Output> Pipeline<S, O> {
 
     /// Pushes a `stats` event with these counters.
     pub fn report(&mut self, tracer: Stats) {
-        self.output.event(&Event {
-            time: self.now,
-            connection: None,
-            side: None,
-            message: Message::Stats(tracer::Stats { tracer }),
-        });
+        self.tell(Message::Stats(tracer::Stats { tracer }));
+    }
+
+    /// Pushes what is to be said now, and of no connection.
+    pub fn tell(&mut self, message: Message<'_>) {
+        self.output.event(&Event { time: self.now, connection: None, side: None, message });
     }
 
     /// Keeps flows out of the table that are not to be followed.

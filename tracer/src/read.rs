@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use crate::{
     capture::{
@@ -19,7 +20,7 @@ use crate::{
     confine,
     flow::Table,
     output::{
-        Look, Writer,
+        self, Look, Writer,
         pcapng::{PacketFile, Recorder},
     },
     pipeline::{self, Pipeline},
@@ -36,7 +37,10 @@ use crate::{
 /// the output cannot be written. A reader that went away is no error.
 pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     let inputs = files.iter().map(|file| open(file)).collect::<Result<Vec<_>>>()?;
-    let output = io::stdout().as_fd().try_clone_to_owned().context("the standard output")?;
+    let output = match &config.output {
+        None => io::stdout().as_fd().try_clone_to_owned().context("the standard output")?.into(),
+        Some(path) => anew(output::open(path, inputs.iter().map(|(_, file)| file.as_fd()))?)?,
+    };
     let in_use = || inputs.iter().map(|(_, file)| file.as_fd()).chain([output.as_fd()]);
     let packets = config.packets.as_deref().map(|path| PacketFile::open(path, in_use()));
     let packets = packets.transpose()?;
@@ -51,7 +55,7 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     let mut source = FileSource::new(inputs, selection).with_directions(config.directions);
     let begin = source.begin();
     let look = Look::new(&output, config.color).context("the terminal")?;
-    let writer = Writer::new(File::from(output), config.format, config.view).with_look(look);
+    let writer = Writer::new(output, config.format, config.view).with_look(look);
     let mut pipeline = Pipeline::new(source, Table::new(config.flows.clone()), writer)
         .with_recorder(packets.map(Recorder::new));
     if let Some(begin) = begin {
@@ -85,6 +89,16 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     }
     verdict(damaged)?;
     if is_recorded { Ok(()) } else { bail!("not all packets were written") }
+}
+
+/// What was written to a file before is of no interest any more; the decoders
+/// wait for one that is slow.
+fn anew(file: File) -> Result<File> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    fcntl(&file, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(file)
 }
 
 /// One damaged file is the error; of several, each is logged.

@@ -133,6 +133,8 @@ pub struct Stats {
     pub flows: FlowCounters,
     /// Events that went out.
     pub events: u64,
+    /// Events that did not, because the output was too slow.
+    pub events_lost: u64,
 }
 
 impl Stats {
@@ -145,13 +147,21 @@ impl Stats {
         let unfollowed = flows.unfollowed.min(outcomes.copied);
         outcomes.copied -= unfollowed;
         outcomes.shed += unfollowed;
-        Self { seen: outcomes.seen(), outcomes, flows, events }
+        Self { seen: outcomes.seen(), outcomes, flows, events, events_lost: 0 }
+    }
+}
+
+impl Stats {
+    /// So many of the events were not written.
+    #[must_use]
+    pub const fn without(self, lost: u64) -> Self {
+        Self { events: self.events.saturating_sub(lost), events_lost: lost, ..self }
     }
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seen, outcomes, flows, events } = self;
+        let Self { seen, outcomes, flows, events, events_lost } = self;
         let Outcomes {
             not_selected,
             pure_ack,
@@ -177,6 +187,9 @@ impl fmt::Display for Stats {
             lost.ring_full, lost.unreadable, flows.gaps, flows.gap_bytes
         )?;
         write!(formatter, "{} flows, {} still open; {events} events", flows.total, flows.open)?;
+        if *events_lost > 0 {
+            write!(formatter, ", {events_lost} not written: the output was too slow")?;
+        }
         if flows.shed > 0 || flows.given_up > 0 {
             write!(
                 formatter,

@@ -21,7 +21,7 @@ use tests::{
     host::Need,
     live::{Traced, Tracer, number, signal, text},
     namespace::Namespace,
-    program, wait,
+    wait,
 };
 
 use crate::{Test, check};
@@ -39,7 +39,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// Connections at a time.
 const CLIENTS: usize = 4;
 
-/// Connections of each client while nobody reads: several times what the ring
+/// Connections of each client while the worker does nothing: several times what the ring
 /// takes.
 const MANY: usize = 1000;
 
@@ -49,7 +49,7 @@ const RING: [&str; 4] = ["-i", "lo", "--ring-size", "256K"];
 /// The same on a bridge and both of its ports, which see every packet.
 const BRIDGE: [&str; 8] = ["-i", "br0", "-i", "port1", "-i", "port2", "--ring-size", "256K"];
 
-/// Connections that bring more than a slow reader takes: enough that some of
+/// Connections that bring more than a slow worker takes: enough that some of
 /// them are among the first that are given up.
 const BUSY: usize = 128;
 
@@ -57,7 +57,6 @@ pub(crate) fn tests() -> Vec<Test> {
     let test =
         |name: &str, run: fn() -> Result<()>| Test::new(format!("overload::{name}"), NEEDS, run);
     vec![
-        test("a_stalled_reader_costs_whole_connections", stalled),
         test("a_stopped_worker_costs_whole_connections", stopped),
         test("what_a_bridge_shows_twice_is_shed_or_followed_as_one", bridged),
         test("followed_connections_are_given_up_whole_as_a_last_resort", given_up),
@@ -185,8 +184,8 @@ fn answer(mut stream: TcpStream) -> Result<()> {
     }
 }
 
-/// Nobody reads the output for a while.
-fn stalled() -> Result<()> {
+/// The worker does nothing for a while.
+fn stopped() -> Result<()> {
     unread(&Server::start()?, &RING)
 }
 
@@ -196,13 +195,14 @@ fn bridged() -> Result<()> {
 }
 
 fn unread(server: &Server, arguments: &[&str]) -> Result<()> {
-    let command = server.traced().command(program::tracer());
-    let mut tracer = Tracer::start_unread(command, arguments)?;
+    let tracer = Tracer::start(server.traced(), arguments)?;
     let mut long = server.connect()?;
     ask(&mut long, "/long/0", "")?;
-    let mut connections = 1 + server.visit("stalled", MANY, Duration::ZERO)?;
+    let worker = tracer.worker()?;
+    signal(worker, Signal::SIGSTOP)?;
+    let mut connections = 1 + server.visit("unread", MANY, Duration::ZERO)?;
     ask(&mut long, "/long/1", "")?;
-    tracer.read_on();
+    signal(worker, Signal::SIGCONT)?;
     connections += recover(server, &tracer)?;
     ask(&mut long, "/long/2", "")?;
     drop(long);
@@ -210,37 +210,18 @@ fn unread(server: &Server, arguments: &[&str]) -> Result<()> {
     completely(&said, connections)
 }
 
-/// The worker does nothing for a while.
-fn stopped() -> Result<()> {
-    let server = Server::start()?;
-    let tracer = Tracer::start(server.traced(), &RING)?;
-    let mut long = server.connect()?;
-    ask(&mut long, "/long/0", "")?;
-    let worker = tracer.worker()?;
-    signal(worker, Signal::SIGSTOP)?;
-    let mut connections = 1 + server.visit("stopped", MANY, Duration::ZERO)?;
-    ask(&mut long, "/long/1", "")?;
-    signal(worker, Signal::SIGCONT)?;
-    connections += recover(&server, &tracer)?;
-    ask(&mut long, "/long/2", "")?;
-    drop(long);
-    let said = tracer.stop()?;
-    completely(&said, connections)
-}
-
 /// Nothing but connections that are followed already, which bring more than
-/// the reader of the output takes.
+/// the worker has time for.
 fn given_up() -> Result<()> {
     let server = Server::start()?;
-    let command = server.traced().command(program::tracer());
-    let mut tracer = Tracer::start_unread(command, &RING)?;
+    let tracer = Tracer::start(server.traced(), &RING)?;
     let mut busy = Vec::new();
     for number in 0..BUSY {
         let mut stream = server.connect()?;
         ask(&mut stream, &format!("/first/{number}"), "")?;
         busy.push(stream);
     }
-    tracer.read_slowly();
+    tracer.slow_down()?;
     let enough = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
     while !busy.is_empty() {
@@ -367,11 +348,12 @@ fn completely(said: &Traced, connections: usize) -> Result<()> {
 /// As before there was shedding.
 fn lose() -> Result<()> {
     let server = Server::start()?;
-    let command = server.traced().command(program::tracer());
     let arguments = [&RING[..], &["--overload", "lose"]].concat();
-    let mut tracer = Tracer::start_unread(command, &arguments)?;
+    let tracer = Tracer::start(server.traced(), &arguments)?;
+    let worker = tracer.worker()?;
+    signal(worker, Signal::SIGSTOP)?;
     server.visit("lost", MANY, Duration::ZERO)?;
-    tracer.read_on();
+    signal(worker, Signal::SIGCONT)?;
     let said = tracer.stop()?;
     let stats = check::adds_up(&said)?;
     let count = |name: &str| number(stats, &format!("/tracer/{name}")).unwrap_or_default();

@@ -1,9 +1,15 @@
 //! Whoever reads the output: may go away, and may stop reading, and the traced
 //! host does not notice either.
 
-use std::{thread, time::Duration};
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::PathBuf,
+    thread,
+    time::Duration,
+};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use tests::{
     host::Need,
@@ -14,20 +20,32 @@ use tests::{
     program, schema,
     server::Nginx,
     topology::{Ip, Link, Topology},
+    wait,
+    wire::Wire,
 };
 
 use nix::sys::signal::Signal;
+use tempfile::TempDir;
 
-use crate::{LIVE, Test, check, traffic};
+use crate::{LIVE, Test, check, frames::request, traffic};
 
 /// Limit of an end.
 const END: Duration = Duration::from_secs(3);
 
-/// Until the pipe and a small ring are full: a load fills them at once.
-const FULL: Duration = Duration::from_millis(500);
+/// Until the pipe and the queue are full, under a load.
+const FULL: Duration = Duration::from_secs(3);
+
+/// Requests that fill a disk of 64 KiB once, and not twice.
+const FILLING: u16 = 90;
+
+/// Ends of a request that nobody answers.
+const LOCAL: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
+
+/// Limit of what the tracer is waited for.
+const LIMIT: Duration = Duration::from_secs(20);
 
 /// For how long nobody reads.
-const STALL: Duration = Duration::from_secs(2);
+const STALL: Duration = Duration::from_secs(3);
 
 const QUIET: &[Need] = &[Need::Namespaces, Need::Tracer];
 
@@ -42,6 +60,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("readers::that_stalls_does_not_keep_an_orphan_alive", LIVE, || {
             stuck(Signal::SIGKILL)
         }),
+        Test::new("readers::a_full_disk_is_waited_for", QUIET, full_disk),
     ]
 }
 
@@ -89,11 +108,13 @@ fn gone_quietly() -> Result<()> {
 fn stalled() -> Result<()> {
     let topology = Topology::new(Link::Veth)?;
     let nginx = Nginx::start(topology.server())?;
-    let mut tracer = unread(&topology, &["--ring-size", "256K", "--overload", "lose"])?;
+    let mut tracer = unread(&topology, &["--overload", "lose"])?;
     let load = Load::start(&topology)?;
+    // Longer than the queue has room for.
     thread::sleep(STALL);
     tracer.read_on();
-    tracer.wait_for("a gap", |event| text(event, "/event/action") == "gap")?;
+    let is_told = |event: &Value| text(event, "/event/action") == "output-lost";
+    tracer.wait_for("what was lost to be told", is_told)?;
     load.undisturbed(&nginx)?;
     traffic::curl(&topology, Ip::V4, &["/after?the=stall"])?;
     tracer.wait_for("the last response", |event| {
@@ -103,16 +124,67 @@ fn stalled() -> Result<()> {
     ensure!(said.status.success(), "{}\n{}", said.status, said.log);
     let stats = check::adds_up(&said)?;
     let count = |name: &str| number(stats, &format!("/tracer/{name}")).unwrap_or_default();
-    ensure!(count("lost/ring_full") > 0, "{stats}");
-    let told = said.of("gap").count() as u64;
-    ensure!(told > 0 && told == count("flows/gaps"), "{told} gaps, {stats}");
-    let lost = format!("lost: {} ring full", count("lost/ring_full"));
-    ensure!(said.log.contains(&lost), "{lost}\n{}", said.log);
+    let lost = count("events_lost");
+    let told =
+        said.of("output-lost").filter_map(|event| number(event, "/tracer/output_lost/events"));
+    ensure!(lost > 0 && told.sum::<u64>() == lost, "{stats}");
+    // What was not written has left its numbers free; the last one is not yet
+    // counted in itself.
+    let sequences: Vec<u64> =
+        said.events.iter().filter_map(|event| number(event, "/event/sequence")).collect();
+    ensure!(sequences.is_sorted(), "{stats}");
+    ensure!(sequences.len() as u64 + lost == *sequences.last().unwrap_or(&0), "{stats}");
+    ensure!(count("events") + 1 == sequences.len() as u64, "{stats}");
+    let summary = format!("{lost} not written: the output was too slow");
+    ensure!(said.log.contains(&summary), "{summary}\n{}", said.log);
     let after: Vec<&Value> = said
         .of("http-request")
         .filter(|event| text(event, "/url/original") == "/after?the=stall")
         .collect();
     ensure!(after.len() == 1, "{after:?}");
+    Ok(())
+}
+
+/// Events go to a file on a disk that is full for a while.
+fn full_disk() -> Result<()> {
+    let namespace = Namespace::new("disk")?;
+    let folder = TempDir::new()?;
+    let folder = folder.path().to_str().context("a path in UTF-8")?;
+    let mut command = namespace.command("sh");
+    // A file system of 64 KiB, of which only the tracer knows.
+    let script = r#"mount -t tmpfs -o size=64k none "$0" && exec "$@""#;
+    command.args(["-c", script, folder]).arg(program::tracer());
+    let path = format!("{folder}/events.json");
+    let tracer = Tracer::start_by(command, &["-i", "lo", "--output", &path])?;
+    let mut wire = Wire::ethernet(&namespace, "lo")?;
+    for number in 0..FILLING {
+        wire.send(&request("filling", number, LOCAL)?.frame()?)?;
+    }
+    let says = |words: &'static str| {
+        wait::until(words, LIMIT, || Ok(tracer.log().contains(words).then_some(())))
+    };
+    says("No space left on device")?;
+    // What is in it is taken away, as by an operator who needs the room.
+    let file = PathBuf::from(format!("/proc/{}/root{path}", tracer.pid()));
+    let before = fs::read_to_string(&file)?;
+    OpenOptions::new().write(true).open(&file)?.set_len(0)?;
+    says("the output is written again")?;
+    wire.send(&request("last", 1000, LOCAL)?.frame()?)?;
+    let is_last = |text: &str| text.contains("/last");
+    let after = || Ok(fs::read_to_string(&file).ok().filter(|text| is_last(text)));
+    wait::until("the last request", LIMIT, after)?;
+    // The file is seen through the process, which is about to end.
+    let open = File::open(&file)?;
+    let said = tracer.stop()?;
+    ensure!(said.status.success() && said.events.is_empty(), "{}\n{}", said.status, said.log);
+    ensure!(said.log.matches("No space left").count() == 1, "{}", said.log);
+    let lines = before + &io::read_to_string(open)?;
+    let events = lines.lines().map(schema::event).collect::<Result<Vec<_>>>()?;
+    let numbers = events.iter().map(|event| number(event, "/event/sequence"));
+    ensure!(numbers.eq((1..=events.len() as u64).map(Some)), "{} events", events.len());
+    let last = events.last().context("no events")?;
+    ensure!(number(last, "/tracer/events_lost") == Some(0), "{last}");
+    ensure!(number(last, "/tracer/copied") == Some(u64::from(FILLING) + 1), "{last}");
     Ok(())
 }
 
@@ -131,7 +203,8 @@ fn stuck(ending: Signal) -> Result<()> {
     let status = (ending == Signal::SIGINT).then_some(1);
     ensure!(ended.status.code() == status, "{}\n{}", ended.status, ended.log);
     let summary = ended.log.lines().find(|line| line.contains(" packets seen = "));
-    ensure!(summary.is_some_and(|line| !line.contains(" 0 lost")), "{}", ended.log);
+    ensure!(summary.is_some(), "{}", ended.log);
+    ensure!(ended.log.contains(" not written: the output was too slow"), "{}", ended.log);
     ensure!(ended.log.contains("its reader has stopped reading"), "{}", ended.log);
     load.undisturbed(&nginx)?;
     Ok(())

@@ -204,6 +204,7 @@ messages! {
         "upgrade" => Upgrade(tracer::Upgrade),
         "undecoded" => Undecoded(tracer::Undecoded),
         "overload" => Overload(tracer::Overload),
+        "output-lost" => OutputLost(tracer::OutputLost),
         "stats" => Stats(tracer::Stats),
     }
 }

@@ -269,6 +269,57 @@ impl Describe for Overload {
     }
 }
 
+/// `output-lost`: events in this place were not written, because whoever reads
+/// them was too slow, or the disk was full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OutputLost {
+    /// The object `tracer`.
+    pub tracer: OutputLostObject,
+}
+
+/// The object `tracer` of `output-lost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OutputLostObject {
+    /// The object `tracer.output_lost`.
+    pub output_lost: OutputLostFields,
+}
+
+/// The object `tracer.output_lost`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OutputLostFields {
+    /// How many events.
+    pub events: u64,
+    /// The bytes of their lines.
+    pub bytes: u64,
+}
+
+impl OutputLost {
+    /// So many events, and the bytes of their lines.
+    pub const fn new(events: u64, bytes: u64) -> Self {
+        Self { tracer: OutputLostObject { output_lost: OutputLostFields { events, bytes } } }
+    }
+}
+
+impl fmt::Display for OutputLost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let OutputLostFields { events, bytes } = self.tracer.output_lost;
+        write!(
+            formatter,
+            "[{events} events, {bytes} bytes, were not written: the output was too slow]"
+        )
+    }
+}
+
+impl Describe for OutputLost {
+    fn place(&self) -> Place {
+        Place::Note
+    }
+
+    fn is_failure(&self) -> bool {
+        true
+    }
+}
+
 /// `stats`: the counters of the whole way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stats {

@@ -1,6 +1,7 @@
 //! Writes events, as text rows or JSON lines, and packets as they are.
 
 mod color;
+mod file;
 mod json;
 mod lines;
 mod look;
@@ -18,6 +19,7 @@ use std::io;
 mod tests;
 
 pub use color::Color;
+pub use file::{FileError, open};
 pub use look::Look;
 pub use order::{Feed, Order, ShardWriter};
 pub use schema::schema;
@@ -41,6 +43,14 @@ fn may_control_at(text: &[u8]) -> impl Iterator<Item = usize> {
         // Arrows, dashes and the like are frequent.
         text.get(*at) != Some(&GENERAL_LEAD) || matches!(text.get(at + 1), Some(0x80 | 0x81))
     })
+}
+
+/// The same error once more.
+pub(crate) fn again(error: &io::Error) -> io::Error {
+    error.raw_os_error().map_or_else(
+        || io::Error::new(error.kind(), error.to_string()),
+        io::Error::from_raw_os_error,
+    )
 }
 
 /// How events are written.

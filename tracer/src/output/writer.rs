@@ -3,7 +3,7 @@
 
 use std::{io, thread, time::Duration};
 
-use super::{Format, Output, View, lines::Lines, look::Look};
+use super::{Format, Output, View, again, lines::Lines, look::Look};
 use crate::event::{Event, Sink, Timestamp};
 
 /// Bytes of formatted events after which they are handed on even when nobody
@@ -75,14 +75,6 @@ impl<W: io::Write> Out<W> {
         }
         self.error.as_ref().map_or(Ok(()), |error| Err(again(error)))
     }
-}
-
-/// The same error once more.
-fn again(error: &io::Error) -> io::Error {
-    error.raw_os_error().map_or_else(
-        || io::Error::new(error.kind(), error.to_string()),
-        io::Error::from_raw_os_error,
-    )
 }
 
 impl<W: io::Write> Writer<W> {

@@ -19,7 +19,7 @@ mod tcx;
 mod tracing;
 mod xdp;
 
-use std::{io, os::fd::AsFd as _, process::ExitCode};
+use std::{io, os::fd::AsFd as _, path::Path, process::ExitCode};
 
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -28,8 +28,11 @@ pub use check::check;
 use crate::{
     config::Config,
     handover::Channel,
-    output::pcapng::{self, PacketFile},
-    worker,
+    output::{
+        self,
+        pcapng::{self, PacketFile},
+    },
+    worker::{self, Target},
 };
 
 /// Why live tracing did not work, or came to an end.
@@ -52,6 +55,8 @@ enum Side {
     #[error("starting the worker: {0}")]
     Start(io::Error),
     #[error(transparent)]
+    Output(#[from] output::FileError),
+    #[error(transparent)]
     Packets(#[from] pcapng::Error),
     #[error(transparent)]
     Privileged(#[from] supervise::Error),
@@ -65,6 +70,15 @@ struct Worker {
     channel: Channel,
 }
 
+/// Where the events go.
+fn target(path: Option<&Path>) -> Result<Target, Side> {
+    match path {
+        None => Target::stdout(),
+        Some(path) => Target::of(output::open(path, [])?),
+    }
+    .map_err(Side::Start)
+}
+
 /// Traces this host until it is told to stop, or nobody reads any more.
 ///
 /// To be called while the process has one thread. It returns in both
@@ -75,8 +89,8 @@ struct Worker {
 /// When tracing cannot begin, or ended for another reason.
 pub fn live(config: &Config) -> Result<ExitCode, Error> {
     // While there are the rights to; the worker gets it open.
-    let out = io::stdout();
-    let packets = config.packets.as_deref().map(|path| PacketFile::open(path, [out.as_fd()]));
+    let target = target(config.output.as_deref())?;
+    let packets = config.packets.as_deref().map(|path| PacketFile::open(path, [target.as_fd()]));
     let packets = packets.transpose().map_err(Side::from)?;
     let (channel, theirs) = Channel::pair().map_err(Side::Start)?;
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
@@ -86,10 +100,10 @@ pub fn live(config: &Config) -> Result<ExitCode, Error> {
     let result = match forked.map_err(|error| Side::Start(error.into()))? {
         ForkResult::Child => {
             drop(channel);
-            worker::run(config, theirs, packets).map_err(Side::Worker)
+            worker::run(config, theirs, packets, target).map_err(Side::Worker)
         }
         ForkResult::Parent { child: pid } => {
-            drop((theirs, packets));
+            drop((theirs, packets, target));
             supervise::run(config, Worker { pid, channel }).map_err(Side::Privileged)
         }
     };

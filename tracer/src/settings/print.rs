@@ -80,6 +80,7 @@ fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
         "shards" => i64::from(config.live.shards).into(),
         "format" => name(&config.format),
         "view" => name(&config.view),
+        "output" => config.output.as_ref()?.to_string_lossy().into_owned().into(),
         "color" => name(&config.color),
         "host" => texts(hosts),
         "direction" => name(&config.directions),

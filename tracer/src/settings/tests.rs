@@ -86,12 +86,12 @@ fn every_flag_has_a_key_and_is_printed_as_a_file_that_says_the_same() {
         let is_there = |start: &str| lines.iter().any(|line| line.starts_with(start));
         let unset = format!("# {key} is not set");
         assert!(is_there(&format!("{key} = ")) || is_there(&format!("{key}.")) || is_there(&unset));
-        // Only these two are neither given above nor have a default.
-        let is_alone = ["write", "quiet"].contains(&key);
+        // Only these are neither given above nor have a default.
+        let is_alone = ["output", "write", "quiet"].contains(&key);
         assert!(ALL.contains(&format!("{key} = ")) || key == PORT || is_alone, "{key}");
     }
     let default = lines.iter().filter(|line| line.ends_with("# default"));
-    assert_eq!(default.count(), 2, "{lines:#?}");
+    assert_eq!(default.count(), 3, "{lines:#?}");
     let values = |lines: Vec<String>| -> Vec<String> {
         lines.into_iter().map(|line| line.rsplit_once("  # ").unwrap().0.to_owned()).collect()
     };

@@ -17,12 +17,12 @@ use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sys::{
         eventfd::{EfdFlags, EventFd},
-        signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction},
+        signal::{SigSet, Signal},
         signalfd::{SfdFlags, SignalFd},
     },
-    unistd::{Pid, getpid, gettid},
 };
 
+use super::outlet::{Outlet, Target};
 use crate::handover::{Channel, FromWorker, ToWorker};
 
 /// For how long, after a stop, no shard may make progress before the rest of
@@ -39,19 +39,14 @@ const GIVE_UP: Duration = Duration::from_secs(2);
 /// Pause between two looks at the progress.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Interrupts a write that a shard is stuck in. It does nothing else.
-const INTERRUPT: Signal = Signal::SIGUSR1;
-
 /// What all threads see.
 pub(super) struct Control {
     /// One for each shard.
     boxes: Box<[Letters]>,
-    /// The threads that may be stuck in a write.
-    writers: Mutex<Vec<Pid>>,
+    outlet: Outlet,
     stop: AtomicBool,
     orphaned: AtomicBool,
     unread: AtomicBool,
-    given_up: AtomicBool,
     progress: AtomicU64,
 }
 
@@ -82,38 +77,37 @@ impl Letters {
 }
 
 impl Control {
-    /// Starts the listening thread, for so many shards.
+    /// Starts the listening thread and the output, for so many shards.
     ///
     /// # Errors
     ///
     /// When a descriptor or a thread is not to be had.
-    pub(super) fn start(channel: Channel, shards: usize) -> io::Result<Arc<Self>> {
-        ignore_interrupts()?;
+    pub(super) fn start(channel: Channel, shards: usize, target: Target) -> io::Result<Arc<Self>> {
         // Blocked in every thread, so that only the descriptor tells of it.
         let mut termination = SigSet::empty();
         termination.add(Signal::SIGTERM);
         termination.thread_block()?;
         let signals = SignalFd::with_flags(&termination, SfdFlags::SFD_CLOEXEC)?;
+        let is_stdout = target.is_stdout();
         let control = Arc::new(Self {
             boxes: (0..shards).map(|_| Letters::new()).collect::<io::Result<_>>()?,
-            writers: Mutex::default(),
+            outlet: Outlet::start(target)?,
             stop: AtomicBool::new(false),
             orphaned: AtomicBool::new(false),
             unread: AtomicBool::new(false),
-            given_up: AtomicBool::new(false),
             progress: AtomicU64::new(0),
         });
         let shared = Arc::clone(&control);
         thread::Builder::new().name("control".to_owned()).spawn(move || {
             let _guard = EndsTheProcess;
-            shared.listen(&channel, &signals);
+            shared.listen(&channel, &signals, is_stdout);
             shared.watch();
         })?;
         Ok(control)
     }
 
     /// Hears until the end is near.
-    fn listen(&self, channel: &Channel, signals: &SignalFd) {
+    fn listen(&self, channel: &Channel, signals: &SignalFd, is_stdout: bool) {
         let out = io::stdout();
         // On a quiet host nothing would be written for long, and only a write
         // tells a shard that its reader has gone. It will not come
@@ -124,7 +118,7 @@ impl Control {
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
                 PollFd::new(out.as_fd(), PollFlags::empty()),
             ];
-            let watched = if self.is_unread() { 2 } else { 3 };
+            let watched = if is_stdout && !self.is_unread() { 3 } else { 2 };
             // Interrupted at worst, and then nothing is ready.
             let _ = poll(ready.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE);
             let [from_parent, from_signals, from_out] = ready.map(|one| one.any().unwrap_or(false));
@@ -162,33 +156,23 @@ impl Control {
     /// Sees to it that the shards come to their end.
     fn watch(&self) {
         let start = Instant::now();
-        let (mut progress, mut since) = (self.progress.load(Ordering::Relaxed), start);
+        let progress = || (self.progress.load(Ordering::Relaxed), self.outlet.progress());
+        let (mut last, mut since) = (progress(), start);
         loop {
             thread::sleep(LOOK);
             let now = Instant::now();
-            let seen = self.progress.load(Ordering::Relaxed);
-            if seen != progress {
-                (progress, since) = (seen, now);
+            let seen = progress();
+            if seen != last {
+                (last, since) = (seen, now);
             }
             if now - since >= STALL || now - start >= DRAIN {
                 break;
             }
         }
-        self.given_up.store(true, Ordering::Release);
-        let given_up = Instant::now();
-        while given_up.elapsed() < GIVE_UP {
-            // Again and again: the first may come just before a write begins.
-            for writer in self.writers.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-                interrupt(*writer);
-            }
-            thread::sleep(LOOK);
-        }
+        self.outlet.give_up();
+        // A disk may hold a shard.
+        thread::sleep(GIVE_UP);
         process::exit(1);
-    }
-
-    /// Tells that the calling thread is going to write to the output.
-    pub(super) fn enter(&self) {
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).push(gettid());
     }
 
     /// Takes the interfaces that came or went since the shard's last call.
@@ -202,6 +186,11 @@ impl Control {
         let _ = letters.wake.read();
         letters.changed.store(false, Ordering::Release);
         std::mem::take(&mut *letters.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where the events of all shards go.
+    pub(super) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     /// Whether the rings get no more records.
@@ -241,76 +230,14 @@ impl Drop for EndsTheProcess {
     }
 }
 
-extern "C" fn nothing(_signal: libc::c_int) {}
-
-/// Lets [`INTERRUPT`] interrupt system calls, and nothing else.
-fn ignore_interrupts() -> io::Result<()> {
-    #![expect(unsafe_code, reason = "signal handlers are installed by an unsafe call")]
-    let action = SigAction::new(SigHandler::Handler(nothing), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler does nothing, so it does nothing that a signal
-    // handler must not do.
-    unsafe { sigaction(INTERRUPT, &action) }?;
-    Ok(())
-}
-
-/// Interrupts the system call that a thread of this process is in.
-fn interrupt(thread: Pid) {
-    #![expect(unsafe_code, reason = "nix has no call for a thread by its number")]
-    // SAFETY: passes plain numbers. One that has ended is not found: threads of
-    // other processes are not looked at.
-    unsafe {
-        libc::syscall(libc::SYS_tgkill, getpid().as_raw(), thread.as_raw(), INTERRUPT as i32);
-    }
-}
-
-/// The output, on which whoever writes gives up when told so.
-pub(super) struct Interruptible<W> {
-    out: W,
-    control: Arc<Control>,
-}
-
-impl<W> Interruptible<W> {
-    /// Wraps an output.
-    pub(super) const fn new(out: W, control: Arc<Control>) -> Self {
-        Self { out, control }
-    }
-}
-
-impl<W: io::Write> io::Write for Interruptible<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            // No relaxed peek after the write instead: the flag may be set,
-            // and its signal spent, before this write begins.
-            if self.control.given_up.load(Ordering::Acquire) {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "its reader has stopped reading; what was not yet written is lost",
-                ));
-            }
-            match self.out.write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => {
-                    self.control.progress();
-                    return result;
-                }
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
-
     use super::*;
 
     fn started() -> (Channel, Arc<Control>) {
         let (privileged, worker) = Channel::pair().unwrap();
-        (privileged, Control::start(worker, 2).unwrap())
+        let target = Target::of(tempfile::tempfile().unwrap()).unwrap();
+        (privileged, Control::start(worker, 2, target).unwrap())
     }
 
     fn waited(condition: impl Fn() -> bool) -> bool {
@@ -346,18 +273,6 @@ mod tests {
         }
         assert!(!control.is_stopping());
         // Left running: its end would end the test's process.
-        std::mem::forget(privileged);
-    }
-
-    #[test]
-    fn output_is_written_until_it_is_given_up() {
-        let (privileged, control) = started();
-        let mut out = Interruptible::new(Vec::new(), Arc::clone(&control));
-        out.write_all(b"line").unwrap();
-        assert_eq!(out.out, b"line");
-        assert!(waited(|| control.progress.load(Ordering::Relaxed) == 1));
-        control.given_up.store(true, Ordering::Release);
-        assert_eq!(out.write(b"more").unwrap_err().kind(), io::ErrorKind::TimedOut);
         std::mem::forget(privileged);
     }
 }

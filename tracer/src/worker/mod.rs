@@ -7,12 +7,14 @@
 mod clock;
 mod control;
 mod ledger;
+mod outlet;
 mod pace;
 mod shard;
 mod shards;
 
+pub(crate) use self::outlet::Target;
+
 use std::{
-    fs::File,
     io::{self, Write as _},
     os::fd::AsFd,
     process::ExitCode,
@@ -23,7 +25,7 @@ use nix::sys::{prctl, signal::Signal};
 
 use self::{
     clock::Clock,
-    control::{Control, Interruptible},
+    control::Control,
     ledger::Ledger,
     shard::{Run, Shard, apply},
 };
@@ -85,9 +87,12 @@ pub(crate) fn run(
     config: &Config,
     channel: Channel,
     packets: Option<PacketFile>,
+    target: Target,
 ) -> Result<ExitCode, Error> {
     confine::close_all_but(
-        [Some(channel.as_fd()), packets.as_ref().map(AsFd::as_fd)].into_iter().flatten(),
+        [Some(channel.as_fd()), Some(target.as_fd()), packets.as_ref().map(AsFd::as_fd)]
+            .into_iter()
+            .flatten(),
     );
     confine::confine()?;
     let _ = prctl::set_name(c"tracer-worker");
@@ -116,11 +121,8 @@ pub(crate) fn run(
         }
     }
     channel.send(&FromWorker::Ready, &[])?;
-    let control = Control::start(channel, sources.len())?;
-
-    let out = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    let look = Look::new(&out, config.color)?;
-    let out = Interruptible::new(out, Arc::clone(&control));
+    let look = Look::new(&target, config.color)?;
+    let control = Control::start(channel, sources.len(), target)?;
     let run = Run {
         config,
         control: &control,
@@ -129,11 +131,12 @@ pub(crate) fn run(
         slots,
         seed,
         ledger: Ledger::new(counters, sources.len()),
+        outlet: control.outlet().clone(),
     };
     let begin = Timestamp(run.clock.now());
     let (traced, is_recorded) = if sources.len() == 1 {
         let source = sources.remove(0);
-        let writer = Writer::new(out, config.format, config.view).with_look(look);
+        let writer = Writer::new(run.outlet.clone(), config.format, config.view).with_look(look);
         let mut pipeline =
             Pipeline::new(source, run.table(0), writer).with_recorder(packets.map(Recorder::new));
         pipeline.begin(begin);
@@ -141,7 +144,7 @@ pub(crate) fn run(
         let traced = lead(&mut shard, || Ok(()));
         (traced, shard.pipeline.finish_recorder())
     } else {
-        (shards::trace(sources, &run, begin, &look, out), true)
+        (shards::trace(sources, &run, begin, &look), true)
     };
     let status = if is_recorded { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     match traced {
@@ -179,24 +182,29 @@ fn lead<O: Output>(
     shard: &mut Shard<'_, O>,
     join: impl FnOnce() -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let Run { config, control, ledger, .. } = shard.run;
+    let Run { config, control, ledger, outlet, .. } = shard.run;
+    let stats = |events| ledger.stats(events).without(outlet.dropped());
     let mut seconds = 0;
     let traced = shard.trace(|pipeline| {
         seconds += 1;
         if seconds % STATS_INTERVAL == 0 {
-            pipeline.report(ledger.stats(pipeline.output().events()));
+            pipeline.report(stats(pipeline.output().events()));
         }
     });
     // The first error is the one that the others follow from.
     let result = join().and(traced);
     let result = result.and_then(|()| {
-        let stats = ledger.stats(shard.pipeline.output().events());
-        Ok(shard.pipeline.conclude(ledger.latest(), stats)?)
+        // So that there is room for what is still to be said.
+        outlet.drain().map_err(pipeline::Error::Output)?;
+        shard.tell_lost();
+        let stats = stats(shard.pipeline.output().events());
+        shard.pipeline.conclude(ledger.latest(), stats)?;
+        Ok(outlet.drain().map_err(pipeline::Error::Output)?)
     });
     let is_gone = matches!(&result, Err(Error::Pipeline(error)) if error.is_output_gone());
     if config.log >= log::LevelFilter::Warn && !is_gone && !control.is_unread() {
         // A closed stderr leaves nobody to tell.
-        let _ = writeln!(io::stderr(), "{}", ledger.stats(shard.pipeline.output().events()));
+        let _ = writeln!(io::stderr(), "{}", stats(shard.pipeline.output().events()));
     }
     result
 }

@@ -9,6 +9,7 @@ use super::{
     clock::{self, Clock, SECOND},
     control::Control,
     ledger::Ledger,
+    outlet::Outlet,
     pace::{Next, Pace},
 };
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
         windows::{MappedWindows, SlotMemory},
     },
     config::Config,
-    event::Timestamp,
+    event::{Message, Timestamp, tracer::OutputLost},
     flow::{Table, Windows},
     handover::ToWorker,
     output::Output,
@@ -46,6 +47,8 @@ pub(super) struct Run<'a> {
     /// What the numbers of flows are made with.
     pub(super) seed: u64,
     pub(super) ledger: Ledger,
+    /// Where the events of all go.
+    pub(super) outlet: Outlet,
 }
 
 impl Run<'_> {
@@ -111,8 +114,8 @@ impl<'a, O: Output> Shard<'a, O> {
         &mut self,
         mut each_second: impl FnMut(&mut Pipeline<LiveSource, O>),
     ) -> Result<(), Error> {
-        let Self { number, run: Run { control, clock, ledger, .. }, .. } = *self;
-        control.enter();
+        let Self { number, run, .. } = *self;
+        let Run { control, clock, ledger, .. } = run;
         loop {
             for change in control.changes(number) {
                 apply(self.pipeline.source_mut(), &change);
@@ -127,6 +130,7 @@ impl<'a, O: Output> Shard<'a, O> {
                 each_second(&mut self.pipeline);
                 self.pipeline.tick(Timestamp(now.wrapping_add(offset)))?;
             }
+            self.tell_lost();
             let waiting = self.fill.waiting() as u64;
             let status = self.pipeline.step()?;
             if let Some(overload) = &mut self.overload {
@@ -143,6 +147,13 @@ impl<'a, O: Output> Shard<'a, O> {
                 Status::Idle => self.rest(),
                 Status::More => {}
             }
+        }
+    }
+
+    /// Tells of events that were not written, once there is room to.
+    pub(super) fn tell_lost(&mut self) {
+        if let Some(lost) = self.run.outlet.lost() {
+            self.pipeline.tell(Message::OutputLost(OutputLost::new(lost.events, lost.bytes)));
         }
     }
 

@@ -1,12 +1,11 @@
 //! Several shards: a thread for each, and one output.
 
 use std::{
-    fs::File,
     process, thread,
     thread::{ScopedJoinHandle, scope},
 };
 
-use super::{Error, Run, clock, control::Interruptible, lead, shard::Shard};
+use super::{Error, Run, clock, lead, shard::Shard};
 use crate::{
     capture::{Fill, live::LiveSource},
     event::Timestamp,
@@ -34,10 +33,9 @@ pub(super) fn trace(
     run: &Run<'_>,
     begin: Timestamp,
     look: &Look,
-    out: Interruptible<File>,
 ) -> Result<(), Error> {
     let feeds = sources.iter().map(|source| Box::new(source.fill()) as Box<dyn Feed>);
-    let order = Order::new(out, clock::monotonic, feeds);
+    let order = Order::new(run.outlet.clone(), clock::monotonic, feeds);
     let config = run.config;
     let (_, offset) = run.clock.read();
     let shard = |number, source| {

@@ -14,7 +14,7 @@ use super::json::{ConnectionObjects, Envelope};
 use crate::event::{Message, tcp::RowFields};
 
 /// What the tracer says of itself, so on no connection.
-const WITHOUT_CONNECTION: [&str; 2] = ["overload", "stats"];
+const WITHOUT_CONNECTION: [&str; 3] = ["overload", "output-lost", "stats"];
 
 /// The groups of what all events have, and of the rows of segments.
 const ALL: &str = "";
