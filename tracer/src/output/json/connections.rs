@@ -86,6 +86,7 @@ impl Connections {
 
 impl Written {
     fn new(connection: &Connection) -> Result<Box<Self>, Error> {
+        keep_id(connection);
         let mut written = Box::new(Self {
             connection: connection.clone(),
             members: Vec::with_capacity(USUAL),
@@ -98,6 +99,7 @@ impl Written {
 
     /// Becomes that of another connection.
     fn renew(&mut self, connection: &Connection) -> Result<(), Error> {
+        keep_id(connection);
         self.connection.clone_from(connection);
         self.write()
     }
@@ -146,6 +148,12 @@ impl Written {
         }
         append::few(buffer, piece(from + 1, self.members.len()));
     }
+}
+
+/// Has the connection itself keep its Community ID, beside the copy: where
+/// connections take each other's places, it is hashed once all the same.
+fn keep_id(connection: &Connection) {
+    let _ = connection.community_id();
 }
 
 /// The place of a connection.
