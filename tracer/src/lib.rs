@@ -20,6 +20,7 @@ pub mod logger;
 pub mod output;
 mod overload;
 pub mod pipeline;
+mod prefetch;
 pub mod privileged;
 #[cfg(test)]
 mod random;

@@ -102,7 +102,8 @@ impl Dialogue {
                 started = time;
                 continue;
             }
-            self.offered = side;
+            self.streams.of_mut(side).offered = true;
+            self.streams.of_mut(side.other()).offered = false;
             let bytes = rest;
             let progress = self.call(context, side, |decoder, out, _| {
                 decoder.data(&Input { side, bytes, started, time: now, end }, out)

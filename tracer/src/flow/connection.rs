@@ -24,6 +24,7 @@ use crate::{
         tcp::{Open, OpenFields},
         tracer::GapCause,
     },
+    prefetch,
 };
 
 /// What became of a segment.
@@ -51,6 +52,8 @@ pub(super) struct Flow {
     pub(super) ended: Maybe,
     /// Whose reset ended it.
     reset: Option<Side>,
+    /// It has ended and stands in the table's line of those.
+    pub(super) lingers: bool,
     /// What was counted so far.
     pub(super) tally: Tally,
     /// What rows need to know of the segments before them.
@@ -91,6 +94,7 @@ impl Flow {
             seen: segment.time,
             ended: Maybe::NONE,
             reset: None,
+            lingers: false,
             tally: Tally::default(),
             history: None,
         }
@@ -107,6 +111,15 @@ impl Flow {
     /// ports have been those of another flow.
     pub(super) fn keep_history(&mut self, reused: bool) {
         self.history = Some(Box::new(History::new(reused)));
+    }
+
+    /// Asks for the memory that a segment will touch beside the flow's own.
+    pub(super) fn prefetch(&self) {
+        let Some(dialogue) = self.dialogue.as_deref() else { return };
+        prefetch::all(dialogue);
+        if let Some(decoder) = dialogue.decoder.as_deref() {
+            prefetch::all(decoder);
+        }
     }
 
     /// Under which key the table finds it.

@@ -51,8 +51,6 @@ pub(super) struct Dialogue {
     /// `None` as long as nobody knows what is spoken.
     pub(super) decoder: Option<Box<dyn Decoder>>,
     pub(super) streams: Pair<Stream>,
-    /// The side whose bytes the decoder was offered last.
-    pub(super) offered: Side,
     /// Until something was decoded, if the reason may be asked for.
     pub(super) explain: Option<Box<Explain>>,
 }
@@ -60,7 +58,12 @@ pub(super) struct Dialogue {
 impl Dialogue {
     /// A dialogue that has not begun.
     pub(super) fn new(decoder: Option<Box<dyn Decoder>>) -> Self {
-        Self { decoder, streams: Pair::default(), offered: Side::Server, explain: None }
+        Self { decoder, streams: Pair::default(), explain: None }
+    }
+
+    /// The side whose bytes the decoder was offered last.
+    const fn offered(&self) -> Side {
+        if self.streams.client.offered { Side::Client } else { Side::Server }
     }
 
     /// A side's stream.
@@ -167,7 +170,8 @@ impl Dialogue {
     /// Offers again what waits for the other side, until nothing moves.
     pub(super) fn unblock(&mut self, context: &mut Context<'_>) {
         // Who was offered bytes last waits for the other.
-        for first in [self.offered.other(), self.offered] {
+        let offered = self.offered();
+        for first in [offered.other(), offered] {
             let mut side = first;
             while self.streams.of(side).blocked && self.offer_again(context, side) {
                 side = side.other();

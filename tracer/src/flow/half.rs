@@ -22,6 +22,36 @@ const MAX_WINDOW: i64 = 1 << 30;
 /// limit of Wireshark's TCP analysis.
 const REORDERING: u64 = 3_000_000;
 
+/// Which sequence numbers of a direction are known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Numbers {
+    /// None.
+    #[default]
+    Neither,
+    /// What rows count from, by what the other side has acknowledged.
+    Row,
+    /// That of offset 0 as well: a segment was seen.
+    Both,
+}
+
+/// The shift of a window, or none: one more than it is, or 0, in the room of the
+/// shift.
+#[derive(Clone, Copy, Debug, Default)]
+struct Scale(u8);
+
+impl Scale {
+    fn of(shift: Option<u8>) -> Self {
+        Self(shift.map_or(0, |shift| shift.min(MAX_SHIFT) + 1))
+    }
+
+    const fn shift(self) -> Option<u8> {
+        self.0.checked_sub(1)
+    }
+}
+
+// A line of cache: most segments of a flow touch both of its halves.
+const _: () = assert!(size_of::<Half>() == 64);
+
 /// One direction of a connection: what its sender has shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Half {
@@ -29,16 +59,18 @@ pub(super) struct Half {
     owner: Option<Point>,
     /// When the owner last showed a segment.
     seen: Timestamp,
+    /// Which of the next two are known.
+    known: Numbers,
     /// Sequence number of stream offset 0.
-    base: Option<u32>,
+    base: u32,
+    /// Sequence number that a row shows as 0.
+    row_base: u32,
     /// Number of the SYN.
     syn: u32,
     /// The SYN was shown.
     pub(super) has_syn: bool,
-    /// Sequence number that a row shows as 0.
-    row_base: Option<u32>,
     /// Window scale option of the SYN.
-    pub(super) scale: Option<u8>,
+    scale: Scale,
     /// Bytes that the sender's latest window allows the other side.
     pub(super) window: u32,
     /// Offset behind the last payload byte shown.
@@ -56,7 +88,16 @@ pub(super) struct Half {
 impl Half {
     /// Whether any segment was seen.
     pub(super) const fn is_known(&self) -> bool {
-        self.base.is_some()
+        matches!(self.known, Numbers::Both)
+    }
+
+    const fn base(&self) -> Option<u32> {
+        if self.is_known() { Some(self.base) } else { None }
+    }
+
+    /// Window scale option of the SYN.
+    pub(super) const fn scale(&self) -> Option<u8> {
+        self.scale.shift()
     }
 
     /// Number of the SYN, if it was shown.
@@ -66,12 +107,12 @@ impl Half {
 
     /// Stream offset of a sequence number: 0 before any segment was seen.
     pub(super) fn offset(&self, sequence: u32) -> i64 {
-        self.base.map_or(0, |base| seq::offset(base, self.end, sequence))
+        self.base().map_or(0, |base| seq::offset(base, self.end, sequence))
     }
 
     /// Sequence number of a stream offset, if any segment was seen.
     pub(super) fn sequence(&self, offset: u64) -> Option<u32> {
-        self.base.map(|base| seq::number(base, offset))
+        self.base().map(|base| seq::number(base, offset))
     }
 
     /// The capture point that the direction belongs to.
@@ -109,7 +150,7 @@ impl Half {
     /// Whether a segment with SYN is of the connection that this half knows:
     /// the SYN again, or one that comes after the bytes that it numbers.
     pub(super) fn same_handshake(&self, segment: &Segment<'_>) -> bool {
-        match (self.syn(), self.base) {
+        match (self.syn(), self.base()) {
             (Some(syn), _) => syn == segment.tcp.sequence,
             (None, Some(base)) => base == first_byte(segment),
             (None, None) => true,
@@ -140,21 +181,22 @@ impl Half {
     /// Whether the other side has acknowledged a SYN with this number before
     /// this side was seen at all.
     pub(super) fn answered(&self, syn: u32) -> bool {
-        self.base.is_none() && self.row_base == Some(syn)
+        self.known == Numbers::Row && self.row_base == syn
     }
 
     /// Takes down what a segment shows. Returns whether it is the first.
     pub(super) fn note(&mut self, segment: &Segment<'_>) -> bool {
         let sequence = segment.tcp.sequence;
-        let first = self.base.is_none();
+        let first = !self.is_known();
         if segment.tcp.flags.has(TcpFlags::SYN) {
             (self.syn, self.has_syn) = (sequence, true);
-            self.scale = segment.tcp.options.window_scale().map(|shift| shift.min(MAX_SHIFT));
-            self.row_base = Some(sequence);
+            self.scale = Scale::of(segment.tcp.options.window_scale());
+            self.row_base = sequence;
+        } else if self.known == Numbers::Neither {
+            self.row_base = sequence.wrapping_sub(1);
         }
         if first {
-            self.base = Some(first_byte(segment));
-            self.row_base.get_or_insert_with(|| sequence.wrapping_sub(1));
+            (self.base, self.known) = (first_byte(segment), Numbers::Both);
         }
         first
     }
@@ -162,12 +204,14 @@ impl Half {
     /// Lets rows count from an acknowledgement of the other side, as long as
     /// this side has shown nothing.
     pub(super) fn note_acknowledged(&mut self, acknowledgement: u32) {
-        self.row_base.get_or_insert_with(|| acknowledgement.wrapping_sub(1));
+        if self.known == Numbers::Neither {
+            (self.row_base, self.known) = (acknowledgement.wrapping_sub(1), Numbers::Row);
+        }
     }
 
     /// A sequence number as a row shows it.
     pub(super) fn relative(&self, sequence: u32) -> u32 {
-        sequence.wrapping_sub(self.row_base.unwrap_or_default())
+        sequence.wrapping_sub(self.row_base)
     }
 
     /// Stream offset behind all that was shown; a FIN takes one itself.
@@ -203,7 +247,7 @@ impl Half {
     /// Bytes that a segment's window allows; the scale of one that was not seen
     /// may be any.
     pub(super) fn window_of(&self, segment: &Segment<'_>) -> u32 {
-        u32::from(segment.tcp.window) << self.scale.unwrap_or(MAX_SHIFT)
+        u32::from(segment.tcp.window) << self.scale().unwrap_or(MAX_SHIFT)
     }
 
     /// Counts how a packet came.

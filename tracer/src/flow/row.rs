@@ -16,8 +16,8 @@ use crate::{
 pub(super) fn row(segment: &Segment<'_>, side: Side, halves: &Pair<Half>) -> Row {
     let tcp = &segment.tcp;
     let peer = halves.of(side.other());
-    let scaled = peer.scale.is_some() || !peer.has_syn;
-    let shift = halves.of(side).scale.filter(|_| scaled && !tcp.flags.has(TcpFlags::SYN));
+    let scaled = peer.scale().is_some() || !peer.has_syn;
+    let shift = halves.of(side).scale().filter(|_| scaled && !tcp.flags.has(TcpFlags::SYN));
     let acknowledges = tcp.flags.has(TcpFlags::ACK);
     let timestamps = tcp.options.timestamps();
     let edges = tcp.options.sack().map(|blocks| {

@@ -20,8 +20,6 @@ pub(super) struct Entry {
     pub(super) queued: Timestamp,
     /// Number of its latest segment among all of the table, as it wraps.
     pub(super) turn: u32,
-    /// It has ended and stands in the line of those.
-    pub(super) lingers: bool,
 }
 
 /// A queue that flows stand in.

@@ -20,7 +20,7 @@ const HOLE_TIMEOUT: u64 = 10_000_000_000;
 /// acknowledgement proves that it stays one. Captures are not always in the
 /// order of the wire: several queues or interfaces were put together in them.
 /// Linux itself allows for three (`net.ipv4.tcp_reordering`).
-const REORDER_SEGMENTS: u32 = 8;
+const REORDER_SEGMENTS: u8 = 8;
 
 /// Nanoseconds of packet time that prove it as well, where few more segments
 /// come. What was put together out of several captures may be off by the
@@ -85,6 +85,7 @@ pub(super) enum Reader {
 }
 
 /// The bytes that one side sends.
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 #[derive(Debug, Default)]
 pub(super) struct Stream {
     /// Offset of the next byte in order.
@@ -100,6 +101,8 @@ pub(super) struct Stream {
     pub(super) queue: Queue,
     /// Bytes from `next` on that the decoder does not want.
     pub(super) skip: u64,
+    /// The decoder was offered its bytes later than those of the other side.
+    pub(super) offered: bool,
     /// The decoder waits for the other side.
     pub(super) blocked: bool,
     /// How the stream begins.
@@ -119,7 +122,7 @@ pub(super) struct Stream {
     /// Since when bytes are missing that others wait for.
     pub(super) hole_since: Maybe,
     /// Segments of the flow that came since then.
-    pub(super) waited: u32,
+    pub(super) waited: u8,
     /// Bytes that no decoder got and that were not told of yet.
     pub(super) undecoded: u64,
     /// Why the latest gap came about.

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     capture::{Segment, TcpFlags},
     event::{Endpoint, Side, Sink, Timestamp},
+    prefetch,
     stats::FlowCounters,
 };
 
@@ -33,6 +34,10 @@ const ROWS_LINGER: u64 = 240_000_000_000;
 /// line again. Not sooner, because that touches its neighbours, who are as good
 /// as never in the cache where there are many.
 const REQUEUE: u64 = 1_000_000_000;
+
+/// Open flows beyond which one that is found is as good as never in the cache as
+/// a whole: they take half a megabyte and more.
+const CROWD: u64 = 512;
 
 /// Bytes of a flow in the table: its place, its entry, and what the index has
 /// of it.
@@ -96,9 +101,14 @@ impl Table {
     /// Takes the next segment and pushes what became known by it.
     pub fn segment(&mut self, segment: &Segment<'_>, sink: &mut dyn Sink) {
         let hash = self.index.hash(&Key::new(segment));
+        let is_crowd = self.counters.open > CROWD;
         let (slots, mut sender) = (&mut self.slots, None);
         let found = self.index.find(hash, |slot| {
-            sender = slots.get(slot).and_then(|entry| entry.flow.sender_if_its(segment));
+            let Some(entry) = slots.get(slot) else { return false };
+            if is_crowd {
+                prefetch::all(entry);
+            }
+            sender = entry.flow.sender_if_its(segment);
             sender.is_some()
         });
         if let (Some(slot), Some(side)) = (found, sender)
@@ -239,7 +249,11 @@ impl Table {
         segment: &Segment<'_>,
         sink: &mut dyn Sink,
     ) -> bool {
+        let is_crowd = self.counters.open > CROWD;
         let Some(entry) = self.slots.get(slot) else { return false };
+        if is_crowd {
+            entry.flow.prefetch();
+        }
         let tally = entry.flow.tally();
         let Some(held) = entry.flow.straight(segment, side, &self.settings, sink) else {
             return false;
@@ -263,7 +277,7 @@ impl Table {
         let seen = entry.flow.seen;
         if seen.since(entry.queued) >= REQUEUE {
             entry.queued = seen;
-            if !entry.lingers {
+            if !entry.flow.lingers {
                 self.slots.requeue(slot, Line::Live);
             }
         }
@@ -325,8 +339,8 @@ impl Table {
         let held = counted(held);
         self.held += held as usize;
         let (scheduled, queued) = (Maybe::NONE, segment.time);
-        let (turn, lingers) = (self.turn, false);
-        let slot = self.slots.insert(Entry { flow, held, scheduled, queued, turn, lingers });
+        let turn = self.turn;
+        let slot = self.slots.insert(Entry { flow, held, scheduled, queued, turn });
         self.index.insert(hash, slot);
         Some(slot)
     }
@@ -398,7 +412,7 @@ impl Table {
     /// Lets a flow that has ended wait for late segments.
     fn linger(&mut self, slot: Slot) {
         let Some(entry) = self.slots.get(slot) else { return };
-        if entry.flow.is_over() && !std::mem::replace(&mut entry.lingers, true) {
+        if entry.flow.is_over() && !std::mem::replace(&mut entry.flow.lingers, true) {
             self.slots.requeue(slot, Line::Ended);
         }
     }

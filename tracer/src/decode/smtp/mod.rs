@@ -69,8 +69,6 @@ struct Smtp {
     mails: Mails,
     session: Session,
     once: Once,
-    /// The flow is TLS from here on.
-    opaque: bool,
 }
 
 /// What lasts longer than a mail.
@@ -82,6 +80,8 @@ struct Session {
     pipelining: Option<bool>,
     auth: Option<Box<Auth>>,
     starttls: bool,
+    /// The flow is TLS from here on.
+    opaque: bool,
 }
 
 impl Smtp {
@@ -131,7 +131,7 @@ impl Smtp {
 
     /// The flow is TLS now.
     fn upgrade(&mut self, side: Side, time: Timestamp, out: &mut Out<'_>) {
-        self.opaque = true;
+        self.session.opaque = true;
         self.client.starttls_open = false;
         // Words of the server behind its leave to begin with TLS.
         if side == Side::Client && self.server.waiting.take().is_some() {
@@ -174,7 +174,7 @@ fn is_tls(bytes: &[u8]) -> Option<bool> {
 
 impl Decoder for Smtp {
     fn data(&mut self, input: &Input<'_>, out: &mut Out<'_>) -> Progress {
-        if self.opaque {
+        if self.session.opaque {
             return Progress::skip(input.bytes.len(), REST);
         }
         match input.side {
@@ -184,13 +184,13 @@ impl Decoder for Smtp {
     }
 
     fn skipped(&mut self, side: Side, bytes: u64, time: Timestamp, out: &mut Out<'_>) {
-        if side == Side::Client && !self.opaque {
+        if side == Side::Client && !self.session.opaque {
             self.chunk_skipped(bytes, time, out);
         }
     }
 
     fn gap(&mut self, side: Side, bytes: Option<u64>, time: Timestamp, out: &mut Out<'_>) {
-        if self.opaque {
+        if self.session.opaque {
             return;
         }
         match side {

@@ -106,7 +106,7 @@ impl Smtp {
             }
             at += taken;
             self.server.framer.reset();
-            if self.opaque {
+            if self.session.opaque {
                 return Progress::skip(input.bytes.len(), REST);
             }
         }
