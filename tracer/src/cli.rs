@@ -10,6 +10,7 @@ use tracer_common::MAX_SHARDS;
 
 use crate::{
     decode::{PROTOCOLS, Protocol},
+    flow::LEAST_LIMIT,
     output::{Color, Format, View},
     selection::{Directions, HostRule},
 };
@@ -178,6 +179,10 @@ pub struct CommonArgs {
     /// Write the captured packets, too, as they are, to a pcapng file; wants --show-secrets
     #[arg(short, long, value_name = "FILE", global = true)]
     pub write: Option<PathBuf>,
+    /// Bytes that a run may hold in all, rings included (64M, 1G); what is not said of its parts
+    /// (rings, streams, flows) follows from it [default: their sum]
+    #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
+    pub memory: Option<usize>,
     /// Bytes that one stream may hold (64K, 1M) [default: 256K]
     #[arg(long, value_name = "BYTES", value_parser = size, global = true)]
     pub stream_limit: Option<usize>,
@@ -329,12 +334,9 @@ fn bytes(text: &str) -> Result<u64, String> {
         })
 }
 
-/// The smallest limit that still holds the usual head of a message.
-const SMALLEST_LIMIT: u64 = 4096;
-
 fn size(text: &str) -> Result<usize, String> {
     match bytes(text)? {
-        limit if limit < SMALLEST_LIMIT => {
+        limit if limit < LEAST_LIMIT as u64 => {
             Err("less than 4K would cut the heads of usual messages; give 4K or more".to_owned())
         }
         limit => usize::try_from(limit).map_err(|_| format!("{text} is beyond this machine")),

@@ -11,6 +11,7 @@ use tracer_common::MAX_SHARDS;
 use tracer_common::Hosts;
 
 use crate::{
+    budget::{Parts, Wishes},
     cli::{CommonArgs, Hook, LiveArgs, Mails, Overload, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
@@ -18,12 +19,11 @@ use crate::{
     selection::{self, Directions, MAX_HOSTS},
 };
 
-/// Bytes of the ring between kernel and worker: about 50 ms of full-size
-/// segments at 2.5 Gbit/s.
-const RING_SIZE: u32 = 16 * 1024 * 1024;
-
 /// Bytes from which on bodies that nobody asked for stay in the kernel.
 const SKIP_FROM: u32 = 64 * 1024;
+
+/// Bytes of a budget for which another shard is of use.
+const SHARD_MEMORY: usize = 64 * 1024 * 1024;
 
 /// CPUs for which one shard is enough: a second one takes from the traffic what
 /// it adds.
@@ -53,6 +53,8 @@ pub struct Config {
     pub view: View,
     /// Whether text is coloured.
     pub color: Color,
+    /// Bytes that may wait for a slow output.
+    pub queue: usize,
     /// File to write the events to; `None` for the standard output.
     pub output: Option<PathBuf>,
     /// File to write the captured packets to, if any.
@@ -106,6 +108,15 @@ pub enum Error {
         /// Flag of the whole.
         whole: &'static str,
     },
+    /// The parts do not fit into the whole.
+    #[error(
+        "--memory is too little for what is asked for: {} at least, and more for parts that are \
+         given a size of their own", megabytes(*.least)
+    )]
+    Memory {
+        /// Bytes that would be enough.
+        least: usize,
+    },
     /// Say more, and nothing.
     #[error("--quiet and --verbose contradict each other; leave one of them out")]
     Loudness,
@@ -138,10 +149,30 @@ impl Config {
         let view = common.view.unwrap_or_default();
         let segments = view == View::Segments;
         let detect = detected(&common.ports);
+        let packets = common.write.clone();
+        let shards = match (live.shards, &packets) {
+            (Some(2..), Some(_)) => return Err(Error::PacketsOfShards),
+            (_, Some(_)) => 1,
+            (Some(shards), None) => shards,
+            (None, None) => {
+                let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+                usual_shards(cpus, useful_shards(common))
+            }
+        };
+        let wishes = Wishes {
+            memory: common.memory,
+            ring: live.ring_size.map(|size| size as usize),
+            stream: common.stream_limit,
+            flow: common.flow_limit,
+            flows: common.memory_limit,
+        };
+        let of = usize::try_from(shards).unwrap_or(1);
+        let parts =
+            Parts::new(&wishes, of).ok_or_else(|| Error::Memory { least: Parts::least(of) })?;
         let flows = flow::Settings {
-            stream_limit: common.stream_limit.unwrap_or(flow::STREAM_LIMIT),
-            flow_limit: common.flow_limit.unwrap_or(flow::FLOW_LIMIT),
-            total_limit: common.memory_limit.unwrap_or(flow::TOTAL_LIMIT),
+            stream_limit: parts.stream,
+            flow_limit: parts.flow,
+            total_limit: parts.flows,
             idle_timeout: common.idle_timeout.unwrap_or(IDLE_TIMEOUT) * SECOND,
             ports: ports(&common.ports, &detect)?,
             detect,
@@ -167,22 +198,12 @@ impl Config {
         if flows.flow_limit > flows.total_limit {
             return Err(Error::Limits { part: "--flow-limit", whole: "--memory-limit" });
         }
-        let packets = common.write.clone();
         if packets.as_deref() == Some(Path::new("-")) {
             return Err(Error::PacketsOnStdout);
         }
         if packets.is_some() && !common.show_secrets {
             return Err(Error::PacketsShowSecrets);
         }
-        let shards = match (live.shards, &packets) {
-            (Some(2..), Some(_)) => return Err(Error::PacketsOfShards),
-            (_, Some(_)) => 1,
-            (Some(shards), None) => shards,
-            (None, None) => {
-                let cpus = thread::available_parallelism().map_or(1, NonZero::get);
-                usual_shards(cpus, flows.total_limit / flows.flow_limit.max(1))
-            }
-        };
         if flows.flow_limit > part(flows.total_limit, shards) {
             let whole = "a shard's part of --memory-limit";
             return Err(Error::Limits { part: "--flow-limit", whole });
@@ -191,7 +212,7 @@ impl Config {
             live: Live {
                 interfaces: live.interfaces.clone(),
                 hook: live.hook.unwrap_or_default(),
-                ring_size: live.ring_size.unwrap_or(RING_SIZE),
+                ring_size: u32::try_from(parts.ring).unwrap_or(u32::MAX),
                 skip_from: match live.skip_from {
                     None => Some(SKIP_FROM),
                     Some(SkipFrom::Bytes(bytes)) => Some(bytes),
@@ -206,6 +227,7 @@ impl Config {
             format: common.format.unwrap_or_default(),
             view,
             color: common.color.unwrap_or_default(),
+            queue: parts.queue,
             output: common.output.clone().filter(|path| path != Path::new("-")),
             packets,
             log: match (common.quiet, common.verbose) {
@@ -251,6 +273,20 @@ impl Config {
 /// The part of the memory that a shard has.
 fn part(total: usize, shards: u32) -> usize {
     total / usize::try_from(shards).unwrap_or(1).max(1)
+}
+
+/// A size as it can be given.
+fn megabytes(bytes: usize) -> String {
+    format!("{}M", bytes.div_ceil(1024 * 1024))
+}
+
+/// Shards beyond which a part of the memory would be too little for one.
+fn useful_shards(common: &CommonArgs) -> usize {
+    if let Some(memory) = common.memory {
+        return memory / SHARD_MEMORY;
+    }
+    let flows = common.memory_limit.unwrap_or(flow::TOTAL_LIMIT);
+    flows / common.flow_limit.unwrap_or(flow::FLOW_LIMIT).max(1)
 }
 
 /// How many shards there are when nobody says: one as long as one is enough,
@@ -322,7 +358,7 @@ mod tests {
         let live = Live {
             interfaces: Vec::new(),
             hook: Hook::Tc,
-            ring_size: RING_SIZE,
+            ring_size: 16 << 20,
             skip_from: Some(SKIP_FROM),
             overload: Overload::Shed,
             shards: config.live.shards,
@@ -340,7 +376,7 @@ mod tests {
         use clap::CommandFactory as _;
         let help = Cli::command().render_long_help().to_string();
         for (flag, default) in [
-            ("--ring-size", RING_SIZE as usize),
+            ("--ring-size", 16 << 20),
             ("--stream-limit", flow::STREAM_LIMIT),
             ("--flow-limit", flow::FLOW_LIMIT),
             ("--memory-limit", flow::TOTAL_LIMIT),
@@ -402,6 +438,20 @@ mod tests {
         let whole = "a shard's part of --memory-limit";
         let error = Error::Limits { part: "--flow-limit", whole };
         assert_eq!(config("tracer --shards 2 --memory-limit 1M").unwrap_err(), error);
+    }
+
+    #[test]
+    fn one_budget_holds_all_parts() {
+        let config_of = |line| config(line).unwrap();
+        let small = config_of("tracer --memory 64M");
+        let usual = config_of("tracer");
+        assert!(small.live.ring_size < usual.live.ring_size && small.queue < usual.queue);
+        assert!(small.flows.total_limit < 40 << 20);
+        let given = config_of("tracer --memory 64M --ring-size 1M --stream-limit 64K");
+        assert_eq!((given.live.ring_size, given.flows.stream_limit), (1 << 20, 64 << 10));
+        let error = config("tracer --memory 8M").unwrap_err().to_string();
+        assert!(error.contains("--memory is too little"), "{error}");
+        assert!(config("tracer --memory 64M --memory-limit 64M").is_err());
     }
 
     #[test]

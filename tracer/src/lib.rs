@@ -8,6 +8,7 @@
 
 mod append;
 mod block;
+mod budget;
 pub mod capture;
 pub mod cli;
 pub mod config;

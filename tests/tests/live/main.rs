@@ -2,6 +2,7 @@
 //! namespaces. A test that this host cannot run says what is missing.
 
 mod annex;
+mod budget;
 mod check;
 mod exact;
 mod frames;
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
         overload::tests(),
         packets::tests(),
         neighbours::tests(),
+        budget::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -40,6 +40,8 @@ use crate::decode;
 
 /// Bytes that one stream may hold: out of order, or left by its decoder.
 pub const STREAM_LIMIT: usize = 256 * 1024;
+/// The smallest limit that still holds the usual head of a message.
+pub const LEAST_LIMIT: usize = 4096;
 /// Bytes that one flow may hold: both streams and the decoder.
 pub const FLOW_LIMIT: usize = 1024 * 1024;
 /// Bytes that all flows together may hold.

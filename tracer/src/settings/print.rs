@@ -89,6 +89,7 @@ fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
         "explain" => config.flows.explain.into(),
         "show-secrets" => config.flows.decode.show_secrets.into(),
         "write" => config.packets.as_ref()?.to_string_lossy().into_owned().into(),
+        "memory" => bytes(settings.cli.common.memory?),
         "stream-limit" => bytes(config.flows.stream_limit),
         "flow-limit" => bytes(config.flows.flow_limit),
         "memory-limit" => bytes(config.flows.total_limit),

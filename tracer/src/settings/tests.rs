@@ -66,6 +66,7 @@ explain = true
 show-secrets = true
 stream-limit = "128K"
 flow-limit = "512K"
+memory = "128M"
 memory-limit = "64M"
 idle-timeout = 60
 verbose = 2

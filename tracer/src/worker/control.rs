@@ -77,12 +77,17 @@ impl Letters {
 }
 
 impl Control {
-    /// Starts the listening thread and the output, for so many shards.
+    /// Starts the listening thread and the output, with a queue of so many
+    /// bytes, for so many shards.
     ///
     /// # Errors
     ///
     /// When a descriptor or a thread is not to be had.
-    pub(super) fn start(channel: Channel, shards: usize, target: Target) -> io::Result<Arc<Self>> {
+    pub(super) fn start(
+        channel: Channel,
+        shards: usize,
+        (target, queue): (Target, usize),
+    ) -> io::Result<Arc<Self>> {
         // Blocked in every thread, so that only the descriptor tells of it.
         let mut termination = SigSet::empty();
         termination.add(Signal::SIGTERM);
@@ -91,7 +96,7 @@ impl Control {
         let is_stdout = target.is_stdout();
         let control = Arc::new(Self {
             boxes: (0..shards).map(|_| Letters::new()).collect::<io::Result<_>>()?,
-            outlet: Outlet::start(target)?,
+            outlet: Outlet::start(target, queue)?,
             stop: AtomicBool::new(false),
             orphaned: AtomicBool::new(false),
             unread: AtomicBool::new(false),
@@ -237,7 +242,7 @@ mod tests {
     fn started() -> (Channel, Arc<Control>) {
         let (privileged, worker) = Channel::pair().unwrap();
         let target = Target::of(tempfile::tempfile().unwrap()).unwrap();
-        (privileged, Control::start(worker, 2, target).unwrap())
+        (privileged, Control::start(worker, 2, (target, 1024)).unwrap())
     }
 
     fn waited(condition: impl Fn() -> bool) -> bool {

@@ -122,7 +122,7 @@ pub(crate) fn run(
     }
     channel.send(&FromWorker::Ready, &[])?;
     let look = Look::new(&target, config.color)?;
-    let control = Control::start(channel, sources.len(), target)?;
+    let control = Control::start(channel, sources.len(), (target, config.queue))?;
     let run = Run {
         config,
         control: &control,

@@ -50,13 +50,13 @@ pub(super) struct Lost {
 }
 
 impl Outlet {
-    /// Writes to a target.
+    /// Writes to a target, for which so many bytes may wait.
     ///
     /// # Errors
     ///
     /// When the thread is not to be had.
-    pub(super) fn start(target: Target) -> io::Result<Self> {
-        let queue = Mutex::new(Queue::new(target));
+    pub(super) fn start(target: Target, limit: usize) -> io::Result<Self> {
+        let queue = Mutex::new(Queue::new(target, limit));
         let shared = Arc::new(Shared { queue, changed: Condvar::new() });
         let thread = Arc::clone(&shared);
         thread::Builder::new().name("output".to_owned()).spawn(move || thread.empty())?;

@@ -7,9 +7,6 @@ use memchr::memchr_iter;
 use super::{Lost, Target};
 use crate::output::again;
 
-/// Bytes that may wait: seconds of a busy host's events.
-pub(super) const LIMIT: usize = 4 * 1024 * 1024;
-
 /// How long a write to a regular file may take before shards leave the writing
 /// to the thread: its disk is stalling.
 const STALL: Duration = Duration::from_millis(100);
@@ -33,6 +30,8 @@ pub(super) struct Queue {
     chunks: VecDeque<Vec<u8>>,
     /// Bytes in them, and in the one that the thread has taken out.
     pub(super) waiting: usize,
+    /// Bytes that may wait.
+    limit: usize,
     pub(super) disk: Disk,
     /// Lines are dropped until there is room for many.
     is_dropping: bool,
@@ -48,11 +47,12 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(target: Target) -> Self {
+    pub(super) fn new(target: Target, limit: usize) -> Self {
         Self {
             target: Arc::new(target),
             chunks: VecDeque::new(),
             waiting: 0,
+            limit,
             disk: Disk::Prompt,
             is_dropping: false,
             lost: Lost::default(),
@@ -105,7 +105,7 @@ impl Queue {
     /// Takes lines, if there is room for them; in any case the rest of one that
     /// has begun to be written.
     pub(super) fn push(&mut self, lines: &[u8], is_begun: bool) {
-        self.is_dropping |= self.waiting + lines.len() > LIMIT;
+        self.is_dropping |= self.waiting + lines.len() > self.limit;
         if self.is_dropping && !is_begun {
             let events = memchr_iter(b'\n', lines).count() as u64;
             self.drop_lines(events, lines.len());
@@ -132,7 +132,7 @@ impl Queue {
             self.chunks.push_front(rest);
         }
         self.waiting = self.chunks.iter().map(Vec::len).sum();
-        self.is_dropping &= self.waiting > LIMIT / 2;
+        self.is_dropping &= self.waiting > self.limit / 2;
     }
 
     /// What was dropped since it was last told, once there is room to tell it.

@@ -5,7 +5,10 @@ use std::{
     thread,
 };
 
-use super::{queue::LIMIT, *};
+use super::*;
+
+/// Bytes that may wait.
+const LIMIT: usize = 1024 * 1024;
 
 /// More than any pipe or socket holds.
 const MANY: usize = 2 * LIMIT / LINE;
@@ -25,7 +28,7 @@ fn nonblocking() -> (io::PipeReader, Outlet) {
 }
 
 fn outlet(out: impl Into<OwnedFd>) -> Outlet {
-    Outlet::start(Target::of(File::from(out.into())).unwrap()).unwrap()
+    Outlet::start(Target::of(File::from(out.into())).unwrap(), LIMIT).unwrap()
 }
 
 /// Writes more than there is room for, then reads it all: each line came whole
@@ -115,7 +118,7 @@ fn what_nobody_reads_is_given_up_when_that_is_asked_for() {
 #[test]
 fn a_full_disk_is_waited_for_and_a_broken_pipe_is_not() {
     let full = || Err(io::Error::from_raw_os_error(libc::ENOSPC));
-    let mut queue = Queue::new(Target::of(tempfile::tempfile().unwrap()).unwrap());
+    let mut queue = Queue::new(Target::of(tempfile::tempfile().unwrap()).unwrap(), LIMIT);
     let quick = Duration::ZERO;
     assert_eq!(queue.note(Ok(4), quick), 4);
     queue.push(b"d\n", true);
@@ -130,14 +133,14 @@ fn a_full_disk_is_waited_for_and_a_broken_pipe_is_not() {
     assert_ne!(queue.disk, Disk::Full);
 
     let (_reader, writer) = io::pipe().unwrap();
-    let mut queue = Queue::new(Target::of(File::from(OwnedFd::from(writer))).unwrap());
+    let mut queue = Queue::new(Target::of(File::from(OwnedFd::from(writer))).unwrap(), LIMIT);
     assert_eq!(queue.note(full(), quick), 0);
     assert!(queue.state().is_err());
 }
 
 #[test]
 fn shards_leave_a_disk_that_stalls_to_the_thread() {
-    let mut queue = Queue::new(Target::of(tempfile::tempfile().unwrap()).unwrap());
+    let mut queue = Queue::new(Target::of(tempfile::tempfile().unwrap()).unwrap(), LIMIT);
     assert!(queue.is_prompt());
     queue.note(Ok(4), Duration::from_secs(1));
     assert!(!queue.is_prompt());
