@@ -32,6 +32,10 @@ const SHARD: usize = 3 * 1024 * 1024;
 const RINGS_SHARE: usize = 4;
 const QUEUE_SHARE: usize = 16;
 
+/// The part of the flows' memory that the allocator has between and behind
+/// blocks, where they come and go.
+const BETWEEN: usize = 8;
+
 /// Parts of the memory of all flows of a shard that one may have, and of that
 /// the part of a stream, where the usual ones would be more.
 const FLOW_SHARE: usize = 16;
@@ -82,6 +86,7 @@ impl Parts {
         });
         let queue = (shared / QUEUE_SHARE).clamp(SMALLEST_QUEUE, QUEUE);
         let rest = shared.checked_sub(ring.checked_mul(shards)?)?.checked_sub(queue)?;
+        let rest = rest - rest / BETWEEN;
         let flows = wishes.flows.unwrap_or(rest);
         let flow = wishes.flow.unwrap_or_else(|| flow::FLOW_LIMIT.min(flows / shards / FLOW_SHARE));
         let stream = wishes.stream.unwrap_or_else(|| flow::STREAM_LIMIT.min(flow / STREAM_SHARE));
@@ -96,7 +101,7 @@ impl Parts {
 
     /// The least memory that is enough for so many shards.
     pub(crate) const fn least(shards: usize) -> usize {
-        let flows = flow::LEAST_LIMIT * STREAM_SHARE * FLOW_SHARE;
+        let flows = flow::LEAST_LIMIT * STREAM_SHARE * FLOW_SHARE * BETWEEN / (BETWEEN - 1) + 1;
         let parts = shards * (SMALLEST_RING + flows);
         let queue = (parts / (QUEUE_SHARE - 1)) + 1;
         let queue = if queue > SMALLEST_QUEUE { queue } else { SMALLEST_QUEUE };
