@@ -52,6 +52,11 @@ pub(crate) enum ToWorker {
         /// Its index, which the kernel may give to another one.
         index: u32,
     },
+    /// Asks for a sign of life: [`FromWorker::Alive`] with this number.
+    Ask {
+        /// Counts up.
+        number: u64,
+    },
     /// Everything is detached: what is in the rings now is the last of it.
     Stop,
 }
@@ -110,6 +115,29 @@ pub(crate) enum FromWorker {
     /// Somebody told the worker to end; the privileged process is to detach
     /// and to send [`ToWorker::Stop`].
     Stop,
+    /// Since it was asked for that with [`ToWorker::Ask`], each shard has come
+    /// round, and has taken what it was told before.
+    Alive {
+        /// The number of the latest asking that this is true of.
+        number: u64,
+        /// What was counted so far.
+        figures: Figures,
+    },
+}
+
+/// What a run has counted so far, in short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Figures {
+    /// Packets seen.
+    pub(crate) packets: u64,
+    /// Events that were written.
+    pub(crate) events: u64,
+    /// Packets that should have been copied and were not.
+    pub(crate) lost: u64,
+    /// Events that were not written.
+    pub(crate) events_lost: u64,
+    /// Flows that are open.
+    pub(crate) flows: u64,
 }
 
 /// One end of the pair.
@@ -246,6 +274,7 @@ mod tests {
             ToWorker::Interface(interface),
             ToWorker::Start,
             ToWorker::Gone { index: 7 },
+            ToWorker::Ask { number: 3 },
             ToWorker::Stop,
         ];
         for message in &messages {
@@ -254,8 +283,11 @@ mod tests {
         for message in messages {
             assert_eq!(worker.receive().unwrap(), Some(message));
         }
-        worker.send(&FromWorker::Ready, &[]).unwrap();
-        assert_eq!(privileged.receive().unwrap(), Some(FromWorker::Ready));
+        let figures = Figures { packets: u64::MAX, events: 1, lost: 2, events_lost: 3, flows: 4 };
+        for message in [FromWorker::Ready, FromWorker::Alive { number: 3, figures }] {
+            worker.send(&message, &[]).unwrap();
+            assert_eq!(privileged.receive().unwrap(), Some(message));
+        }
     }
 
     #[test]

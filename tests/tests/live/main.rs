@@ -19,6 +19,7 @@ mod privileges;
 mod processes;
 mod readers;
 mod selection;
+mod service;
 mod shards;
 mod smtp;
 mod traffic;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         shards::tests(),
         outcomes::tests(),
         selection::tests(),
+        service::tests(),
         overload::tests(),
         packets::tests(),
         neighbours::tests(),

@@ -14,6 +14,7 @@ mod foreign;
 mod interfaces;
 mod load;
 mod netlink;
+mod notify;
 mod supervise;
 mod tcx;
 mod tracing;

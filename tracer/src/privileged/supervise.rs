@@ -17,7 +17,9 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use super::{Worker, attach, capabilities, load, netlink::Notifications, tracing::Tracing};
+use super::{
+    Worker, attach, capabilities, load, netlink::Notifications, notify::Manager, tracing::Tracing,
+};
 use crate::{
     config::Config,
     handover::{FromWorker, ToWorker},
@@ -165,11 +167,18 @@ impl Tracing {
         let logger = self.attachments.object.logger.take();
         let mut logger = logger.map(readable).transpose().map_err(&register)?;
         self.attach_all()?;
-        log::info!("ready: {}", self.attachments.describe());
+        let traced = self.attachments.describe();
+        log::info!("ready: {traced}");
+        if self.manager.is_some() {
+            Manager::ready(&traced);
+        }
 
         let mut refresh = time::interval(REFRESH);
         refresh.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let outliving = self.attachments.are_outliving();
+        let managed = self.manager.as_ref().map(Manager::interval);
+        let mut ask = time::interval(managed.unwrap_or(REFRESH));
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = requested.next() => return Ok(End::Requested),
@@ -177,6 +186,7 @@ impl Tracing {
                     match self.worker.channel.receive() {
                         Ok(Some(FromWorker::Stop)) => return Ok(End::Requested),
                         Ok(Some(FromWorker::Ready)) => {}
+                        Ok(Some(FromWorker::Alive { number, figures })) => self.alive(number, figures),
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             ready.map_err(&register)?.clear_ready();
                         }
@@ -199,6 +209,7 @@ impl Tracing {
                         log::error!("the programs are going to stop: {error}");
                     }
                 }
+                _ = ask.tick(), if managed.is_some() => self.ask(),
                 () = flush(logger.as_mut()) => {}
             }
         }
@@ -206,6 +217,9 @@ impl Tracing {
 
     /// Detaches, has the worker print what is left, and waits for its end.
     async fn stop(mut self, end: End, requested: &mut Requested) -> Result<ExitCode, Error> {
+        if self.manager.is_some() {
+            Manager::stopping();
+        }
         self.attachments.detach_all();
         time::sleep(IN_FLIGHT).await;
         if let End::Requested = end {

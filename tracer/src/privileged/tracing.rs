@@ -1,7 +1,7 @@
 //! What is traced: the loaded programs, the interfaces that they sit on, and
 //! what becomes of those.
 
-use std::{collections::HashMap, io};
+use std::{collections::HashMap, io, time::Instant};
 
 use super::{
     Worker,
@@ -10,19 +10,26 @@ use super::{
     interfaces::{Selection, described},
     load::Object,
     netlink::{Change, Link, Requests},
+    notify::Manager,
     supervise::{Error, obituary, system},
     tcx,
 };
 use crate::{
     cli::Hook,
     config::Config,
-    handover::{FromWorker, ToWorker},
+    handover::{Figures, FromWorker, ToWorker},
 };
 
 /// Everything that is held while tracing.
 pub(super) struct Tracing {
     pub(super) worker: Worker,
     pub(super) attachments: Attachments,
+    /// Who wants to be told how things go.
+    pub(super) manager: Option<Manager>,
+    /// How often the worker was asked for a sign of life, and the number of the
+    /// latest asking that it has answered.
+    asked: u64,
+    answered: u64,
     selection: Selection,
     known: HashMap<u32, Link>,
 }
@@ -60,7 +67,15 @@ impl Tracing {
             Attachments::new(object, requests, (config.live.hook, config.directions), tcx)
                 .map_err(system("taking a name for filters"))?;
         let known = links.into_iter().map(|link| (link.index, link)).collect();
-        let tracing = Self { worker, attachments, selection, known };
+        let tracing = Self {
+            worker,
+            attachments,
+            manager: Manager::new(),
+            asked: 0,
+            answered: 0,
+            selection,
+            known,
+        };
         tracing.hand_over()?;
         Ok(tracing)
     }
@@ -190,6 +205,23 @@ impl Tracing {
                 self.change(Change::Gone(index));
             }
             self.change(Change::Is(link));
+        }
+    }
+
+    /// Asks the worker for a sign of life, unless one is awaited: a worker that
+    /// is stopped would only find more and more askings.
+    pub(super) fn ask(&mut self) {
+        if self.answered == self.asked {
+            self.asked += 1;
+            self.tell(&ToWorker::Ask { number: self.asked });
+        }
+    }
+
+    /// Takes a sign of life, and hands it on.
+    pub(super) fn alive(&mut self, number: u64, figures: Figures) {
+        self.answered = number;
+        if let Some(manager) = &mut self.manager {
+            manager.alive(Instant::now(), figures);
         }
     }
 

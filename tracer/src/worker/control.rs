@@ -23,7 +23,10 @@ use nix::{
 };
 
 use super::outlet::{Outlet, Target};
-use crate::handover::{Channel, FromWorker, ToWorker};
+use crate::{
+    handover::{Channel, Figures, FromWorker, ToWorker},
+    stats::Stats,
+};
 
 /// For how long, after a stop, no shard may make progress before the rest of
 /// the output is given up: a reader that has stopped reading does not
@@ -43,6 +46,8 @@ const LOOK: Duration = Duration::from_millis(50);
 pub(super) struct Control {
     /// One for each shard.
     boxes: Box<[Letters]>,
+    /// Readable when a shard has come round that was asked to.
+    round: EventFd,
     outlet: Outlet,
     stop: AtomicBool,
     orphaned: AtomicBool,
@@ -57,15 +62,20 @@ struct Letters {
     changed: AtomicBool,
     /// Readable until the shard has looked; for good when the end is near.
     wake: EventFd,
+    /// The number of the latest asking at which the shard has come round, and
+    /// the events until then.
+    round: AtomicU64,
+    events: AtomicU64,
 }
 
 impl Letters {
     fn new() -> io::Result<Self> {
-        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         Ok(Self {
             changes: Mutex::default(),
             changed: AtomicBool::new(false),
-            wake: EventFd::from_value_and_flags(0, flags)?,
+            wake: event()?,
+            round: AtomicU64::new(0),
+            events: AtomicU64::new(0),
         })
     }
 
@@ -76,9 +86,16 @@ impl Letters {
     }
 }
 
+/// What a thread is woken by.
+fn event() -> io::Result<EventFd> {
+    let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+    Ok(EventFd::from_value_and_flags(0, flags)?)
+}
+
 impl Control {
     /// Starts the listening thread and the output, with a queue of so many
-    /// bytes, for so many shards.
+    /// bytes, for so many shards. `counted` says what was counted until so many
+    /// events.
     ///
     /// # Errors
     ///
@@ -87,6 +104,7 @@ impl Control {
         channel: Channel,
         shards: usize,
         (target, queue): (Target, usize),
+        counted: impl Fn(u64) -> Stats + Send + 'static,
     ) -> io::Result<Arc<Self>> {
         // Blocked in every thread, so that only the descriptor tells of it.
         let mut termination = SigSet::empty();
@@ -96,6 +114,7 @@ impl Control {
         let is_stdout = target.is_stdout();
         let control = Arc::new(Self {
             boxes: (0..shards).map(|_| Letters::new()).collect::<io::Result<_>>()?,
+            round: event()?,
             outlet: Outlet::start(target, queue)?,
             stop: AtomicBool::new(false),
             orphaned: AtomicBool::new(false),
@@ -105,15 +124,22 @@ impl Control {
         let shared = Arc::clone(&control);
         thread::Builder::new().name("control".to_owned()).spawn(move || {
             let _guard = EndsTheProcess;
-            shared.listen(&channel, &signals, is_stdout);
+            shared.listen(&channel, &signals, is_stdout, &counted);
             shared.watch();
         })?;
         Ok(control)
     }
 
     /// Hears until the end is near.
-    fn listen(&self, channel: &Channel, signals: &SignalFd, is_stdout: bool) {
+    fn listen(
+        &self,
+        channel: &Channel,
+        signals: &SignalFd,
+        is_stdout: bool,
+        counted: &impl Fn(u64) -> Stats,
+    ) {
         let out = io::stdout();
+        let mut answered = 0;
         // On a quiet host nothing would be written for long, and only a write
         // tells a shard that its reader has gone. It will not come
         // back: once it is known, the output is not looked at any more.
@@ -121,12 +147,22 @@ impl Control {
             let mut ready = [
                 PollFd::new(channel.as_fd(), PollFlags::POLLIN),
                 PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+                PollFd::new(self.round.as_fd(), PollFlags::POLLIN),
                 PollFd::new(out.as_fd(), PollFlags::empty()),
             ];
-            let watched = if is_stdout && !self.is_unread() { 3 } else { 2 };
+            let watched = if is_stdout && !self.is_unread() { 4 } else { 3 };
             // Interrupted at worst, and then nothing is ready.
             let _ = poll(ready.get_mut(..watched).unwrap_or_default(), PollTimeout::NONE);
-            let [from_parent, from_signals, from_out] = ready.map(|one| one.any().unwrap_or(false));
+            let [from_parent, from_signals, from_shards, from_out] =
+                ready.map(|one| one.any().unwrap_or(false));
+            if from_shards {
+                let _ = self.round.read();
+                let number = self.come_round();
+                if number > answered {
+                    answered = number;
+                    let _ = channel.send(&self.alive(number, counted), &[]);
+                }
+            }
             if from_out {
                 self.unread.store(true, Ordering::Relaxed);
             }
@@ -193,6 +229,34 @@ impl Control {
         std::mem::take(&mut *letters.changes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Tells that a shard was asked for a sign of life, when it had written so
+    /// many events.
+    pub(super) fn came_round(&self, shard: usize, number: u64, events: u64) {
+        let Some(letters) = self.boxes.get(shard) else { return };
+        letters.events.store(events, Ordering::Relaxed);
+        letters.round.store(number, Ordering::Release);
+        let _ = self.round.write(1);
+    }
+
+    /// The latest asking at which all shards have come round.
+    fn come_round(&self) -> u64 {
+        self.boxes.iter().map(|letters| letters.round.load(Ordering::Acquire)).min().unwrap_or(0)
+    }
+
+    fn alive(&self, number: u64, counted: impl Fn(u64) -> Stats) -> FromWorker {
+        // Each knows of the events of all.
+        let events = self.boxes.iter().map(|letters| letters.events.load(Ordering::Relaxed)).max();
+        let stats = counted(events.unwrap_or(0)).without(self.outlet.dropped());
+        let figures = Figures {
+            packets: stats.seen,
+            events: stats.events,
+            lost: stats.outcomes.lost.ring_full + stats.outcomes.lost.unreadable,
+            events_lost: stats.events_lost,
+            flows: stats.flows.open,
+        };
+        FromWorker::Alive { number, figures }
+    }
+
     /// Where the events of all shards go.
     pub(super) fn outlet(&self) -> &Outlet {
         &self.outlet
@@ -238,14 +302,19 @@ impl Drop for EndsTheProcess {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stats::{FlowCounters, Outcomes};
 
     fn started() -> (Channel, Arc<Control>) {
         let (privileged, worker) = Channel::pair().unwrap();
         let target = Target::of(tempfile::tempfile().unwrap()).unwrap();
-        (privileged, Control::start(worker, 2, (target, 1024)).unwrap())
+        let counted = |events| {
+            let outcomes = Outcomes { copied: 7, ..Outcomes::default() };
+            Stats::new(outcomes, FlowCounters::default(), events)
+        };
+        (privileged, Control::start(worker, 2, (target, 1024), counted).unwrap())
     }
 
-    fn waited(condition: impl Fn() -> bool) -> bool {
+    fn waited(mut condition: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(10) {
             if condition() {
@@ -277,6 +346,33 @@ mod tests {
             assert_eq!(control.changes(shard), []);
         }
         assert!(!control.is_stopping());
+        // Left running: its end would end the test's process.
+        std::mem::forget(privileged);
+    }
+
+    #[test]
+    fn the_worker_is_alive_when_each_shard_has_come_round() {
+        let (privileged, control) = started();
+        privileged.set_nonblocking().unwrap();
+        let answer = || privileged.receive::<FromWorker>().ok().flatten();
+        for number in 1..=2 {
+            privileged.send(&ToWorker::Ask { number }, &[]).unwrap();
+        }
+        assert!(waited(|| control.changes(0).contains(&ToWorker::Ask { number: 2 })));
+        control.came_round(0, 2, 10);
+        control.came_round(1, 1, 9);
+        let mut told = None;
+        assert!(waited(|| {
+            told = answer();
+            told.is_some()
+        }));
+        let Some(FromWorker::Alive { number: 1, figures }) = told else { panic!("{told:?}") };
+        assert_eq!((figures.packets, figures.events), (7, 10));
+        // The second is stuck.
+        thread::sleep(Duration::from_millis(50));
+        assert_eq!(answer(), None);
+        control.came_round(1, 2, 12);
+        assert!(waited(|| matches!(answer(), Some(FromWorker::Alive { number: 2, .. }))));
         // Left running: its end would end the test's process.
         std::mem::forget(privileged);
     }

@@ -122,7 +122,10 @@ pub(crate) fn run(
     }
     channel.send(&FromWorker::Ready, &[])?;
     let look = Look::new(&target, config.color)?;
-    let control = Control::start(channel, sources.len(), (target, config.queue))?;
+    let ledger = Arc::new(Ledger::new(counters, sources.len()));
+    let counts = Arc::clone(&ledger);
+    let counted = move |events| counts.stats(events);
+    let control = Control::start(channel, sources.len(), (target, config.queue), counted)?;
     let run = Run {
         config,
         control: &control,
@@ -130,7 +133,7 @@ pub(crate) fn run(
         overload,
         slots,
         seed,
-        ledger: Ledger::new(counters, sources.len()),
+        ledger,
         outlet: control.outlet().clone(),
     };
     let begin = Timestamp(run.clock.now());

@@ -46,7 +46,7 @@ pub(super) struct Run<'a> {
     pub(super) slots: Arc<SlotMemory>,
     /// What the numbers of flows are made with.
     pub(super) seed: u64,
-    pub(super) ledger: Ledger,
+    pub(super) ledger: Arc<Ledger>,
     /// Where the events of all go.
     pub(super) outlet: Outlet,
 }
@@ -118,7 +118,11 @@ impl<'a, O: Output> Shard<'a, O> {
         let Run { control, clock, ledger, .. } = run;
         loop {
             for change in control.changes(number) {
-                apply(self.pipeline.source_mut(), &change);
+                if let ToWorker::Ask { number: asked } = change {
+                    control.came_round(number, asked, self.pipeline.output().events());
+                } else {
+                    apply(self.pipeline.source_mut(), &change);
+                }
             }
             // Asked before the ring is: what comes in between is read.
             let stopping = control.is_stopping();
@@ -200,6 +204,6 @@ pub(super) fn apply(source: &mut LiveSource, change: &ToWorker) {
             source.set_interface(told.index, interface, told.vlans.clone());
         }
         ToWorker::Gone { index } => source.remove_interface(*index),
-        ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Stop => {}
+        ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Ask { .. } | ToWorker::Stop => {}
     }
 }

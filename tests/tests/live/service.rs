@@ -1,0 +1,131 @@
+//! tracer as a service manager sees it: told when it is ready, how it goes,
+//! that both processes live, and when it ends.
+
+use std::{os::unix::net::UnixDatagram, process::Command, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+use tests::{
+    host::Need,
+    live::{Tracer, signal},
+    namespace::Namespace,
+    program,
+};
+
+use crate::{Test, check};
+
+const NEEDS: &[Need] = &[Need::Namespaces, Need::Tracer];
+
+/// For how long a message is waited for.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How often the tracer is to give a sign of life, as systemd tells it: in
+/// microseconds.
+const WATCHDOG: &str = "400000";
+
+/// Several times as long: a tracer that says nothing for this is taken for
+/// dead.
+const SILENCE: Duration = Duration::from_secs(2);
+
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
+        Test::new("service::the_manager_is_told_how_it_goes", NEEDS, told),
+        Test::new("service::a_worker_that_is_stopped_gives_no_sign_of_life", NEEDS, || {
+            stopped("1")
+        }),
+        Test::new("service::one_of_several_shards_vouches_for_none", NEEDS, || stopped("2")),
+    ]
+}
+
+/// The socket of a service manager.
+struct Manager {
+    socket: UnixDatagram,
+    folder: TempDir,
+}
+
+impl Manager {
+    fn new() -> Result<Self> {
+        let folder = TempDir::new()?;
+        let socket = UnixDatagram::bind(folder.path().join("notify"))?;
+        socket.set_read_timeout(Some(LIMIT))?;
+        Ok(Self { socket, folder })
+    }
+
+    /// A tracer in a namespace, started by this manager.
+    fn command(&self, namespace: &Namespace) -> Command {
+        let mut command = namespace.command(program::tracer());
+        command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
+        command
+    }
+
+    /// The next message.
+    fn next(&self) -> Result<String> {
+        let mut message = [0; 4096];
+        let len = self.socket.recv(&mut message).context("no message")?;
+        Ok(String::from_utf8(message.get(..len).unwrap_or_default().to_vec())?)
+    }
+
+    /// Waits for a message with such a line; all until then with it.
+    fn wait_for(&self, line: &str) -> Result<Vec<String>> {
+        let mut messages = Vec::new();
+        loop {
+            let message = self.next().with_context(|| format!("{line} after {messages:?}"))?;
+            let is_it = message.lines().any(|of_it| of_it.starts_with(line));
+            messages.push(message);
+            if is_it {
+                return Ok(messages);
+            }
+        }
+    }
+
+    /// Waits until nothing is said for longer than a watchdog waits.
+    fn wait_for_silence(&self) -> Result<()> {
+        self.socket.set_read_timeout(Some(SILENCE))?;
+        while self.next().is_ok() {}
+        self.socket.set_read_timeout(Some(LIMIT))?;
+        Ok(())
+    }
+}
+
+fn told() -> Result<()> {
+    let namespace = Namespace::new("service")?;
+    let manager = Manager::new()?;
+    let tracer = Tracer::start_by(manager.command(&namespace), &["-i", "lo"])?;
+    let ready = manager.next()?;
+    ensure!(ready == "READY=1\nSTATUS=tracing lo (TCX egress)\n", "{ready:?}");
+    let status = manager.next()?;
+    let expected = "STATUS=0 packets, 0 events, 0 flows open, 0 packets lost\n";
+    ensure!(status == expected, "{status:?}");
+    let rates = manager.next()?;
+    ensure!(rates.starts_with("STATUS=0 packets/s, 0 events/s, 0 flows open"), "{rates:?}");
+    // Nobody has asked for a watchdog.
+    signal(tracer.pid(), Signal::SIGTERM)?;
+    let last = manager.wait_for("STOPPING=1")?;
+    ensure!(!last.concat().contains("WATCHDOG"), "{last:?}");
+    let said = tracer.end(LIMIT)?;
+    ensure!(said.status.success(), "{}\n{}", said.status, said.log);
+    check::whole(&said)
+}
+
+fn stopped(shards: &str) -> Result<()> {
+    let namespace = Namespace::new("service")?;
+    let manager = Manager::new()?;
+    let mut command = manager.command(&namespace);
+    command.env("WATCHDOG_USEC", WATCHDOG);
+    let tracer = Tracer::start_by(command, &["-i", "lo", "--shards", shards])?;
+    // On a quiet host all of it sleeps, and has to be woken for this.
+    for _ in 0..3 {
+        let told = manager.wait_for("WATCHDOG=1")?.concat();
+        ensure!(told.contains("STATUS="), "{told}");
+    }
+    let worker = tracer.worker()?;
+    signal(worker, Signal::SIGSTOP)?;
+    manager.wait_for_silence()?;
+    signal(worker, Signal::SIGCONT)?;
+    manager.wait_for("WATCHDOG=1")?;
+    manager.wait_for("WATCHDOG=1")?;
+    let said = tracer.stop()?;
+    ensure!(said.status.success(), "{}\n{}", said.status, said.log);
+    check::whole(&said)
+}
