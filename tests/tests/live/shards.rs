@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fs, thread, time::Duration};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use serde_json::Value;
 use tests::{
     host::Need,
@@ -37,6 +37,9 @@ const CLIENTS: usize = 4;
 /// One in so many lines may be late by more, on a host too busy to let a
 /// shard's thread run in time.
 const LATE: usize = 20;
+
+/// How often a host may be too busy.
+const TRIES: usize = 3;
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
@@ -92,8 +95,21 @@ fn once(shards: &str) -> Result<()> {
 }
 
 /// Clients that leave the tracer time: the events of all connections come in
-/// the order of their times.
+/// the order of their times, unless the host is busy with something else.
 fn in_order(shards: &str) -> Result<()> {
+    let mut told = String::new();
+    for _ in 0..TRIES {
+        let (late, all) = disorder(shards)?;
+        if late * LATE <= all {
+            return Ok(());
+        }
+        told = format!("{told}{late} late of {all}; ");
+    }
+    bail!("{told}each of {TRIES} times")
+}
+
+/// How many events are late, and how many there are.
+fn disorder(shards: &str) -> Result<(usize, usize)> {
     let topology = Topology::new(Link::Veth)?;
     let _nginx = Nginx::start(topology.server())?;
     let tracer = Tracer::start(topology.traced(), &["--shards", shards])?;
@@ -110,9 +126,7 @@ fn in_order(shards: &str) -> Result<()> {
     check::whole(&said)?;
     ensure!(said.of("http-exchange").count() + said.of("http-response").count() > CLIENTS * 50);
     numbered(&said)?;
-    let late = late(&said)?;
-    ensure!(late * LATE <= said.events.len(), "{late} late of {}", said.events.len());
-    Ok(())
+    Ok((late(&said)?, said.events.len()))
 }
 
 /// Ctrl-C while there is a load: what is in the rings is told, and the flows
