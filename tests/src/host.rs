@@ -20,6 +20,8 @@ pub enum Need {
     Tracer,
     /// tshark, which nothing sets up.
     Tshark,
+    /// systemd's own judge of services.
+    SystemdAnalyze,
 }
 
 /// The answers, asked once.
@@ -29,6 +31,7 @@ pub struct Host {
     debian_root: Result<(), String>,
     tracer: Result<(), String>,
     tshark: Result<(), String>,
+    systemd_analyze: Result<(), String>,
 }
 
 impl Host {
@@ -47,10 +50,8 @@ impl Host {
             } else {
                 Err("tracer is not built, `cargo xtask test` builds it".to_owned())
             },
-            tshark: match Command::new("tshark").arg("--version").output() {
-                Ok(output) if output.status.success() => Ok(()),
-                _ => Err("no tshark".to_owned()),
-            },
+            tshark: installed("tshark"),
+            systemd_analyze: installed("systemd-analyze"),
         }
     }
 
@@ -62,9 +63,18 @@ impl Host {
                 Need::DebianRoot => &self.debian_root,
                 Need::Tracer => &self.tracer,
                 Need::Tshark => &self.tshark,
+                Need::SystemdAnalyze => &self.systemd_analyze,
             };
             answer.as_ref().err().map(String::as_str)
         })
+    }
+}
+
+/// Whether a program is there that nothing sets up.
+fn installed(program: &str) -> Result<(), String> {
+    match Command::new(program).arg("--version").output() {
+        Ok(output) if output.status.success() => Ok(()),
+        _ => Err(format!("no {program}")),
     }
 }
 

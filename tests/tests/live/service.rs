@@ -7,10 +7,10 @@ use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tests::{
-    host::Need,
+    host::{self, Need},
     live::{Tracer, signal},
     namespace::Namespace,
-    program,
+    program, wait,
 };
 
 use crate::{Test, check};
@@ -34,8 +34,22 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("service::a_worker_that_is_stopped_gives_no_sign_of_life", NEEDS, || {
             stopped("1")
         }),
+        Test::new("service::is_as_closed_as_it_can_be", &[Need::SystemdAnalyze], closed),
         Test::new("service::one_of_several_shards_vouches_for_none", NEEDS, || stopped("2")),
     ]
+}
+
+/// The exposure that systemd may find in the service, in tenths.
+const EXPOSURE: &str = "--threshold=20";
+
+/// systemd itself finds little that the service could do beside its work.
+fn closed() -> Result<()> {
+    let mut analyze = Command::new("systemd-analyze");
+    analyze.args(["security", "--offline=true", "--no-pager", EXPOSURE]);
+    let said =
+        wait::success(analyze.arg(host::workspace().join("packaging/tracer.service")), LIMIT)?;
+    ensure!(said.contains("Overall exposure level"), "{said}");
+    Ok(())
 }
 
 /// The socket of a service manager.
