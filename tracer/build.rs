@@ -69,6 +69,12 @@ fn compile(toolchain: &Toolchain, workspace: &Path, out: &Path) -> Result<PathBu
     const TARGET: &str = "bpfel-unknown-none";
     let architecture = env::var("CARGO_CFG_TARGET_ARCH").map_err(|error| error.to_string())?;
     let target_dir = out.join("tracer-ebpf");
+    // No folder of this machine stands in the object: it is the same wherever
+    // it is built.
+    let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let user = env::var_os("HOME").map(|home| Path::new(&home).join(".cargo"));
+    let registry = home.or(user).unwrap_or_else(|| workspace.to_owned());
     let mut command = Command::new(&toolchain.cargo);
     command
         .current_dir(workspace)
@@ -85,6 +91,8 @@ fn compile(toolchain: &Toolchain, workspace: &Path, out: &Path) -> Result<PathBu
                 "-Cdebuginfo=2",
                 &format!("-Clinker={}", toolchain.linker.display()),
                 "-Clink-arg=--btf",
+                &remap(&registry, "/usr/src/cargo"),
+                &remap(workspace, "/usr/src/tracer"),
             ]
             .join("\x1f"),
         );

@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod corpus;
+mod dist;
 mod fuzz;
 mod lint;
 mod process;
@@ -33,6 +34,8 @@ cargo xtask COMMAND
   bench [CASE…]    measure tracer beside what users would pick instead, as root or
                    through sudo: [--rounds N] [--quick] [--tools A,B] [--minutes N]
                    [--json FILE] [--write]; --list shows the cases
+  dist [--twice]   make a .deb, a tar.gz with a static binary, an SBOM and checksums in
+                   target/dist; --twice makes them again elsewhere and compares
   lint             formatting, clippy for host and BPF, documentation, licences
   help             this page
 ";
@@ -53,7 +56,9 @@ fn command() -> Result<ExitCode> {
     let rest: Vec<OsString> = arguments.collect();
     match (name.to_str().unwrap_or_default(), rest.as_slice()) {
         // Others hand their arguments on to what has help of its own.
-        ("setup" | "build" | "corpus" | "fuzz" | "lint", arguments) if ask_for_help(arguments) => {
+        ("setup" | "build" | "corpus" | "dist" | "fuzz" | "lint", arguments)
+            if ask_for_help(arguments) =>
+        {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)
         }
@@ -67,6 +72,7 @@ fn command() -> Result<ExitCode> {
         ("run", arguments) => run::run(arguments),
         ("test", arguments) => test::test(arguments),
         ("corpus", arguments) => corpus::corpus(arguments),
+        ("dist", arguments) => dist::dist(arguments),
         ("fuzz", arguments) => fuzz::fuzz(arguments),
         ("bench", arguments) => bench::bench(arguments),
         ("lint", []) => lint::lint(),
