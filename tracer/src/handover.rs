@@ -57,6 +57,8 @@ pub(crate) enum ToWorker {
         /// Counts up.
         number: u64,
     },
+    /// Beside it comes the descriptor of a file to which events go from now on.
+    Output,
     /// Everything is detached: what is in the rings now is the last of it.
     Stop,
 }

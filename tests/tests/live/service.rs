@@ -1,19 +1,20 @@
 //! tracer as a service manager sees it: told when it is ready, how it goes,
 //! that both processes live, and when it ends.
 
-use std::{os::unix::net::UnixDatagram, process::Command, time::Duration};
+use std::{fs, os::unix::net::UnixDatagram, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 use tests::{
     host::{self, Need},
-    live::{Tracer, signal},
+    live::{Tracer, number, signal},
     namespace::Namespace,
-    program, wait,
+    program, schema, wait,
+    wire::Wire,
 };
 
-use crate::{Test, check};
+use crate::{Test, check, frames::request};
 
 const NEEDS: &[Need] = &[Need::Namespaces, Need::Tracer];
 
@@ -35,8 +36,57 @@ pub(crate) fn tests() -> Vec<Test> {
             stopped("1")
         }),
         Test::new("service::is_as_closed_as_it_can_be", &[Need::SystemdAnalyze], closed),
+        Test::new("service::a_file_that_was_moved_away_is_opened_anew", NEEDS, rotated),
         Test::new("service::one_of_several_shards_vouches_for_none", NEEDS, || stopped("2")),
     ]
+}
+
+/// Requests before a file is moved away, and after it.
+const REQUESTS: u16 = 40;
+
+/// Ends of requests that nobody answers.
+const ENDS: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
+
+/// As logrotate does it, while events come.
+fn rotated() -> Result<()> {
+    let namespace = Namespace::new("service")?;
+    let folder = TempDir::new()?;
+    let [path, moved] = ["events.json", "events.json.1"].map(|name| folder.path().join(name));
+    let output = path.to_str().context("a path in UTF-8")?;
+    let tracer = Tracer::start(&namespace, &["-i", "lo", "--output", output])?;
+    let mut wire = Wire::ethernet(&namespace, "lo")?;
+    let mut send = |numbers: std::ops::Range<u16>| -> Result<()> {
+        for number in numbers {
+            wire.send(&request("rotated", number, ENDS)?.frame()?)?;
+        }
+        Ok(())
+    };
+    send(0..REQUESTS)?;
+    wait::until("the first event", LIMIT, || {
+        Ok(fs::read_to_string(&path).ok().filter(|text| text.contains("/rotated")))
+    })?;
+    fs::rename(&path, &moved)?;
+    signal(tracer.pid(), Signal::SIGHUP)?;
+    send(REQUESTS..2 * REQUESTS)?;
+    wait::until("the file to be there again", LIMIT, || {
+        Ok(tracer.log().contains("opened anew").then_some(()))
+    })?;
+    send(2 * REQUESTS..3 * REQUESTS)?;
+    let said = tracer.stop()?;
+    ensure!(said.status.success(), "{}\n{}", said.status, said.log);
+    // What was said first stands in the file that was moved away, the rest in
+    // the new one; each event once, and whole.
+    let files = [&moved, &path].map(fs::read_to_string);
+    let [old, new] = files;
+    let (old, new) = (old?, new?);
+    ensure!(!old.is_empty() && new.contains("/rotated"), "{old}\n{new}");
+    let lines = old + &new;
+    let events = lines.lines().map(schema::event).collect::<Result<Vec<_>>>()?;
+    let numbers = events.iter().map(|event| number(event, "/event/sequence"));
+    ensure!(numbers.eq((1..=events.len() as u64).map(Some)), "{} events", events.len());
+    let last = events.last().context("no events")?;
+    ensure!(number(last, "/tracer/copied") == Some(3 * u64::from(REQUESTS)), "{last}");
+    Ok(())
 }
 
 /// The exposure that systemd may find in the service, in tenths.

@@ -1,7 +1,7 @@
 //! The life of the privileged process: start, wait for what happens, stop.
 
 use std::{
-    io,
+    io::{self, IsTerminal as _},
     os::fd::{AsFd, AsRawFd},
     process::ExitCode,
     time::{Duration, Instant},
@@ -113,11 +113,24 @@ struct Requested {
     interrupt: Signals,
     terminate: Signals,
     hangup: Signals,
+    /// Whether that means that the output's file is to be opened anew.
+    reopens: bool,
+}
+
+/// What a signal asks for.
+enum Request {
+    End,
+    /// The output's file was moved away.
+    Reopen,
 }
 
 impl Requested {
+    /// At a terminal a hang-up is the end.
     fn new() -> io::Result<Self> {
+        let is_at_terminal =
+            io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
         Ok(Self {
+            reopens: !is_at_terminal,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
@@ -125,12 +138,17 @@ impl Requested {
     }
 
     /// Waits for the next signal.
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Request {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-            _ = self.hangup.recv() => {}
+            _ = self.interrupt.recv() => Request::End,
+            _ = self.terminate.recv() => Request::End,
+            _ = self.hangup.recv() => if self.reopens { Request::Reopen } else { Request::End },
         }
+    }
+
+    /// Waits until the end is asked for.
+    async fn end(&mut self) {
+        while let Request::Reopen = self.next().await {}
     }
 }
 
@@ -181,7 +199,10 @@ impl Tracing {
         ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = requested.next() => return Ok(End::Requested),
+                request = requested.next() => match request {
+                    Request::End => return Ok(End::Requested),
+                    Request::Reopen => self.reopen(),
+                },
                 ready = channel.readable() => {
                     match self.worker.channel.receive() {
                         Ok(Some(FromWorker::Stop)) => return Ok(End::Requested),
@@ -238,7 +259,7 @@ impl Tracing {
             }
             tokio::select! {
                 () = time::sleep(LOOK) => {}
-                () = requested.next() => {
+                () = requested.end() => {
                     let _ = kill(self.worker.pid, Signal::SIGKILL);
                     return Ok(ExitCode::from(INTERRUPTED));
                 }

@@ -1,7 +1,7 @@
 //! What is traced: the loaded programs, the interfaces that they sit on, and
 //! what becomes of those.
 
-use std::{collections::HashMap, io, time::Instant};
+use std::{collections::HashMap, io, os::fd::AsFd as _, path::PathBuf, time::Instant};
 
 use super::{
     Worker,
@@ -18,6 +18,7 @@ use crate::{
     cli::Hook,
     config::Config,
     handover::{Figures, FromWorker, ToWorker},
+    output,
 };
 
 /// Everything that is held while tracing.
@@ -30,6 +31,8 @@ pub(super) struct Tracing {
     /// latest asking that it has answered.
     asked: u64,
     answered: u64,
+    /// Where events go, in place of the standard output.
+    output: Option<PathBuf>,
     selection: Selection,
     known: HashMap<u32, Link>,
 }
@@ -73,6 +76,7 @@ impl Tracing {
             manager: Manager::new(),
             asked: 0,
             answered: 0,
+            output: config.output.clone(),
             selection,
             known,
         };
@@ -222,6 +226,19 @@ impl Tracing {
         self.answered = number;
         if let Some(manager) = &mut self.manager {
             manager.alive(Instant::now(), figures);
+        }
+    }
+
+    /// Opens the output's file anew, which may be another by now.
+    pub(super) fn reopen(&self) {
+        let Some(path) = &self.output else { return };
+        let file = match output::open(path, []) {
+            Ok(file) => file,
+            Err(error) => return log::error!("the output stays what it is: {error}"),
+        };
+        match self.worker.channel.send(&ToWorker::Output, &[file.as_fd()]) {
+            Ok(()) => log::info!("events go to {}, opened anew", path.display()),
+            Err(error) => log::error!("the output stays what it is: {error}"),
         }
     }
 

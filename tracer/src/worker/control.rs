@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
     process,
     sync::{
         Arc, Mutex, PoisonError,
@@ -171,9 +171,10 @@ impl Control {
                 let _ = channel.send(&FromWorker::Stop, &[]);
             }
             if from_parent {
-                match channel.receive() {
-                    Ok(Some(ToWorker::Stop)) => break,
-                    Ok(Some(change)) => {
+                match channel.receive_descriptors() {
+                    Ok(Some((ToWorker::Stop, _))) => break,
+                    Ok(Some((ToWorker::Output, descriptors))) => self.turn(descriptors),
+                    Ok(Some((change, _))) => {
                         self.boxes.iter().for_each(|letters| letters.tell(change.clone()));
                     }
                     Ok(None) | Err(_) => {
@@ -184,6 +185,15 @@ impl Control {
             }
         }
         self.halt();
+    }
+
+    /// Has the events go to another file.
+    fn turn(&self, descriptors: Vec<OwnedFd>) {
+        let Some(file) = descriptors.into_iter().next() else { return };
+        match Target::of(file.into()) {
+            Ok(target) => self.outlet.turn_to(target),
+            Err(error) => log::error!("the output stays what it is: {error}"),
+        }
     }
 
     /// Tells all shards to read what is left and to end.

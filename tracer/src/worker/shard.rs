@@ -204,6 +204,10 @@ pub(super) fn apply(source: &mut LiveSource, change: &ToWorker) {
             source.set_interface(told.index, interface, told.vlans.clone());
         }
         ToWorker::Gone { index } => source.remove_interface(*index),
-        ToWorker::Hello { .. } | ToWorker::Start | ToWorker::Ask { .. } | ToWorker::Stop => {}
+        ToWorker::Hello { .. }
+        | ToWorker::Start
+        | ToWorker::Ask { .. }
+        | ToWorker::Output
+        | ToWorker::Stop => {}
     }
 }

@@ -78,6 +78,15 @@ impl Outlet {
         self.shared.queue().progress
     }
 
+    /// Writes to another target from now on, and what waits as well. A line
+    /// that has begun to be written ends where it began, if it can.
+    pub(super) fn turn_to(&self, target: Target) {
+        let mut queue = self.shared.queue();
+        queue.next = Some(target);
+        queue.turn();
+        self.shared.changed.notify_all();
+    }
+
     /// What waits is not to be waited for any more.
     pub(super) fn give_up(&self) {
         self.shared.queue().is_given_up = true;
@@ -129,10 +138,12 @@ impl Shared {
     fn take(&self, lines: &[u8]) -> io::Result<()> {
         let mut queue = self.queue();
         let mut written = 0;
+        queue.turn();
         if queue.is_prompt() {
             let begin = Instant::now();
             let result = queue.target.write(lines);
             written = queue.note(result, begin.elapsed());
+            queue.is_begun = is_cut(lines, written, queue.is_begun);
         }
         queue.state()?;
         match lines.get(written..) {
@@ -149,6 +160,7 @@ impl Shared {
     fn empty(&self) {
         let mut queue = self.queue();
         while queue.state().is_ok() && !queue.is_given_up {
+            queue.turn();
             let Some(mut chunk) = queue.pop() else {
                 queue = self.wait(queue);
                 continue;
@@ -160,6 +172,7 @@ impl Shared {
             let result = target.write(&chunk);
             queue = self.queue();
             let written = queue.note(result, begin.elapsed());
+            queue.is_begun = is_cut(&chunk, written, queue.is_begun);
             chunk.drain(..written);
             queue.put_back(chunk);
             if queue.waiting == 0 {
@@ -178,5 +191,14 @@ impl Shared {
         drop(queue);
         // Who waits for the end is told.
         self.changed.notify_all();
+    }
+}
+
+/// Whether a line has begun to be written, and has not ended, after so many of
+/// these bytes were.
+fn is_cut(lines: &[u8], written: usize, before: bool) -> bool {
+    match lines.get(..written) {
+        Some([.., last]) => *last != b'\n',
+        _ => before,
     }
 }

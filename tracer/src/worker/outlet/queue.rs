@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 use super::{Lost, Target};
 use crate::output::again;
@@ -23,9 +23,16 @@ pub(super) enum Disk {
 }
 
 /// What is to be written, where, and what became of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a state of its own")]
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) target: Arc<Target>,
+    /// Where it is to be written once no line is half in the target.
+    pub(super) next: Option<Target>,
+    /// Whether a line is half in the target.
+    pub(super) is_begun: bool,
+    /// Whether the thread writes what it has taken out.
+    is_out: bool,
     /// Whole lines, but for what was written of the first of them.
     chunks: VecDeque<Vec<u8>>,
     /// Bytes in them, and in the one that the thread has taken out.
@@ -50,6 +57,9 @@ impl Queue {
     pub(super) fn new(target: Target, limit: usize) -> Self {
         Self {
             target: Arc::new(target),
+            next: None,
+            is_begun: false,
+            is_out: false,
             chunks: VecDeque::new(),
             waiting: 0,
             limit,
@@ -121,13 +131,49 @@ impl Queue {
         self.dropped += events;
     }
 
-    /// Takes the first bytes out, which wait on.
+    /// Turns to the next target, if there is one and no line is half in this one.
+    /// A disk that takes nothing does not keep it: what is missing of the line
+    /// is dropped with it.
+    pub(super) fn turn(&mut self) {
+        if self.next.is_none() || self.is_out {
+            return;
+        }
+        if self.is_begun && self.disk == Disk::Full {
+            if let Some(mut chunk) = self.chunks.pop_front() {
+                let end = memchr(b'\n', &chunk).map_or(chunk.len(), |end| end + 1);
+                self.drop_lines(1, end);
+                chunk.drain(..end);
+                self.put_back(chunk);
+            }
+            self.is_begun = false;
+        }
+        if !self.is_begun
+            && let Some(next) = self.next.take()
+        {
+            self.target = Arc::new(next);
+            self.disk = Disk::Prompt;
+        }
+    }
+
+    /// Takes the first bytes out, which wait on: the rest of a line alone, if
+    /// another target waits for its end.
     pub(super) fn pop(&mut self) -> Option<Vec<u8>> {
-        self.chunks.pop_front()
+        let mut chunk = self.chunks.pop_front()?;
+        if self.next.is_some()
+            && let Some(end) = memchr(b'\n', &chunk)
+        {
+            let rest = chunk.split_off(end + 1);
+            if !rest.is_empty() {
+                self.chunks.push_front(rest);
+            }
+        }
+        self.is_out = true;
+        Some(chunk)
     }
 
     /// Gives back what was not written of them.
     pub(super) fn put_back(&mut self, rest: Vec<u8>) {
+        self.is_out = false;
         if !rest.is_empty() {
             self.chunks.push_front(rest);
         }

@@ -145,3 +145,44 @@ fn shards_leave_a_disk_that_stalls_to_the_thread() {
     queue.note(Ok(4), Duration::from_secs(1));
     assert!(!queue.is_prompt());
 }
+
+#[test]
+fn a_line_ends_in_the_file_in_which_it_began() {
+    let old = tempfile::NamedTempFile::new().unwrap();
+    let new = tempfile::NamedTempFile::new().unwrap();
+    let target = |file: &tempfile::NamedTempFile| Target::of(file.reopen().unwrap()).unwrap();
+    let mut queue = Queue::new(target(&old), LIMIT);
+    queue.target.write(b"on").unwrap();
+    queue.is_begun = is_cut(b"one\ntwo\n", 2, false);
+    queue.push(b"e\ntwo\n", true);
+    queue.next = Some(target(&new));
+    let mut turns = 0;
+    loop {
+        queue.turn();
+        let Some(chunk) = queue.pop() else { break };
+        // Not while the thread is writing.
+        queue.turn();
+        let written = queue.target.write(&chunk).unwrap();
+        queue.is_begun = is_cut(&chunk, written, queue.is_begun);
+        queue.put_back(Vec::new());
+        turns += 1;
+    }
+    let text = |file: &tempfile::NamedTempFile| std::fs::read_to_string(file.path()).unwrap();
+    assert_eq!((text(&old).as_str(), text(&new).as_str(), turns), ("one\n", "two\n", 2));
+}
+
+#[test]
+fn a_full_disk_does_not_keep_its_output() {
+    let file = || Target::of(tempfile::tempfile().unwrap()).unwrap();
+    let mut queue = Queue::new(file(), LIMIT);
+    queue.is_begun = true;
+    queue.push(b"e\ntwo\n", true);
+    queue.note(Err(io::Error::from_raw_os_error(libc::ENOSPC)), Duration::ZERO);
+    queue.next = Some(file());
+    queue.turn();
+    assert_eq!((queue.disk, queue.next.is_none()), (Disk::Prompt, true));
+    assert_eq!(
+        (queue.pop(), queue.lost()),
+        (Some(b"two\n".to_vec()), Some(Lost { events: 1, bytes: 2 }))
+    );
+}
