@@ -32,7 +32,7 @@ const END: Duration = Duration::from_secs(20);
 
 /// For how long a worker that is slowed down does nothing, and something.
 const PAUSE: Duration = Duration::from_millis(40);
-const TURN: Duration = Duration::from_millis(2);
+const TURN: Duration = Duration::from_micros(100);
 
 /// Lines that a thread collects while the program runs.
 type Lines = Arc<Mutex<Vec<String>>>;
