@@ -131,6 +131,7 @@ impl LiveArgs {
 }
 
 /// Options of all commands.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch that can be given alone")]
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Common options")]
 pub struct CommonArgs {
@@ -195,6 +196,11 @@ pub struct CommonArgs {
     /// Seconds of silence after which a flow is let go [default: 1860]
     #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
     pub idle_timeout: Option<u64>,
+    /// Do without seccomp and Landlock, which leave what decodes neither files nor network
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    #[arg(hide_possible_values = true, action = ArgAction::Set)]
+    pub no_sandbox: bool,
     /// File whose settings count where the command line gives none; none for no file
     /// [default: /etc/tracer/tracer.toml, where that is there]
     #[arg(long, value_name = "FILE|none", global = true)]

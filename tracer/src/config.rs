@@ -59,6 +59,9 @@ pub struct Config {
     pub output: Option<PathBuf>,
     /// File to write the captured packets to, if any.
     pub packets: Option<PathBuf>,
+    /// Whether what decodes is kept from all that it does not need, beside
+    /// privileges.
+    pub sandbox: bool,
     /// How much is said on stderr.
     pub log: log::LevelFilter,
 }
@@ -230,6 +233,7 @@ impl Config {
             queue: parts.queue,
             output: common.output.clone().filter(|path| path != Path::new("-")),
             packets,
+            sandbox: !common.no_sandbox,
             log: match (common.quiet, common.verbose) {
                 (true, 1..) => return Err(Error::Loudness),
                 (true, 0) => log::LevelFilter::Error,

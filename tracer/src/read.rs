@@ -17,7 +17,7 @@ use crate::{
         packet::Selection,
     },
     config::Config,
-    confine,
+    confine::{self, Role, Sandbox},
     flow::Table,
     output::{
         self, Look, Writer,
@@ -48,6 +48,11 @@ pub fn read(files: &[PathBuf], config: &Config) -> Result<()> {
     // What comes in a file is hostile, and reading it needs no rights.
     if let Err(error) = confine::confine() {
         log::warn!("reading with all privileges: {error}");
+    }
+    if config.sandbox
+        && let Err(error) = Sandbox::of_this_kernel().enter(Role::Reader)
+    {
+        log::warn!("reading with all that the system offers: {error}");
     }
 
     let selection =

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::PathBuf,
-    process::{self, Command, Output},
+    process::{self, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -40,6 +40,7 @@ const EMPTY: &str = "0000000000000000";
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = vec![
         Test::new("privileges::worker_has_none", NEEDS, worker),
+        Test::new("privileges::sandbox_of_worker_and_read", NEEDS, sandbox),
         Test::new("privileges::each_missing_capability_is_named", NEEDS, missing),
         Test::new("privileges::check_says_what_is_allowed", NEEDS, page),
         Test::new("privileges::mistakes_are_told_before_anything_is_done", NEEDS, mistakes),
@@ -117,6 +118,8 @@ fn worker() -> Result<()> {
     descriptors.sort();
     let expected = [
         "/dev/null",
+        // What wakes the shard, and the round by which it shows that it lives.
+        "anon_inode:[eventfd]",
         "anon_inode:[eventfd]",
         "anon_inode:[signalfd]",
         "anon_inode:[timerfd]",
@@ -139,6 +142,44 @@ fn worker() -> Result<()> {
         ensure!(!is_listed, "a netlink socket\n{netlink}");
     }
     check::whole(&tracer.stop()?)
+}
+
+/// Whoever reads what strangers send has few system calls left, on all threads,
+/// unless the operator does not want that.
+fn sandbox() -> Result<()> {
+    let namespace = Namespace::new("sandbox")?;
+    for (flags, mode) in [(&["--shards", "2"][..], "2"), (&["--no-sandbox"], "0")] {
+        let tracer = Tracer::start(&namespace, flags)?;
+        for entry in fs::read_dir(format!("/proc/{}/task", tracer.worker()?))? {
+            let thread = entry?.file_name().to_string_lossy().parse()?;
+            confined(thread, mode)?;
+        }
+        let privileged = kernel::status(tracer.pid(), "Seccomp")?;
+        ensure!(privileged == "0", "the privileged process: {privileged}");
+        check::whole(&tracer.stop()?)?;
+        let mut command = namespace.command(program::tracer());
+        command.args(["read", "-"]).args(flags.iter().filter(|flag| **flag == "--no-sandbox"));
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut read = command.spawn()?;
+        let found = wait::until("read to give up its privileges", LIMIT, || {
+            let has = kernel::status(read.id(), "NoNewPrivs")? == "1";
+            // The last to be given up.
+            Ok((has && kernel::status(read.id(), "Seccomp")? == mode).then_some(()))
+        });
+        let confined = found.and_then(|()| confined(read.id(), mode));
+        drop(read.stdin.take());
+        let _ = read.wait()?;
+        confined?;
+    }
+    Ok(())
+}
+
+fn confined(pid: u32, mode: &str) -> Result<()> {
+    for (name, expected) in [("NoNewPrivs", "1"), ("Seccomp", mode)] {
+        let found = kernel::status(pid, name)?;
+        ensure!(found == expected, "{pid}: {name}: {found}");
+    }
+    Ok(())
 }
 
 /// What the descriptors of a process are, without the numbers in them.
@@ -260,6 +301,7 @@ fn page() -> Result<()> {
             "CAP_BPF: ",
             "CAP_NET_ADMIN: ",
             "CAP_PERFMON: ",
+            "sandbox: seccomp and Landlock ",
             "programs: loaded",
             "hook: TCX",
             "interface lo: TCX egress",

@@ -6,13 +6,11 @@ use std::{
     sync::Arc,
 };
 
-use aya::maps::{Map, MapData, MapError, MapType, PerCpuArray};
-use tracer_common::{
-    CONTINUED, EGRESS, NO_VLAN, Outcome, PIECES, RECORD_LEN, Record, SHUNTED, pieces,
-};
+use aya::maps::{MapData, MapError, MapType};
+use tracer_common::{CONTINUED, EGRESS, NO_VLAN, PIECES, RECORD_LEN, Record, SHUNTED, pieces};
 
 use super::{
-    Captured, Direction, Fill, Interface, Point, Segment, Source, Status, Vlan,
+    Captured, Counters, Direction, Fill, Interface, Point, Segment, Source, Status, Vlan,
     packet::{Headers, Selection},
     ring::Ring,
 };
@@ -37,44 +35,7 @@ pub enum Error {
     Ring(#[from] io::Error),
     /// The counters cannot be read.
     #[error("reading the kernel's counters: {0}")]
-    Counters(MapError),
-}
-
-/// The kernel's counters, which all shards have in common.
-pub struct Counters {
-    outcomes: PerCpuArray<MapData, u64>,
-}
-
-impl Counters {
-    /// Opens them, which takes no privilege.
-    ///
-    /// # Errors
-    ///
-    /// When the descriptor is not of such a map.
-    pub fn new(outcomes: OwnedFd) -> Result<Self, Error> {
-        let outcomes = MapData::from_fd(outcomes)
-            .and_then(|data| PerCpuArray::try_from(Map::PerCpuArray(data)))
-            .map_err(|error| Error::Map { map: "counters", error })?;
-        Ok(Self { outcomes })
-    }
-
-    /// The counters as they are, but for records that turned out to be
-    /// malformed: `malformed` of those that were copied.
-    ///
-    /// # Errors
-    ///
-    /// When the map cannot be read.
-    pub fn outcomes(&self, malformed: u64) -> Result<Outcomes, Error> {
-        let mut outcomes = Outcomes::default();
-        for outcome in Outcome::ALL {
-            let cpus = self.outcomes.get(&(outcome as u32), 0).map_err(Error::Counters)?;
-            outcomes.count(outcome, cpus.iter().sum());
-        }
-        let disowned = malformed.min(outcomes.copied);
-        outcomes.copied -= disowned;
-        outcomes.malformed += disowned;
-        Ok(outcomes)
-    }
+    Counters(io::Error),
 }
 
 /// The ring of one shard, and the names that its records need.

@@ -1,5 +1,6 @@
 //! Where segments come from: the kernel's rings or a capture file.
 
+mod counters;
 pub mod file;
 mod fragments;
 pub mod link;
@@ -12,6 +13,7 @@ mod tunnel;
 mod unwrap;
 pub mod windows;
 
+pub use counters::Counters;
 pub use options::{SackBlocks, TcpOption, TcpOptions, Timestamps};
 pub use ring::Fill;
 pub use segment::{Captured, Direction, Interface, Point, Segment, TcpFlags, TcpHeader, Vlan};

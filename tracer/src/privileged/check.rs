@@ -18,7 +18,7 @@ use super::{
     netlink::{Direction, Link, Requests},
     tcx,
 };
-use crate::{cli::Hook, config::Config, selection::Directions};
+use crate::{cli::Hook, config::Config, confine::Sandbox, selection::Directions};
 
 /// Drivers known to have XDP of their own; others get the kernel's generic
 /// one. The list only serves this page: attaching tries.
@@ -92,6 +92,7 @@ pub fn check(config: &Config) -> ExitCode {
     let mut page = Page::default();
     let kernel = kernel(&mut page);
     host(&mut page);
+    sandbox(&mut page);
     let privileged = privileges(&mut page);
     let object = if privileged { load(&mut page, config) } else { None };
     let loaded = object.is_some();
@@ -137,6 +138,14 @@ fn host(page: &mut Page) {
         page.say(Answer::Note, "BPF compiler", format_args!("off (net.core.bpf_jit_enable={jit})"));
         page.advise("sysctl net.core.bpf_jit_enable=1 makes every program several times faster");
     }
+}
+
+/// What what decodes is confined with, beside having no privileges.
+fn sandbox(page: &mut Page) {
+    let sandbox = Sandbox::of_this_kernel();
+    let is_whole = sandbox.has_seccomp && sandbox.landlock.is_some();
+    let answer = if is_whole { Answer::Yes } else { Answer::Note };
+    page.say(answer, "sandbox", sandbox);
 }
 
 fn privileges(page: &mut Page) -> bool {

@@ -94,6 +94,7 @@ fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
         "flow-limit" => bytes(config.flows.flow_limit),
         "memory-limit" => bytes(config.flows.total_limit),
         "idle-timeout" => i64::try_from(config.idle_seconds()).unwrap_or(i64::MAX).into(),
+        "no-sandbox" => (!config.sandbox).into(),
         "verbose" => i64::from(*verbose).into(),
         "quiet" => (*quiet).into(),
         _ => return None,

@@ -69,6 +69,7 @@ flow-limit = "512K"
 memory = "128M"
 memory-limit = "64M"
 idle-timeout = 60
+no-sandbox = true
 verbose = 2
 
 [port]

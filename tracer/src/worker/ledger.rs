@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::{
-    capture::live::{Counters, LiveSource},
+    capture::{Counters, live::LiveSource},
     event::Timestamp,
     output::Output,
     pipeline::Pipeline,

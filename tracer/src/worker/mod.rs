@@ -31,12 +31,13 @@ use self::{
 };
 use crate::{
     capture::{
-        live::{self, Counters, LiveSource},
+        Counters,
+        live::{self, LiveSource},
         windows::SlotMemory,
     },
     cli,
     config::Config,
-    confine,
+    confine::{self, Role, Sandbox},
     event::Timestamp,
     handover::{Channel, FromWorker, Maps, ToWorker},
     output::{
@@ -119,6 +120,10 @@ pub(crate) fn run(
             Some(change) => sources.iter_mut().for_each(|source| apply(source, &change)),
             None => return Ok(ExitCode::FAILURE),
         }
+    }
+    // Everything is open, no thread was started, and no packet read.
+    if config.sandbox {
+        Sandbox::of_this_kernel().enter(Role::Worker)?;
     }
     channel.send(&FromWorker::Ready, &[])?;
     let look = Look::new(&target, config.color)?;

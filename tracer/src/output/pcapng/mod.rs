@@ -12,10 +12,10 @@ mod parts;
 #[cfg(test)]
 mod tests;
 
-use std::{borrow::Cow, fs, sync::Arc};
+use std::{borrow::Cow, sync::Arc};
 
 use hashbrown::HashMap;
-use nix::sys::signal::Signal;
+use nix::sys::{signal::Signal, utsname::uname};
 
 pub use self::file::{Error, PacketFile};
 use self::{
@@ -76,7 +76,9 @@ impl Recorder {
     /// Empties the file and begins to write.
     pub fn new(file: PacketFile) -> Self {
         let mut buffer = Vec::with_capacity(BUFFER + BUFFER / 4);
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let name = uname();
+        let release = name.as_ref().map(|name| name.release().to_string_lossy());
+        let release = release.unwrap_or_default();
         block::section(&mut buffer, format!("Linux {release}").trim_end());
         // Beyond a limit of the shell, a write fails as on a full disk.
         let begun = signals::ignore(Signal::SIGXFSZ).and_then(|()| file.begin());

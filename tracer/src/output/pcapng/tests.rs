@@ -1,7 +1,7 @@
 //! What is written is what the reader of capture files reads.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     os::{
         fd::AsFd as _,

@@ -1,8 +1,13 @@
 //! Gives up every privilege, for good, before the first hostile byte is read.
-#![expect(
-    unsafe_code,
-    reason = "capability sets are changed, and ranges of descriptors closed, by bare system calls"
-)]
+#![expect(unsafe_code, reason = "what nobody wraps is asked and changed by bare system calls")]
+
+mod landlock;
+mod sandbox;
+mod seccomp;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use self::sandbox::{Role, Sandbox};
 
 use std::{
     io,
@@ -23,7 +28,7 @@ const CAPABILITY_VERSION: u32 = 0x2008_0522;
 /// Bits that capability sets can have; the kernel says where it ends.
 const CAPABILITIES: libc::c_ulong = 64;
 
-/// What kept a privilege from being given up.
+/// What kept a privilege, or a possibility, from being given up.
 #[derive(Debug, thiserror::Error)]
 #[error("giving up privileges: {operation}: {source}")]
 pub(crate) struct Error {
