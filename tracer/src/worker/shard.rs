@@ -116,6 +116,8 @@ impl<'a, O: Output> Shard<'a, O> {
     ) -> Result<(), Error> {
         let Self { number, run, .. } = *self;
         let Run { control, clock, ledger, .. } = run;
+        // Up to where the ring is to be read.
+        let mut last = None;
         loop {
             for change in control.changes(number) {
                 if let ToWorker::Ask { number: asked } = change {
@@ -124,8 +126,12 @@ impl<'a, O: Output> Shard<'a, O> {
                     apply(self.pipeline.source_mut(), &change);
                 }
             }
-            // Asked before the ring is: what comes in between is read.
+            // Asked before the ring is: what comes in between is read. Programs
+            // that outlive whoever attached them may go on writing for a while.
             let stopping = control.is_stopping();
+            if stopping {
+                last.get_or_insert_with(|| self.fill.written());
+            }
             let (now, offset) = clock.read();
             self.pipeline.source_mut().set_clock_offset(offset);
             self.pipeline.output_mut().set_clock_offset(offset);
@@ -148,6 +154,9 @@ impl<'a, O: Output> Shard<'a, O> {
             match status {
                 Status::End => return Ok(()),
                 Status::Idle if stopping => return Ok(()),
+                Status::More if last.is_some_and(|last| is_reached(last, self.fill.read())) => {
+                    return Ok(());
+                }
                 Status::Idle => self.rest(),
                 Status::More => {}
             }
@@ -194,6 +203,11 @@ impl<'a, O: Output> Shard<'a, O> {
             clock.look_for_step();
         }
     }
+}
+
+/// Whether a position in the ring, which wraps, was read.
+const fn is_reached(position: usize, read: usize) -> bool {
+    read.wrapping_sub(position) <= usize::MAX / 2
 }
 
 /// Tells a source of an interface.
