@@ -17,7 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("LICENSE-MIT", "LICENSE-MIT"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("docs/EVENTS.md", "docs/EVENTS.md"),
-    ("docs/OPERATION.md", "docs/OPERATION.md"),
+    ("docs/OPERATING.md", "docs/OPERATING.md"),
     ("docs/events.schema.json", "docs/events.schema.json"),
     ("packaging/tracer.service", "tracer.service"),
     ("packaging/tracer.toml", "tracer.toml"),
