@@ -101,6 +101,9 @@ pub struct LiveArgs {
     /// else half as many as CPUs]
     #[arg(long, value_name = "NUMBER", value_parser = shards)]
     pub shards: Option<u32>,
+    /// Seconds from one stats event to the next, in JSON; 0 for one at the end alone [default: 60]
+    #[arg(long, value_name = "SECONDS")]
+    pub stats_interval: Option<u32>,
 }
 
 /// What becomes of new connections when tracer cannot keep up.
@@ -126,6 +129,7 @@ impl LiveArgs {
             skip_from: later.skip_from.or(self.skip_from),
             overload: later.overload.or(self.overload),
             shards: later.shards.or(self.shards),
+            stats_interval: later.stats_interval.or(self.stats_interval),
         }
     }
 }

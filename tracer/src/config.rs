@@ -33,6 +33,9 @@ const ONE_SHARD_CPUS: usize = 4;
 /// (RFC 2177), which leaves it two.
 const IDLE_TIMEOUT: u64 = 31 * 60;
 
+/// Seconds from one `stats` event to the next.
+const STATS_INTERVAL: u32 = 60;
+
 /// Nanoseconds in a second.
 const SECOND: u64 = 1_000_000_000;
 
@@ -82,6 +85,9 @@ pub struct Live {
     pub overload: Overload,
     /// Rings and the threads that read them, a power of two.
     pub shards: u32,
+    /// Seconds from one `stats` event to the next, if there are to be any before
+    /// the last.
+    pub stats_interval: Option<NonZero<u32>>,
 }
 
 /// Choices that do not go together.
@@ -223,6 +229,7 @@ impl Config {
                 },
                 overload: live.overload.unwrap_or_default(),
                 shards,
+                stats_interval: NonZero::new(live.stats_interval.unwrap_or(STATS_INTERVAL)),
             },
             hosts: selection::hosts(&common.hosts).ok_or(Error::Hosts)?,
             directions: common.direction.unwrap_or_default(),
@@ -366,6 +373,7 @@ mod tests {
             skip_from: Some(SKIP_FROM),
             overload: Overload::Shed,
             shards: config.live.shards,
+            stats_interval: NonZero::new(60),
         };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));

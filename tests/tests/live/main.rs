@@ -11,6 +11,7 @@ mod imap;
 mod interfaces;
 mod large;
 mod machines;
+mod metrics;
 mod neighbours;
 mod outcomes;
 mod overload;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         packets::tests(),
         neighbours::tests(),
         budget::tests(),
+        metrics::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

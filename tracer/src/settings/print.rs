@@ -1,6 +1,6 @@
 //! What the settings are, and who says so: a file that says the same.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, num::NonZero};
 
 use clap::{Arg, CommandFactory as _, ValueEnum};
 use toml::Value;
@@ -78,6 +78,7 @@ fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
         },
         "overload" => name(&config.live.overload),
         "shards" => i64::from(config.live.shards).into(),
+        "stats-interval" => i64::from(config.live.stats_interval.map_or(0, NonZero::get)).into(),
         "format" => name(&config.format),
         "view" => name(&config.view),
         "output" => config.output.as_ref()?.to_string_lossy().into_owned().into(),

@@ -55,6 +55,7 @@ ring-size = "1M"
 skip-from = "none"
 overload = "lose"
 shards = 2
+stats-interval = 0
 format = "json"
 view = "exchanges"
 color = "never"

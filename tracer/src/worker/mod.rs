@@ -49,9 +49,6 @@ use crate::{
     signals,
 };
 
-/// Seconds between two `stats` events.
-const STATS_INTERVAL: u32 = 60;
-
 /// What ends the worker before its time.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -195,7 +192,7 @@ fn lead<O: Output>(
     let mut seconds = 0;
     let traced = shard.trace(|pipeline| {
         seconds += 1;
-        if seconds % STATS_INTERVAL == 0 {
+        if config.live.stats_interval.is_some_and(|interval| seconds % interval == 0) {
             pipeline.report(stats(pipeline.output().events()));
         }
     });
