@@ -1,6 +1,7 @@
 //! tracer, as an operator runs it.
 
 use std::{
+    ffi::OsStr,
     fs,
     io::{BufRead as _, BufReader, Read},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
@@ -86,6 +87,11 @@ impl Tracer {
 
     /// The same, and nobody reads its standard output.
     pub fn start_unread(mut command: Command, arguments: &[&str]) -> Result<Self> {
+        let [flag, _] = program::NO_SETTINGS;
+        let given = command.get_args().chain(arguments.iter().map(OsStr::new));
+        if !given.into_iter().any(|argument| argument == flag) {
+            command.args(program::NO_SETTINGS);
+        }
         let mut child = command
             .args(["--format", "json"])
             .args(arguments)

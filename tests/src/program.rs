@@ -11,6 +11,10 @@ use anyhow::{Result, ensure};
 
 use crate::schema;
 
+/// Keeps the settings of the host that a test runs on out of it; stands on each
+/// command line that names no file of its own.
+pub const NO_SETTINGS: [&str; 2] = ["--config", "none"];
+
 /// The tracer that tests run: what the variable `TRACER` names, else what cargo
 /// put beside the folder of the test's own executable. Cargo builds no program
 /// of another package for a test; `cargo xtask test` does.
@@ -37,7 +41,12 @@ pub fn read(capture: &Path, arguments: &[impl AsRef<OsStr>]) -> Result<Vec<Strin
         "{} is missing: build it first (cargo build --package tracer, or cargo xtask test)",
         program.display()
     );
-    let output = Command::new(program).arg("read").args(arguments).arg(capture).output()?;
+    let output = Command::new(program)
+        .arg("read")
+        .args(NO_SETTINGS)
+        .args(arguments)
+        .arg(capture)
+        .output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{}: {errors}", output.status);
     let lines: Vec<_> = String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect();

@@ -22,7 +22,7 @@ fn captures() -> Result<Vec<PathBuf>> {
 /// Runs `tracer read` with words for arguments, and paths behind them.
 fn read(words: &str, paths: &[&Path]) -> Result<Output> {
     let mut command = Command::new(program::tracer());
-    command.arg("read").args(words.split_whitespace()).args(paths);
+    command.arg("read").args(program::NO_SETTINGS).args(words.split_whitespace()).args(paths);
     command.output().context("starting tracer")
 }
 

@@ -21,7 +21,12 @@ fn shown(columns: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Resu
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None)?;
     let mut command = Command::new(program::tracer());
-    command.arg("read").args(arguments).arg(capture()).stderr(Stdio::null());
+    command
+        .arg("read")
+        .args(program::NO_SETTINGS)
+        .args(arguments)
+        .arg(capture())
+        .stderr(Stdio::null());
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env("TERM", "xterm-256color");
     command.envs(environment.iter().copied());
     let mut child = command.stdout(Stdio::from(pty.slave)).spawn().context("starting tracer")?;

@@ -49,8 +49,12 @@ fn rows(output: &Output) -> String {
     text(&output.stdout).lines().map(squeezed).collect()
 }
 
+/// Keeps the settings of this host out.
+const NO_SETTINGS: [&str; 2] = ["--config", "none"];
+
 fn tracer(arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracer"))
+        .args(NO_SETTINGS)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -117,6 +121,7 @@ fn wrong_use_is_status_2() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracer"))
+        .args(NO_SETTINGS)
         .args(["read", "--view", "segments", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -148,6 +153,7 @@ fn root_is_given_up_before_the_first_byte() {
         return;
     }
     let mut child = Command::new(env!("CARGO_BIN_EXE_tracer"))
+        .args(NO_SETTINGS)
         .args(["read", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())

@@ -9,7 +9,7 @@ use tests::{
     kernel::{self, Held, Hooks},
     namespace::Namespace,
     packet::Packet,
-    wait,
+    program, wait,
     wire::Wire,
 };
 use tracer::capture::TcpFlags;
@@ -128,7 +128,7 @@ fn measure(
     findings: &mut Findings,
 ) -> Result<[f64; 2]> {
     let mut command = namespace.command(rivals::tracer()?);
-    command.args(["-i", DEVICE, "--format", "json"]);
+    command.args(program::NO_SETTINGS).args(["-i", DEVICE, "--format", "json"]);
     let tracer = Program::new(command, Output::Nowhere).start()?;
     wait::until("tracer to be attached", LIMIT, || {
         let [_, egress] = Hooks::of(namespace, DEVICE)?.tcx;

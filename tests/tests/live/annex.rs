@@ -55,6 +55,7 @@ fn through_lo(dialogue: &Dialogue) -> Result<()> {
     let (rows, log) = (folder.path().join("rows"), folder.path().join("log"));
     let mut tracer = namespace
         .command(program::tracer())
+        .args(program::NO_SETTINGS)
         .args(["-i", "lo", "--view", "segments", "--show-secrets", "--format", "text"])
         .stdin(Stdio::null())
         .stdout(File::create(&rows)?)

@@ -72,7 +72,8 @@ impl Program {
         command
             .args(["--reuid", USER, "--regid", USER, "--clear-groups"])
             .args(["inh-caps", "ambient-caps", "bounding-set"].map(|of| format!("--{of}={set}")))
-            .arg(&self.path);
+            .arg(&self.path)
+            .args(program::NO_SETTINGS);
         command
     }
 }
@@ -158,7 +159,10 @@ fn sandbox() -> Result<()> {
         ensure!(privileged == "0", "the privileged process: {privileged}");
         check::whole(&tracer.stop()?)?;
         let mut command = namespace.command(program::tracer());
-        command.args(["read", "-"]).args(flags.iter().filter(|flag| **flag == "--no-sandbox"));
+        command
+            .args(["read", "-"])
+            .args(program::NO_SETTINGS)
+            .args(flags.iter().filter(|flag| **flag == "--no-sandbox"));
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut read = command.spawn()?;
         let found = wait::until("read to give up its privileges", LIMIT, || {
@@ -290,7 +294,9 @@ fn page() -> Result<()> {
     let program = Program::new("check")?;
     let before = Hooks::of(&namespace, "eth0")?;
     let names = CAPABILITIES.map(|(_, name)| name);
-    let commands = [namespace.command(&program.path), program.command(&namespace, &names)];
+    let mut privileged = namespace.command(&program.path);
+    privileged.args(program::NO_SETTINGS);
+    let commands = [privileged, program.command(&namespace, &names)];
     for mut command in commands {
         let output = wait::output(command.arg("check"), LIMIT)?;
         let said = stdout(&output);
@@ -352,7 +358,8 @@ fn mistakes() -> Result<()> {
         ("--no-such-flag", 2, "unexpected argument '--no-such-flag'"),
     ] {
         let mut command = namespace.command(program::tracer());
-        let output = wait::output(command.args(arguments.split(' ')), LIMIT)?;
+        command.args(program::NO_SETTINGS).args(arguments.split(' '));
+        let output = wait::output(&mut command, LIMIT)?;
         let said = stderr(&output);
         ensure!(output.status.code() == Some(status), "{arguments}: {}\n{said}", output.status);
         ensure!(said.contains(words), "{arguments}: {said}");

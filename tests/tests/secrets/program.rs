@@ -3,7 +3,10 @@
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result, ensure};
-use tests::{program::tracer, secret::Secrets};
+use tests::{
+    program::{NO_SETTINGS, tracer},
+    secret::Secrets,
+};
 
 use super::{CLIENT_PORT, Dialogue, PASSWORD, arrivals::capture, hide, http, imap, pop3, smtp};
 
@@ -23,6 +26,7 @@ const CALLS: [&[&str]; 8] = [
 /// The two streams of `tracer read -vv` for a file.
 fn says(file: &Path, arguments: &[&str]) -> Result<[String; 2]> {
     let output = Command::new(tracer())
+        .args(NO_SETTINGS)
         .args(["-vv", "--body", "4096", "read"])
         .args(arguments)
         .arg(file)

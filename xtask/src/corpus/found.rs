@@ -35,7 +35,7 @@ pub(super) struct Found {
 pub(super) fn run(tracer: &Path, folder: &Path, capture: &Capture) -> Result<Found> {
     let mut command = Command::new("timeout");
     command.arg(TIME_LIMIT).arg(tracer);
-    command.args(["read", "--format", "json", "--show-secrets", "--quiet"]);
+    command.args(["--config", "none", "read", "--format", "json", "--show-secrets", "--quiet"]);
     for argument in capture.port_arguments() {
         command.args(["--port", &argument]);
     }

@@ -144,7 +144,7 @@ impl Tool {
         }
         match self.program {
             Program::None => command.arg("true"),
-            Program::Tracer => command.arg(program::tracer()),
+            Program::Tracer => command.arg(program::tracer()).args(program::NO_SETTINGS),
             Program::Rival(name) => match Rival::of(name).and_then(Rival::find) {
                 Some(Found { program, root: Some(root) }) => {
                     // The mounts of `ip netns exec` are its own.

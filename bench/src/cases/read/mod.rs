@@ -7,6 +7,8 @@ use std::{process::Command, time::Duration};
 
 use anyhow::Result;
 
+use tests::program::NO_SETTINGS;
+
 use self::loads::{Call, EXCHANGES, Effort, FLOOR, JSON, LOADS, Load, TEXT};
 use super::Case;
 use crate::{
@@ -192,7 +194,7 @@ impl Reader {
         let path = &self.made.path;
         let Some(rival) = &self.rival else {
             let mut command = Command::new(rivals::tracer()?);
-            command.args(self.call.arguments).arg(path);
+            command.args(NO_SETTINGS).args(self.call.arguments).arg(path);
             return Ok(Program::new(command, output).on(&[processor]));
         };
         let mut command = rival.command();
