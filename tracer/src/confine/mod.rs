@@ -80,11 +80,22 @@ pub(crate) fn confine() -> Result<(), Error> {
     }
     set_capabilities([Sets::default(); 2]).map_err(failed("capset"))?;
     prctl::set_no_new_privs().map_err(io::Error::from).map_err(failed("no_new_privs"))?;
-    prctl::set_dumpable(false).map_err(io::Error::from).map_err(failed("dumpable"))?;
+    leave_no_dumps()?;
     if capabilities().map_err(failed("capget"))? != [Sets::default(); 2] {
         return Err(failed("capset")(io::ErrorKind::PermissionDenied.into()));
     }
     Ok(())
+}
+
+/// Keeps this process's memory from core dumps, whatever limits it was started
+/// with, and from debuggers of the same user.
+///
+/// # Errors
+///
+/// When the kernel refuses.
+pub(crate) fn leave_no_dumps() -> Result<(), Error> {
+    let failed = |source: nix::Error| Error { operation: "dumpable", source: source.into() };
+    prctl::set_dumpable(false).map_err(failed)
 }
 
 /// Closes what a careless parent of tracer left open, in a process that owns

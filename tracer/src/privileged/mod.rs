@@ -28,6 +28,7 @@ pub use check::check;
 
 use crate::{
     config::Config,
+    confine,
     handover::Channel,
     output::{
         self,
@@ -55,6 +56,8 @@ impl From<Side> for Error {
 enum Side {
     #[error("starting the worker: {0}")]
     Start(io::Error),
+    #[error(transparent)]
+    Confine(#[from] confine::Error),
     #[error(transparent)]
     Output(#[from] output::FileError),
     #[error(transparent)]
@@ -89,6 +92,8 @@ fn target(path: Option<&Path>) -> Result<Target, Side> {
 ///
 /// When tracing cannot begin, or ended for another reason.
 pub fn live(config: &Config) -> Result<ExitCode, Error> {
+    // Of both processes: the settings are in this one, the traffic in the other.
+    confine::leave_no_dumps().map_err(Side::from)?;
     // While there are the rights to; the worker gets it open.
     let target = target(config.output.as_deref())?;
     let packets = config.packets.as_deref().map(|path| PacketFile::open(path, [target.as_fd()]));
