@@ -85,15 +85,17 @@ impl Tracer {
         Ok(tracer)
     }
 
-    /// The same, and nobody reads its standard output.
+    /// The same, and nobody reads its standard output. A format that is among
+    /// the arguments takes the place of JSON.
     pub fn start_unread(mut command: Command, arguments: &[&str]) -> Result<Self> {
         let [flag, _] = program::NO_SETTINGS;
         let given = command.get_args().chain(arguments.iter().map(OsStr::new));
         if !given.into_iter().any(|argument| argument == flag) {
             command.args(program::NO_SETTINGS);
         }
+        let is_chosen = arguments.iter().any(|argument| argument.starts_with("--format"));
         let mut child = command
-            .args(["--format", "json"])
+            .args(if is_chosen { &[][..] } else { &["--format", "json"] })
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -175,6 +177,20 @@ impl Tracer {
     /// What it wrote on stderr so far.
     pub fn log(&self) -> String {
         lines(&self.log).join("\n")
+    }
+
+    /// What it wrote on stdout so far.
+    pub fn written(&self) -> String {
+        lines(&self.events).join("\n")
+    }
+
+    /// Waits for the end of both processes and returns all of stdout and of
+    /// stderr, whatever the format.
+    pub fn written_until_the_end(self, limit: Duration) -> Result<(String, String)> {
+        let events = Arc::clone(&self.events);
+        let Ended { log, .. } = self.end_unread(limit)?;
+        let written = lines(&events).join("\n");
+        Ok((written, log))
     }
 
     /// The events so far.

@@ -19,6 +19,7 @@ mod packets;
 mod privileges;
 mod processes;
 mod readers;
+mod secrets;
 mod selection;
 mod service;
 mod shards;
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
         neighbours::tests(),
         budget::tests(),
         metrics::tests(),
+        secrets::tests(),
     ];
     let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -103,13 +103,13 @@ fn closed() -> Result<()> {
 }
 
 /// The socket of a service manager.
-struct Manager {
+pub(crate) struct Manager {
     socket: UnixDatagram,
     folder: TempDir,
 }
 
 impl Manager {
-    fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let folder = TempDir::new()?;
         let socket = UnixDatagram::bind(folder.path().join("notify"))?;
         socket.set_read_timeout(Some(LIMIT))?;
@@ -117,7 +117,7 @@ impl Manager {
     }
 
     /// A tracer in a namespace, started by this manager.
-    fn command(&self, namespace: &Namespace) -> Command {
+    pub(crate) fn command(&self, namespace: &Namespace) -> Command {
         let mut command = namespace.command(program::tracer());
         command.env("NOTIFY_SOCKET", self.folder.path().join("notify"));
         command
@@ -131,7 +131,7 @@ impl Manager {
     }
 
     /// Waits for a message with such a line; all until then with it.
-    fn wait_for(&self, line: &str) -> Result<Vec<String>> {
+    pub(crate) fn wait_for(&self, line: &str) -> Result<Vec<String>> {
         let mut messages = Vec::new();
         loop {
             let message = self.next().with_context(|| format!("{line} after {messages:?}"))?;
