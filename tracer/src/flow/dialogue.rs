@@ -173,7 +173,15 @@ impl Dialogue {
         let offered = self.offered();
         for first in [offered.other(), offered] {
             let mut side = first;
-            while self.streams.of(side).blocked && self.offer_again(context, side) {
+            while self.streams.of(side).blocked {
+                let moved = self.offer_again(context, side);
+                // Before the other side says more: it may be about this end.
+                if self.streams.of(side).at_end(false) {
+                    self.close(context, side);
+                }
+                if !moved && self.streams.of(side).blocked {
+                    break;
+                }
                 side = side.other();
             }
         }
