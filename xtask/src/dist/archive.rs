@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = &[
     ("CHANGELOG.md", "CHANGELOG.md"),
     ("LICENSE-MIT", "LICENSE-MIT"),
     ("LICENSE-APACHE", "LICENSE-APACHE"),
+    ("SECURITY.md", "SECURITY.md"),
     ("docs/EVENTS.md", "docs/EVENTS.md"),
     ("docs/OPERATING.md", "docs/OPERATING.md"),
     ("docs/events.schema.json", "docs/events.schema.json"),
