@@ -20,8 +20,10 @@ use nix::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tracer_common::MAX_SHARDS;
 
-/// Bytes of the longest message; a name of an interface is the longest part.
-const LONGEST: usize = 4096;
+use crate::{config::Config, decode::PROTOCOLS, flow};
+
+/// Bytes of the longest message: [`ToWorker::Chosen`] with some thousand ports.
+const LONGEST: usize = 64 * 1024;
 
 /// Maps beside the rings that a worker can be given.
 const MAX_MAPS: usize = 7;
@@ -57,6 +59,9 @@ pub(crate) enum ToWorker {
         /// Counts up.
         number: u64,
     },
+    /// What flows are to be traced from now on, and within which limits. Sent
+    /// before the kernel side copies by it.
+    Chosen(Chosen),
     /// Beside it comes the descriptor of a file to which events go from now on.
     Output,
     /// Everything is detached: what is in the rings now is the last of it.
@@ -76,6 +81,62 @@ pub(crate) struct Interface {
     /// physical device below it, outermost first. The same packet shows with
     /// these tags there and without them here.
     pub(crate) vlans: Vec<u16>,
+}
+
+/// What the worker has to know of settings that have changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Chosen {
+    /// Ports with their numbers in the kernel's table, and the places of their
+    /// protocols in [`PROTOCOLS`]; none where the first bytes say the protocol.
+    pub(crate) ports: Vec<(u16, u8, Option<usize>)>,
+    /// [`flow::Settings::stream_limit`]
+    pub(crate) stream_limit: usize,
+    /// [`flow::Settings::flow_limit`]
+    pub(crate) flow_limit: usize,
+    /// [`flow::Settings::total_limit`] of a shard.
+    pub(crate) total_limit: usize,
+    /// [`flow::Settings::idle_timeout`]
+    pub(crate) idle_timeout: u64,
+}
+
+impl Chosen {
+    /// What a run is to do, with its ports' numbers.
+    pub(crate) fn new(config: &Config, numbers: &[(u16, u8)]) -> Self {
+        let flow::Settings { stream_limit, flow_limit, total_limit, idle_timeout, ports, .. } =
+            config.shard_flows();
+        let place = |port: u16| {
+            let (_, protocol) = ports.iter().find(|(of, _)| *of == port)?;
+            PROTOCOLS.iter().position(|known| known.label.name == protocol.label.name)
+        };
+        let ports = numbers.iter().map(|(port, number)| (*port, *number, place(*port))).collect();
+        Self { ports, stream_limit, flow_limit, total_limit, idle_timeout }
+    }
+
+    /// The ports' numbers.
+    pub(crate) fn numbers(&self) -> Vec<(u16, u8)> {
+        self.ports.iter().map(|(port, number, _)| (*port, *number)).collect()
+    }
+
+    /// The settings of a shard's flow table, of which these are a part.
+    pub(crate) fn flows(&self, rest: &flow::Settings) -> flow::Settings {
+        let Self { stream_limit, flow_limit, total_limit, idle_timeout, .. } = *self;
+        let protocol = |place: usize| PROTOCOLS.get(place);
+        let spoken =
+            |&(port, _, place): &(u16, u8, Option<usize>)| Some((port, place.and_then(protocol)?));
+        let detected =
+            |(port, _, place): &(u16, u8, Option<usize>)| place.is_none().then_some(*port);
+        let ports = self.ports.iter().filter_map(spoken).collect();
+        let detect = self.ports.iter().filter_map(detected).collect();
+        flow::Settings {
+            stream_limit,
+            flow_limit,
+            total_limit,
+            idle_timeout,
+            ports,
+            detect,
+            ..*rest
+        }
+    }
 }
 
 /// The maps that came with [`ToWorker::Hello`].
@@ -160,7 +221,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// `BrokenPipe` when the other end is gone; `WouldBlock`, on an end that
+    /// `InvalidInput` when the message is too long; `BrokenPipe` when the other
+    /// end is gone; `WouldBlock`, on an end that
     /// was made non-blocking, when the other one has not read for so long that
     /// the socket is full.
     pub(crate) fn send<M: Serialize>(
@@ -169,6 +231,9 @@ impl Channel {
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
         let bytes = serde_json::to_vec(message)?;
+        if bytes.len() > LONGEST {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let raw: Vec<RawFd> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&raw)];
         let control: &[_] = if raw.is_empty() { &[] } else { &rights };
@@ -204,7 +269,7 @@ impl Channel {
         &self,
         mut control: Option<Vec<u8>>,
     ) -> io::Result<Option<(M, Vec<OwnedFd>)>> {
-        let mut bytes = [0; LONGEST];
+        let mut bytes = vec![0; LONGEST];
         let takes_descriptors = control.is_some();
         let (len, descriptors) = loop {
             let mut parts = [IoSliceMut::new(&mut bytes)];
@@ -264,7 +329,10 @@ impl AsRawFd for Channel {
 mod tests {
     use std::io::{Read as _, Write as _};
 
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::{Cli, CommonArgs, LiveArgs};
 
     #[test]
     fn every_message_arrives_as_it_was_sent() {
@@ -277,6 +345,11 @@ mod tests {
             ToWorker::Start,
             ToWorker::Gone { index: 7 },
             ToWorker::Ask { number: 3 },
+            ToWorker::Chosen(Chosen {
+                ports: vec![(80, 1, Some(0)), (8080, u8::MAX, None)],
+                stream_limit: usize::MAX,
+                ..Chosen::default()
+            }),
             ToWorker::Stop,
         ];
         for message in &messages {
@@ -290,6 +363,38 @@ mod tests {
             worker.send(&message, &[]).unwrap();
             assert_eq!(privileged.receive().unwrap(), Some(message));
         }
+    }
+
+    #[test]
+    fn what_was_chosen_arrives_as_it_was_chosen() {
+        let cli = "tracer --port http=8080,80 --port auto=9,10 --idle-timeout 5 --stream-limit 8K";
+        let cli = Cli::try_parse_from(cli.split(' ')).unwrap();
+        let config = Config::new(&cli.live, &cli.common).unwrap();
+        let numbers: Vec<_> = config.flows.numbered().collect();
+        let chosen = Chosen::new(&config, &numbers);
+        assert_eq!(chosen.numbers(), numbers);
+        let usual = Config::new(&LiveArgs::default(), &CommonArgs::default()).unwrap();
+        let (flows, expected) = (chosen.flows(&usual.flows), config.shard_flows());
+        let ports = |of: &flow::Settings| {
+            of.ports.iter().map(|(port, of)| (*port, of.label.name)).collect::<Vec<_>>()
+        };
+        assert_eq!((ports(&flows), &flows.detect), (ports(&expected), &expected.detect));
+        let limits =
+            |of: &flow::Settings| (of.stream_limit, of.flow_limit, of.total_limit, of.idle_timeout);
+        assert_eq!(limits(&flows), limits(&expected));
+    }
+
+    #[test]
+    fn what_is_too_long_is_not_sent() {
+        let (privileged, worker) = Channel::pair().unwrap();
+        let ports = (1..10_000).map(|port| (port, 255, None)).collect();
+        let chosen = ToWorker::Chosen(Chosen { ports, ..Chosen::default() });
+        let error = privileged.send(&chosen, &[]).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
+        let ports = (1..4000).map(|port| (port, 255, Some(0))).collect();
+        let chosen = ToWorker::Chosen(Chosen { ports, ..Chosen::default() });
+        privileged.send(&chosen, &[]).unwrap();
+        assert_eq!(worker.receive().unwrap(), Some(chosen));
     }
 
     #[test]

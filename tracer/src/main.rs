@@ -9,9 +9,8 @@ use std::{
 use clap::{CommandFactory as _, error::ErrorKind};
 use tracer::{
     cli::{self, Cli, Command, LiveArgs},
-    config::Config,
     logger, output, privileged,
-    settings::{self, Settings},
+    settings::{self, Running, Settings},
 };
 
 /// Exit status of a failure.
@@ -32,26 +31,23 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let Cli { command, live, common } = &settings.cli;
+    let Cli { command, live, .. } = &settings.cli;
     let command = command.clone().unwrap_or_else(|| Command::Live(LiveArgs::default()));
-    let live = match &command {
-        Command::Live(more) | Command::Config(more) => live.clone().merge(more.clone()),
-        _ if *live != LiveArgs::default() => {
-            conflict("--interface, --hook and --ring-size are options of `live`")
-        }
-        _ => live.clone(),
-    };
-    let config = Config::new(&live, common).unwrap_or_else(|error| conflict(&error.to_string()));
+    if !matches!(command, Command::Live(_) | Command::Config(_)) && *live != LiveArgs::default() {
+        conflict("--interface, --hook and --ring-size are options of `live`");
+    }
+    let running = Running::new(&settings).unwrap_or_else(|error| conflict(&error.to_string()));
+    let config = &running.config;
     logger::init(config.log);
     if let Some(path) = settings.path() {
         log::debug!("settings of {} count where the command line gives none", path.display());
     }
     let done = match command {
-        Command::Read { files } => tracer::read::read(&files, &config).map(|()| ExitCode::SUCCESS),
+        Command::Read { files } => tracer::read::read(&files, config).map(|()| ExitCode::SUCCESS),
         // Forks: this process must have one thread up to here.
-        Command::Live(_) => privileged::live(&config).map_err(Into::into),
-        Command::Check => Ok(privileged::check(&config)),
-        Command::Config(_) => say(&settings::print(&settings, &config)),
+        Command::Live(_) => privileged::live(running).map_err(Into::into),
+        Command::Check => Ok(privileged::check(config)),
+        Command::Config(_) => say(&settings::print(&settings, config)),
         Command::Schema => say(&format!("{:#}\n", output::schema())),
         Command::Completions { shell } => say(&cli::completions(shell)),
         Command::Man { command } => match cli::manual(command.as_deref()) {

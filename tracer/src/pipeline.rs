@@ -9,7 +9,7 @@ use std::io;
 use crate::{
     capture::{Source, Status},
     event::{Event, Message, Timestamp, tracer},
-    flow::{Gate, Table},
+    flow::{self, Gate, Keeps, Table},
     output::{Output, pcapng::Recorder},
     overload::{Load, Overload},
     stats::{FlowCounters, Stats},
@@ -123,6 +123,16 @@ impl<S: Source, O: Output> Pipeline<S, O> {
     /// Keeps flows out of the table that are not to be followed.
     pub fn set_gate(&mut self, gate: Box<dyn Gate>) {
         self.table.set_gate(gate);
+    }
+
+    /// Goes on by other settings, as [`Table::choose`].
+    pub(crate) fn choose(
+        &mut self,
+        settings: flow::Settings,
+        numbers: &[(u16, u8)],
+        kept: &mut Keeps<'_>,
+    ) {
+        self.table.choose(settings, numbers, kept, self.now, &mut self.output);
     }
 
     /// Lets an overload's watch see how the reading stands at `now`, in

@@ -19,6 +19,7 @@ mod packets;
 mod privileges;
 mod processes;
 mod readers;
+mod reload;
 mod secrets;
 mod selection;
 mod service;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
         processes::tests(),
         privileges::tests(),
         readers::tests(),
+        reload::tests(),
         shards::tests(),
         outcomes::tests(),
         selection::tests(),

@@ -21,6 +21,8 @@ pub(super) enum Ending {
     Evicted,
     /// It was given up, because the tracer cannot keep up.
     Shed,
+    /// Its port or its hosts are not traced any more.
+    Deselected,
     /// The source ended.
     End,
 }
@@ -35,6 +37,7 @@ impl Ending {
             Self::Reused => "reused",
             Self::Evicted => "evicted",
             Self::Shed => "shed",
+            Self::Deselected => "deselected",
             Self::End => "end",
         }
     }

@@ -20,6 +20,7 @@ mod index;
 mod intake;
 mod key;
 mod maybe;
+mod numbers;
 mod pair;
 mod queue;
 mod row;
@@ -33,7 +34,9 @@ mod table;
 mod tests;
 
 pub use gate::Gate;
+pub(crate) use numbers::renumbered;
 pub use skip::{Heading, Known, Windows};
+pub(crate) use table::Keeps;
 pub use table::Table;
 
 use crate::decode;
@@ -72,7 +75,7 @@ pub struct Settings {
 
 impl Settings {
     /// Whether flows to `port` are traced.
-    fn traces(&self, port: u16) -> bool {
+    pub(crate) fn traces(&self, port: u16) -> bool {
         self.protocol(port).is_some() || self.detect.contains(&port)
     }
 

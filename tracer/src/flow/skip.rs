@@ -78,6 +78,10 @@ pub trait Windows: Send {
 
     /// A second or so has passed.
     fn tick(&mut self);
+
+    /// Takes other ports, with their numbers; those in `responding` have servers
+    /// whose bodies announce their length.
+    fn trace(&mut self, ports: &[(u16, u8)], responding: &[u16]);
 }
 
 impl Flow {

@@ -70,6 +70,9 @@ pub struct Table {
 /// SYN, if that was seen, whether it is meant.
 pub(crate) type Picks<'a> = dyn FnMut(&Endpoint, &Endpoint, Option<u32>) -> bool + 'a;
 
+/// Says of a flow by its ends, the client first, whether it goes on.
+pub(crate) type Keeps<'a> = dyn FnMut(&Endpoint, &Endpoint) -> bool + 'a;
+
 impl Table {
     /// An empty table.
     pub fn new(settings: Settings) -> Self {
@@ -96,6 +99,31 @@ impl Table {
     /// Asks a gate before a flow is followed that shows first in mid-stream.
     pub fn set_gate(&mut self, gate: Box<dyn Gate>) {
         self.gate = Some(gate);
+    }
+
+    /// Goes on by other settings, with the traced ports' numbers. Flows that are
+    /// not `kept` end, and so do as many as it takes to hold the limits; the
+    /// others keep their decoders.
+    pub(crate) fn choose(
+        &mut self,
+        settings: Settings,
+        numbers: &[(u16, u8)],
+        kept: &mut Keeps<'_>,
+        now: Timestamp,
+        sink: &mut dyn Sink,
+    ) {
+        for slot in self.slots.numbers() {
+            let Some(entry) = self.slots.get(slot) else { continue };
+            let (client, server, _) = entry.flow.ends();
+            if entry.flow.is_open() && !kept(client, server) {
+                self.remove(slot, Ending::Deselected, now, sink);
+            }
+        }
+        if let Some(windows) = &mut self.windows {
+            windows.trace(numbers, &settings.responding().collect::<Vec<_>>());
+        }
+        self.settings = settings;
+        self.make_room(0, now, sink);
     }
 
     /// Takes the next segment and pushes what became known by it.

@@ -123,6 +123,7 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 pub(super) struct Object {
     ebpf: Ebpf,
     settings: Array<MapData, Settings>,
+    ports: Array<MapData, PortTable>,
     chosen: Settings,
     outcomes: MapData,
     /// Those of [`overload::MAPS`], in their order.
@@ -150,7 +151,7 @@ impl Object {
 
         let settings = Array::try_from(take(&mut ebpf, "SETTINGS")?)?;
         let mut ports: Array<_, PortTable> = Array::try_from(take(&mut ebpf, "PORTS")?)?;
-        ports.set(0, port_table(config)?, 0)?;
+        ports.set(0, port_table(&config.flows.numbered().collect::<Vec<_>>())?, 0)?;
         let mut table: ArrayOfMaps<MapData> = ArrayOfMaps::try_from(take(&mut ebpf, "RINGS")?)?;
         let rings = (0..config.live.shards)
             .map(|shard| {
@@ -183,13 +184,23 @@ impl Object {
         let shards = config.live.shards;
         let chosen = Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
-        let mut object =
-            Self { ebpf, settings, chosen, outcomes, shedding, slots, switches, rings, logger };
+        let mut object = Self {
+            ebpf,
+            settings,
+            ports,
+            chosen,
+            outcomes,
+            shedding,
+            slots,
+            switches,
+            rings,
+            logger,
+        };
         object.refresh()?;
-        // The programs refer to these maps by descriptors, which must be open
+        // The programs refer to the map by its descriptor, which must be open
         // until the kernel has loaded the programs.
         object.load_programs(xdp)?;
-        drop((ports, table));
+        drop(table);
         Ok(object)
     }
 
@@ -209,6 +220,11 @@ impl Object {
     pub(super) fn refresh(&mut self) -> Result<(), MapError> {
         self.chosen.alive_until = monotonic().saturating_add(LIVENESS);
         self.settings.set(0, self.chosen, 0)
+    }
+
+    /// Has packets of these ports copied from now on, by their numbers.
+    pub(super) fn choose_ports(&mut self, numbers: &[(u16, u8)]) -> Result<(), Error> {
+        Ok(self.ports.set(0, port_table(numbers)?, 0)?)
     }
 
     /// The classifier for a direction and what packets begin with there.
@@ -268,9 +284,9 @@ fn ring(size: u32) -> Result<MapData, MapError> {
 }
 
 /// The ports that the operator chose.
-fn port_table(config: &Config) -> Result<Box<PortTable>, Error> {
+fn port_table(numbers: &[(u16, u8)]) -> Result<Box<PortTable>, Error> {
     let mut table = vec![0; PORT_TABLE_LEN];
-    for (port, number) in config.flows.numbered() {
+    for &(port, number) in numbers {
         if let Some(entry) = table.get_mut(usize::from(port)) {
             *entry = number;
         }

@@ -15,6 +15,7 @@ mod interfaces;
 mod load;
 mod netlink;
 mod notify;
+mod reload;
 mod supervise;
 mod tcx;
 mod tracing;
@@ -27,13 +28,13 @@ use nix::unistd::{ForkResult, Pid, fork};
 pub use check::check;
 
 use crate::{
-    config::Config,
     confine,
     handover::Channel,
     output::{
         self,
         pcapng::{self, PacketFile},
     },
+    settings::Running,
     worker::{self, Target},
 };
 
@@ -91,7 +92,8 @@ fn target(path: Option<&Path>) -> Result<Target, Side> {
 /// # Errors
 ///
 /// When tracing cannot begin, or ended for another reason.
-pub fn live(config: &Config) -> Result<ExitCode, Error> {
+pub fn live(running: Running) -> Result<ExitCode, Error> {
+    let config = &running.config;
     // Of both processes: the settings are in this one, the traffic in the other.
     confine::leave_no_dumps().map_err(Side::from)?;
     // While there are the rights to; the worker gets it open.
@@ -110,7 +112,7 @@ pub fn live(config: &Config) -> Result<ExitCode, Error> {
         }
         ForkResult::Parent { child: pid } => {
             drop((theirs, packets, target));
-            supervise::run(config, Worker { pid, channel }).map_err(Side::Privileged)
+            supervise::run(running, Worker { pid, channel }).map_err(Side::Privileged)
         }
     };
     Ok(result?)

@@ -56,6 +56,15 @@ impl Manager {
         tell(&[NotifyState::Ready, NotifyState::Status(&status)]);
     }
 
+    /// The settings are being read again; [`Manager::ready`] follows.
+    pub(super) fn reloading() {
+        match NotifyState::monotonic_usec_now() {
+            // In one message, says `sd_notify(3)`.
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(error) => log::warn!("telling the service manager: {error}"),
+        }
+    }
+
     /// The end is near.
     pub(super) fn stopping() {
         tell(&[NotifyState::Stopping]);

@@ -21,8 +21,8 @@ use super::{
     Worker, attach, capabilities, load, netlink::Notifications, notify::Manager, tracing::Tracing,
 };
 use crate::{
-    config::Config,
     handover::{FromWorker, ToWorker},
+    settings::Running,
 };
 
 /// How often the stamp of programs that may outlive this process is renewed.
@@ -92,13 +92,13 @@ pub(super) fn system(operation: &'static str) -> impl Fn(io::Error) -> Error {
 /// # Errors
 ///
 /// When tracing cannot begin, or ends because the worker died.
-pub(super) fn run(config: &Config, worker: Worker) -> Result<ExitCode, Error> {
+pub(super) fn run(running: Running, worker: Worker) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("starting the event loop"))?;
     let pid = worker.pid;
-    let result = runtime.block_on(supervise(config, worker));
+    let result = runtime.block_on(supervise(running, worker));
     // It has nothing to do any more. Once it has been waited for, its number
     // may be somebody else's.
     if result.is_err() && waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
@@ -113,15 +113,15 @@ struct Requested {
     interrupt: Signals,
     terminate: Signals,
     hangup: Signals,
-    /// Whether that means that the output's file is to be opened anew.
-    reopens: bool,
+    /// Whether that asks for a reload.
+    reloads: bool,
 }
 
 /// What a signal asks for.
 enum Request {
     End,
-    /// The output's file was moved away.
-    Reopen,
+    /// The settings' file has changed, or the output's was moved away.
+    Reload,
 }
 
 impl Requested {
@@ -130,7 +130,7 @@ impl Requested {
         let is_at_terminal =
             io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal();
         Ok(Self {
-            reopens: !is_at_terminal,
+            reloads: !is_at_terminal,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
@@ -142,13 +142,13 @@ impl Requested {
         tokio::select! {
             _ = self.interrupt.recv() => Request::End,
             _ = self.terminate.recv() => Request::End,
-            _ = self.hangup.recv() => if self.reopens { Request::Reopen } else { Request::End },
+            _ = self.hangup.recv() => if self.reloads { Request::Reload } else { Request::End },
         }
     }
 
     /// Waits until the end is asked for.
     async fn end(&mut self) {
-        while let Request::Reopen = self.next().await {}
+        while let Request::Reload = self.next().await {}
     }
 }
 
@@ -160,12 +160,12 @@ enum End {
     Worker,
 }
 
-async fn supervise(config: &Config, worker: Worker) -> Result<ExitCode, Error> {
+async fn supervise(running: Running, worker: Worker) -> Result<ExitCode, Error> {
     // From here on a signal asks for an orderly end.
     let mut requested = Requested::new().map_err(system("installing signal handlers"))?;
     // Before the interfaces are listed, so that no change is missed.
     let notifications = Notifications::open().map_err(system("listening for interfaces"))?;
-    let mut tracing = Tracing::start(config, worker)?;
+    let mut tracing = Tracing::start(running, worker)?;
     let end = tracing.run(&mut requested, notifications).await?;
     tracing.stop(end, &mut requested).await
 }
@@ -201,7 +201,7 @@ impl Tracing {
             tokio::select! {
                 request = requested.next() => match request {
                     Request::End => return Ok(End::Requested),
-                    Request::Reopen => self.reopen(),
+                    Request::Reload => self.reload(),
                 },
                 ready = channel.readable() => {
                     match self.worker.channel.receive() {

@@ -1,7 +1,7 @@
 //! What is traced: the loaded programs, the interfaces that they sit on, and
 //! what becomes of those.
 
-use std::{collections::HashMap, io, os::fd::AsFd as _, path::PathBuf, time::Instant};
+use std::{collections::HashMap, io, os::fd::AsFd as _, time::Instant};
 
 use super::{
     Worker,
@@ -11,14 +11,15 @@ use super::{
     load::Object,
     netlink::{Change, Link, Requests},
     notify::Manager,
+    reload::Reload,
     supervise::{Error, obituary, system},
     tcx,
 };
 use crate::{
     cli::Hook,
-    config::Config,
     handover::{Figures, FromWorker, ToWorker},
     output,
+    settings::Running,
 };
 
 /// Everything that is held while tracing.
@@ -29,17 +30,22 @@ pub(super) struct Tracing {
     pub(super) manager: Option<Manager>,
     /// How often the worker was asked for a sign of life, and the number of the
     /// latest asking that it has answered.
-    asked: u64,
+    pub(super) asked: u64,
     answered: u64,
-    /// Where events go, in place of the standard output.
-    output: Option<PathBuf>,
-    selection: Selection,
-    known: HashMap<u32, Link>,
+    /// What this is.
+    pub(super) running: Running,
+    /// The traced ports with their numbers.
+    pub(super) numbers: Vec<(u16, u8)>,
+    /// What it is going to be.
+    pub(super) reload: Reload,
+    pub(super) selection: Selection,
+    pub(super) known: HashMap<u32, Link>,
 }
 
 impl Tracing {
     /// Loads, and hands over; nothing is attached yet.
-    pub(super) fn start(config: &Config, worker: Worker) -> Result<Self, Error> {
+    pub(super) fn start(running: Running, worker: Worker) -> Result<Self, Error> {
+        let config = &running.config;
         let missing = capabilities::Set::effective().map(capabilities::Set::missing);
         if let Some(missing) = missing.ok().filter(|missing| !missing.is_empty()) {
             return Err(Error::Capabilities(missing));
@@ -47,15 +53,7 @@ impl Tracing {
         let mut requests = Requests::open().map_err(system("opening a netlink socket"))?;
         let links = requests.links().map_err(system("listing interfaces"))?;
         let selection = Selection::new(config.live.interfaces.clone());
-        let (missing, globs) = selection.unmatched(&links);
-        if !missing.is_empty() {
-            let missing = missing.into_iter().map(str::to_owned).collect();
-            let there = links.into_iter().map(|link| link.name).collect();
-            return Err(Error::NoSuchInterface { missing, there });
-        }
-        for glob in globs {
-            log::warn!("no interface matches {glob} yet; waiting for one");
-        }
+        find(&selection, &links)?;
         let tcx = match links.first() {
             Some(link) if config.live.hook != Hook::Clsact => {
                 tcx::is_supported(link.index).map_err(system("asking for TCX"))?
@@ -76,7 +74,9 @@ impl Tracing {
             manager: Manager::new(),
             asked: 0,
             answered: 0,
-            output: config.output.clone(),
+            numbers: config.flows.numbered().collect(),
+            running,
+            reload: Reload::default(),
             selection,
             known,
         };
@@ -156,7 +156,7 @@ impl Tracing {
         }
     }
 
-    fn follow(&mut self, link: &Link) {
+    pub(super) fn follow(&mut self, link: &Link) {
         let attached = self.attachments.has(link.index);
         // An interface that goes down may come up again; that it is not
         // traced meanwhile would only lose its first packets.
@@ -224,6 +224,7 @@ impl Tracing {
     /// Takes a sign of life, and hands it on.
     pub(super) fn alive(&mut self, number: u64, figures: Figures) {
         self.answered = number;
+        self.chosen(number);
         if let Some(manager) = &mut self.manager {
             manager.alive(Instant::now(), figures);
         }
@@ -231,7 +232,7 @@ impl Tracing {
 
     /// Opens the output's file anew, which may be another by now.
     pub(super) fn reopen(&self) {
-        let Some(path) = &self.output else { return };
+        let Some(path) = &self.running.config.output else { return };
         let file = match output::open(path, []) {
             Ok(file) => file,
             Err(error) => return log::error!("the output stays what it is: {error}"),
@@ -252,6 +253,24 @@ impl Tracing {
             _ => {}
         }
     }
+}
+
+/// Looks for what was chosen by name; what is chosen by a glob may come.
+///
+/// # Errors
+///
+/// When there is none of a name.
+pub(super) fn find(selection: &Selection, links: &[Link]) -> Result<(), Error> {
+    let (missing, globs) = selection.unmatched(links);
+    if !missing.is_empty() {
+        let missing = missing.into_iter().map(str::to_owned).collect();
+        let there = links.iter().map(|link| link.name.clone()).collect();
+        return Err(Error::NoSuchInterface { missing, there });
+    }
+    for glob in globs {
+        log::warn!("no interface matches {glob} yet; waiting for one");
+    }
+    Ok(())
 }
 
 /// Whether there are VLAN devices above an interface.

@@ -6,6 +6,7 @@
 //! file says is put in front of the command line, but for what that says
 //! itself, so that everything behind this sees a command line only.
 
+mod change;
 mod file;
 mod print;
 
@@ -18,8 +19,14 @@ use std::{
 use clap::{ArgMatches, CommandFactory as _, Parser as _, parser::ValueSource};
 
 use self::file::{Entry, File, PORT};
-pub use self::print::print;
-use crate::cli::{Cli, PortList};
+pub use self::{
+    change::{Change, Running},
+    print::print,
+};
+use crate::{
+    cli::{Cli, Command, LiveArgs, PortList},
+    config,
+};
 
 /// The file that is read where none is named, if it is there.
 pub const USUAL_FILE: &str = "/etc/tracer/tracer.toml";
@@ -45,6 +52,14 @@ pub enum Error {
     /// What the file says is wrong.
     #[error(transparent)]
     File(#[from] file::Error),
+    /// Each of both makes sense, and all together does not.
+    #[error("{}{what}", .path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default())]
+    Together {
+        /// The file, if there is one.
+        path: Option<PathBuf>,
+        /// What does not go together.
+        what: config::Error,
+    },
 }
 
 /// Who says what a setting is.
@@ -70,6 +85,8 @@ pub struct Settings {
     pub cli: Cli,
     file: Option<File>,
     given: ArgMatches,
+    /// What was given.
+    words: Vec<OsString>,
 }
 
 impl Settings {
@@ -89,19 +106,28 @@ impl Settings {
         };
         let entries = file.iter().flat_map(|file| &file.entries);
         let entries = entries.filter(|entry| counts(&given, entry));
-        let (program, words) =
-            words.split_first().map_or((None, &[][..]), |(program, words)| (Some(program), words));
+        let (program, rest) =
+            words.split_first().map_or((None, &[][..]), |(program, rest)| (Some(program), rest));
         let mut line: Vec<OsString> = program.into_iter().cloned().collect();
         line.extend(entries.flat_map(|entry| &entry.arguments).cloned());
         let of_file = Cli::try_parse_from(&line)?;
-        line.extend_from_slice(words);
+        line.extend_from_slice(rest);
         let mut cli = Cli::try_parse_from(&line)?;
         if is_given(&given, PORT) {
             // Lists behind a command's name hide those before it. Those that
             // are named twice now are the same.
             cli.common.ports.splice(..0, of_file.common.ports);
         }
-        Ok(Self { cli, file, given })
+        Ok(Self { cli, file, given, words })
+    }
+
+    /// What was said of `live`, before its name and behind it.
+    pub fn live(&self) -> LiveArgs {
+        let live = self.cli.live.clone();
+        match &self.cli.command {
+            Some(Command::Live(more) | Command::Config(more)) => live.merge(more.clone()),
+            _ => live,
+        }
     }
 
     /// The file that was read.

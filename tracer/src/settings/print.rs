@@ -22,17 +22,25 @@ const ORIGINS: usize = 40;
 /// is not set stands there as a remark.
 pub fn print(settings: &Settings, config: &Config) -> String {
     let mut page = String::new();
-    let command = Cli::command();
-    for key in keys(&command).filter_map(Arg::get_long) {
-        if key == PORT {
-            for (protocol, ports) in ports(config) {
-                line(&mut page, settings, &format!("{PORT}.{protocol}"), Some(ports));
-            }
-        } else {
-            line(&mut page, settings, key, value(key, settings, config));
-        }
+    for (key, value) in values(&settings.cli.common, config) {
+        line(&mut page, settings, &key, value);
     }
     page
+}
+
+/// Every key with its value, if it has one.
+pub(super) fn values(common: &CommonArgs, config: &Config) -> Vec<(String, Option<Value>)> {
+    let command = Cli::command();
+    let mut values = Vec::new();
+    for key in keys(&command).filter_map(Arg::get_long) {
+        if key == PORT {
+            let of = |(protocol, ports)| (format!("{PORT}.{protocol}"), Some(ports));
+            values.extend(ports(config).map(of));
+        } else {
+            values.push((key.to_owned(), value(key, common, config)));
+        }
+    }
+    values
 }
 
 fn line(page: &mut String, settings: &Settings, key: &str, value: Option<Value>) {
@@ -65,8 +73,7 @@ fn ports(config: &Config) -> impl Iterator<Item = (&'static str, Value)> + use<'
 }
 
 /// What a setting is; `None` where it is not set and has no default either.
-fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
-    let Cli { common, .. } = &settings.cli;
+fn value(key: &str, common: &CommonArgs, config: &Config) -> Option<Value> {
     let CommonArgs { hosts, mail, quiet, verbose, .. } = common;
     Some(match key {
         "interface" => texts(&config.live.interfaces),
@@ -90,7 +97,7 @@ fn value(key: &str, settings: &Settings, config: &Config) -> Option<Value> {
         "explain" => config.flows.explain.into(),
         "show-secrets" => config.flows.decode.show_secrets.into(),
         "write" => config.packets.as_ref()?.to_string_lossy().into_owned().into(),
-        "memory" => bytes(settings.cli.common.memory?),
+        "memory" => bytes(common.memory?),
         "stream-limit" => bytes(config.flows.stream_limit),
         "flow-limit" => bytes(config.flows.flow_limit),
         "memory-limit" => bytes(config.flows.total_limit),

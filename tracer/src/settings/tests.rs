@@ -182,3 +182,45 @@ fn files_that_cannot_be_read_are_told_by_name() {
     assert!(said.contains("UTF-8"), "{said}");
     assert!(Settings::new(words("none")).unwrap().path().is_none());
 }
+
+#[test]
+fn what_cannot_change_while_it_runs_stays_and_is_named() {
+    let file = file("port.http = 80\nmemory = '100M'\n");
+    let words = ["tracer", "-i", "lo", "--config", file.path().to_str().unwrap()];
+    let settings = Settings::new(words.map(OsString::from)).unwrap();
+    let mut running = Running::new(&settings).unwrap();
+    let (ring, flows) = (running.config.live.ring_size, running.config.flows.total_limit);
+    let mut reread = |text: &str| {
+        fs::write(file.path(), text).unwrap();
+        let Change { running: now, changed, kept } = running.read_again()?;
+        running = now;
+        Ok((running.config.clone(), changed, kept))
+    };
+
+    let (config, changed, kept) = reread("port.http = [80, 90]\nmemory = '100M'\n").unwrap();
+    assert_eq!((changed, kept), (vec!["port.http".to_owned()], vec![]));
+    assert_eq!(config.flows.ports.len(), 4);
+    // What follows from a budget stays with it, and the command line wins.
+    let text = "interface = 'eth0'\nmemory = '40M'\nstream-limit = '8K'\nformat = 'json'\n";
+    let (config, changed, kept) = reread(text).unwrap();
+    assert_eq!(changed, ["port.http", "stream-limit"]);
+    for key in ["memory", "ring-size", "memory-limit", "format"] {
+        assert!(kept.contains(&key.to_owned()), "{key}: {kept:?}");
+    }
+    assert_eq!((config.live.ring_size, config.flows.total_limit), (ring, flows));
+    assert_eq!(config.live.interfaces, ["lo"]);
+    assert_eq!(config.flows.stream_limit, 8192);
+    // A file that makes no sense, by itself or with the rest.
+    let refused: Result<_, Error> = reread("memory = '100M'\nflow-limit = '1G'\n");
+    let said = refused.unwrap_err().to_string();
+    assert!(
+        said.ends_with(
+            "--flow-limit is larger than --memory-limit; lower the one or raise the other"
+        ),
+        "{said}"
+    );
+    assert!(said.starts_with(file.path().to_str().unwrap()), "{said}");
+    assert!(reread("format = 'xml'").is_err());
+    let (_, changed, kept) = reread("memory = '100M'\n").unwrap();
+    assert_eq!((changed, kept), (vec!["stream-limit".to_owned()], vec![]));
+}

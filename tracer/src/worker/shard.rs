@@ -19,9 +19,9 @@ use crate::{
         windows::{MappedWindows, SlotMemory},
     },
     config::Config,
-    event::{Message, Timestamp, tracer::OutputLost},
+    event::{Endpoint, Message, Timestamp, tracer::OutputLost},
     flow::{Table, Windows},
-    handover::ToWorker,
+    handover::{Chosen, ToWorker},
     output::Output,
     overload::{self, Load, Overload},
     pipeline::Pipeline,
@@ -120,10 +120,12 @@ impl<'a, O: Output> Shard<'a, O> {
         let mut last = None;
         loop {
             for change in control.changes(number) {
-                if let ToWorker::Ask { number: asked } = change {
-                    control.came_round(number, asked, self.pipeline.output().events());
-                } else {
-                    apply(self.pipeline.source_mut(), &change);
+                match change {
+                    ToWorker::Ask { number: asked } => {
+                        control.came_round(number, asked, self.pipeline.output().events());
+                    }
+                    ToWorker::Chosen(chosen) => self.choose(&chosen),
+                    change => apply(self.pipeline.source_mut(), &change),
                 }
             }
             // Asked before the ring is: what comes in between is read. Programs
@@ -161,6 +163,16 @@ impl<'a, O: Output> Shard<'a, O> {
                 Status::More => {}
             }
         }
+    }
+
+    /// Traces what was chosen from now on.
+    fn choose(&mut self, chosen: &Chosen) {
+        let settings = chosen.flows(&self.run.config.flows);
+        let ports: Vec<u16> = settings.traced().collect();
+        let traces = |end: &Endpoint| ports.contains(&end.port);
+        self.pipeline.choose(settings, &chosen.numbers(), &mut |client, server| {
+            traces(client) || traces(server)
+        });
     }
 
     /// Tells of events that were not written, once there is room to.
@@ -221,6 +233,7 @@ pub(super) fn apply(source: &mut LiveSource, change: &ToWorker) {
         ToWorker::Hello { .. }
         | ToWorker::Start
         | ToWorker::Ask { .. }
+        | ToWorker::Chosen(_)
         | ToWorker::Output
         | ToWorker::Stop => {}
     }

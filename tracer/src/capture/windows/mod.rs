@@ -4,6 +4,7 @@
 mod memory;
 
 use std::{
+    mem,
     net::IpAddr,
     sync::{Arc, atomic::Ordering},
 };
@@ -95,14 +96,18 @@ impl MappedWindows {
     /// known whether their bodies are large.
     #[must_use]
     pub fn scanning(mut self, ports: impl IntoIterator<Item = u16>) -> Self {
-        for number in ports {
-            if let Some((_, port)) = self.ports.iter_mut().find(|(of, _)| *of == number) {
-                port.score = CREDIT;
-                let port = *port;
-                self.throw(port);
-            }
+        for port in ports {
+            self.scan(port);
         }
         self
+    }
+
+    fn scan(&mut self, number: u16) {
+        if let Some((_, port)) = self.ports.iter_mut().find(|(of, _)| *of == number) {
+            port.score = CREDIT;
+            let port = *port;
+            self.throw(port);
+        }
     }
 
     /// Throws the switches of a port, and of all.
@@ -269,6 +274,22 @@ impl Windows for MappedWindows {
             if port.quiet == QUIET_TICKS {
                 port.score = 0;
                 self.memory.throw(self.shard, port.number, |_| 0);
+            }
+        }
+    }
+
+    fn trace(&mut self, ports: &[(u16, u8)], responding: &[u16]) {
+        let before = mem::take(&mut self.ports);
+        for (_, port) in &before {
+            if !ports.iter().any(|(_, number)| *number == port.number) {
+                self.memory.throw(self.shard, port.number, |_| 0);
+            }
+        }
+        for &(port, number) in ports {
+            let known = before.iter().find(|(of, known)| *of == port && known.number == number);
+            self.ports.push((port, known.map_or_else(|| Port::new(number), |(_, known)| *known)));
+            if known.is_none() && responding.contains(&port) {
+                self.scan(port);
             }
         }
     }

@@ -42,8 +42,8 @@ pub struct Close {
 pub struct CloseFields {
     /// How it ended: `closed` (FIN of both sides), `reset`, `idle`, `reused`
     /// (a new connection took its ports), `evicted` (a limit), `shed` (the
-    /// tracer could not keep up and gave it up), `end` (the tracer stopped
-    /// first).
+    /// tracer could not keep up and gave it up), `deselected` (its port is
+    /// not traced any more since a reload), `end` (the tracer stopped first).
     pub state: &'static str,
     /// Segments that carried only bytes seen before.
     pub retransmissions: u64,

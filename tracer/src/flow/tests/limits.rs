@@ -114,3 +114,22 @@ fn an_idle_flow_is_small() {
     let memory = rig.table.counters().memory;
     assert!(memory < 448, "{memory} bytes after the end");
 }
+
+#[test]
+fn other_limits_hold_for_flows_that_are_there() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 101, &format!("!{}", "x".repeat(2000))));
+    rig.choose(Settings { stream_limit: 1000, idle_timeout: SECOND, ..settings() });
+    assert_eq!(rig.said(), [""; 0]);
+    rig.feed(&client(ACK, 2102, "y"));
+    assert_eq!(rig.said(), ["client gap 2002 stream-limit", "client told 2002"]);
+    rig.wait(2 * SECOND);
+    assert!(rig.said().contains(&"flow end idle".to_owned()));
+    // The memory of all: what is there is too much.
+    for segment in handshake() {
+        rig.feed(&segment.port(40_001));
+    }
+    rig.choose(Settings { total_limit: 1, ..settings() });
+    assert!(rig.said().contains(&"flow end evicted".to_owned()));
+    assert_eq!(rig.table.counters().memory, 0);
+}

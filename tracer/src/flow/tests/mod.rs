@@ -323,6 +323,13 @@ impl Rig {
         self.table.segment(&segment, sink);
     }
 
+    /// Goes on by other settings.
+    pub(super) fn choose(&mut self, settings: Settings) {
+        let ports: Vec<u16> = settings.traced().collect();
+        let mut kept = |_: &Endpoint, server: &Endpoint| ports.contains(&server.port);
+        self.table.choose(settings, &[], &mut kept, self.now, &mut self.said);
+    }
+
     /// Lets packet time pass.
     pub(super) fn wait(&mut self, nanoseconds: u64) {
         self.now.0 += nanoseconds;

@@ -107,3 +107,21 @@ fn imap_with_literals() {
         ],
     );
 }
+
+#[test]
+fn flows_of_a_port_that_is_not_traced_any_more_end_and_others_go_on() {
+    let mut rig = opened();
+    rig.feed(&client(ACK, 101, "one\n"));
+    rig.said();
+    // Another port comes, in front of the one that is there.
+    rig.choose(Settings { ports: vec![(9, &LINES), (PORT, &LINES)], ..settings() });
+    rig.feed(&client(ACK, 105, "two\n"));
+    assert_eq!(rig.said(), ["client line two"]);
+    rig.choose(Settings { ports: vec![(9, &LINES)], ..settings() });
+    let told = "flow 8+0 bytes, 0 again, 0 early, 0 gaps of 0, 0 passed";
+    let expected = ["client finish", "flow end deselected", told];
+    assert_eq!(rig.said(), expected);
+    // What was copied before the kernel side knew.
+    rig.feed(&client(ACK, 109, "three\n"));
+    assert_eq!(rig.finish(), [""; 0]);
+}
