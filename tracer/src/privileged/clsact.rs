@@ -31,6 +31,19 @@ pub(super) enum Error {
     /// Filters of `ingress` see one direction only.
     #[error("an ingress qdisc stands where clsact has to be, so outgoing packets are not seen")]
     IngressQdisc,
+    /// The kernel was built without it, or its module is not installed.
+    #[error(
+        "the kernel has no {part}: its module {module} is not there ({option}). Linux 6.6 and \
+         later do without, by --hook tc"
+    )]
+    NoModule {
+        /// What is missing.
+        part: &'static str,
+        /// The module in which it is.
+        module: &'static str,
+        /// The option by which a kernel is built with it.
+        option: &'static str,
+    },
     /// The kernel refused.
     #[error("{operation}: {source}")]
     Netlink {
@@ -39,6 +52,11 @@ pub(super) enum Error {
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+/// What the kernel says when it knows no qdisc or filter of that kind.
+fn is_unknown(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ENOENT)
 }
 
 fn failed(operation: &'static str) -> impl FnOnce(io::Error) -> Error {
@@ -80,11 +98,26 @@ impl Owner {
                 // The last tracer to leave takes the qdisc along.
                 is_by_tracer(requests, index)
             }
+            Err(error) if is_unknown(&error) => {
+                let (module, option) = ("sch_ingress", "CONFIG_NET_SCH_INGRESS");
+                return Err(Error::NoModule { part: "clsact qdisc", module, option });
+            }
             Err(error) => return Err(failed("adding the clsact qdisc")(error)),
         };
         let suffix = if with_qdisc { WITH_QDISC } else { "" };
         let name = format!("{}{suffix}", self.name);
-        requests.add_filter(index, direction, program, &name).map_err(failed("adding the filter"))
+        let added = requests.add_filter(index, direction, program, &name);
+        if added.is_err() && with_qdisc && count(requests, index).is_ok_and(|count| count == 0) {
+            let _ = requests.remove_clsact(index);
+        }
+        added.map_err(|error| {
+            if is_unknown(&error) {
+                let (module, option) = ("cls_bpf", "CONFIG_NET_CLS_BPF");
+                Error::NoModule { part: "filters by BPF", module, option }
+            } else {
+                failed("adding the filter")(error)
+            }
+        })
     }
 
     /// Removes this owner's filters from an interface, and the qdisc if a

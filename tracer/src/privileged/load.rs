@@ -46,10 +46,18 @@ pub(super) enum Error {
     /// The kernel said no although the capabilities are there.
     #[error(
         "the kernel refuses BPF although the capabilities are there: {operation}: {source}. \
-         In a container they must be those of the host's user namespace, and its seccomp profile \
-         must allow bpf(2)"
+         In a container they must be those of the host's user namespace, and a seccomp profile \
+         (in a systemd unit, SystemCallFilter=) must allow bpf(2)"
     )]
     Refused {
+        /// What was tried.
+        operation: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The kernel said no for another reason.
+    #[error("{operation}: {source}")]
+    Call {
         /// What was tried.
         operation: String,
         /// What the kernel said.
@@ -321,6 +329,14 @@ fn refused(error: EbpfError) -> Error {
     match denied(&error) {
         Some(code) => privileges(chain(&error), code),
         None => Error::Ebpf(error),
+    }
+}
+
+/// Why a call of bpf(2) by itself did not work.
+pub(super) fn refused_call(operation: &str, error: io::Error) -> Error {
+    match denied(&error) {
+        Some(code) => privileges(operation.to_owned(), code),
+        None => Error::Call { operation: operation.to_owned(), source: error },
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     attach::{self, Attachments},
     capabilities, clsact,
     interfaces::{Selection, described},
-    load::Object,
+    load::{self, Object},
     netlink::{Change, Link, Requests},
     notify::Manager,
     reload::Reload,
@@ -55,9 +55,8 @@ impl Tracing {
         let selection = Selection::new(config.live.interfaces.clone());
         find(&selection, &links)?;
         let tcx = match links.first() {
-            Some(link) if config.live.hook != Hook::Clsact => {
-                tcx::is_supported(link.index).map_err(system("asking for TCX"))?
-            }
+            Some(link) if config.live.hook != Hook::Clsact => tcx::is_supported(link.index)
+                .map_err(|error| load::refused_call("asking for TCX", error))?,
             _ => false,
         };
         if let Err(error) = clsact::remove_leftovers(&mut requests) {
