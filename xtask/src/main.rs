@@ -26,6 +26,8 @@ cargo xtask COMMAND
   build [--debug]  set up, then build tracer (release unless --debug)
   run [ARGS…]      set up, build, then run tracer with ARGS as root, else through sudo
   test [ARGS…]     set up and run all tests; ARGS go to `cargo test`
+  test --kernels [ARGS…]
+                   make the package and run it on other kernels, in virtual machines
   corpus DIR       hold `tracer read` against the readings of a folder of captures
                    [--protocol P] [--capture PART-OF-NAME] [--recompute] [--debug]
   fuzz [TARGET [FILE]] [--minutes N | --seconds N]

@@ -10,14 +10,36 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     build::{self, Profile},
-    setup, workspace,
+    dist, setup, workspace,
 };
 
-/// Sets up, builds tracer as operators run it, and runs all tests.
+/// Sets up, builds tracer as operators run it, and runs all tests; with
+/// `--kernels` in front, those that boot other kernels in their place.
+pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
+    match arguments {
+        [first, rest @ ..] if first == "--kernels" => kernels(rest),
+        _ => all(arguments),
+    }
+}
+
+/// Makes the package, boots each kernel and runs it there.
+fn kernels(arguments: &[OsString]) -> Result<ExitCode> {
+    setup::for_builds()?;
+    setup::for_kernels()?;
+    let package = dist::package()?;
+    let mut command = Command::new(workspace::cargo());
+    command
+        .args(["test", "--package", "tests", "--test", "kernels", "--"])
+        .args(arguments)
+        .env("TRACER_PACKAGE", package);
+    run(command)
+}
+
+/// All but those.
 ///
 /// Test programs run one after another, as cargo does it; the last line is the
 /// sum over all of them.
-pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
+fn all(arguments: &[OsString]) -> Result<ExitCode> {
     setup::for_builds()?;
     setup::for_tests();
     let built = build::tracer(Profile::Release)?;
@@ -25,13 +47,20 @@ pub(crate) fn test(arguments: &[OsString]) -> Result<ExitCode> {
         return Ok(built);
     }
 
-    let mut child = Command::new(workspace::cargo())
-        .current_dir(workspace::root())
+    let mut command = Command::new(workspace::cargo());
+    command
         .args(["test", "--workspace", "--exclude", "tracer-ebpf", "--no-fail-fast"])
         .args(["--features", workspace::OPTIONAL])
         .args(arguments)
         // What the live tests run.
-        .env("TRACER", workspace::target().join("release/tracer"))
+        .env("TRACER", workspace::target().join("release/tracer"));
+    run(command)
+}
+
+/// Runs tests, shows what they print, and their sum as the last line.
+fn run(mut command: Command) -> Result<ExitCode> {
+    let mut child = command
+        .current_dir(workspace::root())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()

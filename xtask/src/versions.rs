@@ -83,3 +83,24 @@ pub(crate) const RIVAL_PACKAGES: &[&str] = &["httpry", "ngrep", "tcpdump", "tcpf
 
 /// Of these, what the suite itself lacks and its backports have.
 pub(crate) const BACKPORTED_RIVALS: &[&str] = &["suricata"];
+
+/// A kernel that the packaged program is tested on.
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// The first two numbers of its version.
+    pub(crate) series: &'static str,
+    /// Debian's suite that has it.
+    pub(crate) suite: &'static str,
+}
+
+/// Kernels for `cargo xtask test --kernels`: the oldest that is supported, and
+/// one with TCX.
+pub(crate) const KERNELS: &[Kernel] = &[
+    Kernel { series: "6.1", suite: "bookworm" },
+    Kernel { series: "6.12", suite: "bookworm-backports" },
+];
+
+/// The Debian that these kernels boot: systemd as init, a server and a client,
+/// and what shows the kernel's state.
+pub(crate) const GUEST_PACKAGES: &[&str] =
+    &["bpftool", "cpio", "curl", "iproute2", "kmod", "nginx-light", "procps", "systemd-sysv"];

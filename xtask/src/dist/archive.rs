@@ -18,6 +18,7 @@ const FILES: &[(&str, &str)] = &[
     ("LICENSE-APACHE", "LICENSE-APACHE"),
     ("SECURITY.md", "SECURITY.md"),
     ("docs/EVENTS.md", "docs/EVENTS.md"),
+    ("docs/KERNELS.md", "docs/KERNELS.md"),
     ("docs/OPERATING.md", "docs/OPERATING.md"),
     ("docs/events.schema.json", "docs/events.schema.json"),
     ("packaging/tracer.service", "tracer.service"),

@@ -18,7 +18,8 @@ const COMPLETIONS: [&str; 3] = [
 ];
 
 /// Documents that come along.
-const DOCUMENTS: &[&str] = &["README.md", "SECURITY.md", "docs/EVENTS.md", "docs/OPERATING.md"];
+const DOCUMENTS: &[&str] =
+    &["README.md", "SECURITY.md", "docs/EVENTS.md", "docs/KERNELS.md", "docs/OPERATING.md"];
 
 /// What dpkg runs, from `packaging/debian`.
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];

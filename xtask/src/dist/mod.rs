@@ -60,6 +60,13 @@ pub(crate) fn dist(arguments: &[std::ffi::OsString]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The package for Debian that this commit makes, made now.
+pub(crate) fn package() -> Result<PathBuf> {
+    let made = make(workspace::root(), &workspace::target())?;
+    let is_package = |path: &&PathBuf| path.extension().is_some_and(|end| end == "deb");
+    made.iter().find(is_package).cloned().context("no .deb was made")
+}
+
 /// Builds the sources in `root` and packs what they make; returns the files.
 fn make(root: &Path, target: &Path) -> Result<Vec<PathBuf>> {
     let folder = target.join("dist");

@@ -2,10 +2,11 @@
 //!
 //! It asks nothing, says what it did, and does nothing when all is there. What
 //! it can, it keeps below `target/setup`; of the host it changes at most the
-//! packages of a compiler, debootstrap and `ip`, and for the benchmark valgrind
-//! and libpcap.
+//! packages of a compiler, debootstrap and `ip`, for the benchmark valgrind and
+//! libpcap, and for the tests on other kernels qemu.
 
 mod apt;
+mod guest;
 mod linker;
 mod root;
 pub(crate) mod toolchain;
@@ -14,7 +15,7 @@ pub(crate) use linker::tools;
 
 use std::{path::PathBuf, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::workspace;
 
@@ -64,6 +65,18 @@ pub(crate) fn for_tests() {
             "no Debian root with the tests' servers, the tests that need it will be skipped: {error:#}"
         )),
     }
+}
+
+/// Finds or fetches what the tests on other kernels need.
+pub(crate) fn for_kernels() -> Result<()> {
+    let start = Instant::now();
+    match guest::find_or_make().context("no guest with other kernels")? {
+        root::Found::Before => say("guest with other kernels: as before"),
+        root::Found::Made => {
+            say(&format!("guest with other kernels: made ({} s)", start.elapsed().as_secs()));
+        }
+    }
+    Ok(())
 }
 
 /// Whether protolens can be linked: it wants libpcap.

@@ -23,7 +23,7 @@ const BASE: Duration = Duration::from_mins(15);
 const PACKAGES: Duration = Duration::from_mins(15);
 
 /// Where packages come from that are in no suite's own list.
-const MIRROR: &str = "http://deb.debian.org/debian";
+pub(super) const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// Limit of moving and removing files.
 const FILES: Duration = Duration::from_mins(2);
@@ -65,22 +65,14 @@ pub(super) fn find_or_make() -> Result<Found> {
     if fs::read_to_string(&stamp).is_ok_and(|text| text == contents()) && folder().is_dir() {
         return Ok(Found::Before);
     }
-    apt::provide(&[("debootstrap", "debootstrap")])?;
     let new = workspace::setup().join("root.new");
     fs::create_dir_all(workspace::setup())?;
     remove(&[&new, &folder(), &stamp])?;
     remove(&[&Rivals::Own.stamp(), &Rivals::Backported.stamp()])?;
 
     say(&format!("making a Debian root ({ROOT_SUITE})"));
-    Step::as_root("debootstrap", BASE)?
-        .args(["--variant=minbase", ROOT_SUITE])
-        .args([&new])
-        .log(&log("debootstrap"))?;
+    debootstrap(&new, "debootstrap")?;
     say(&format!("installing in the root: {}", ROOT_PACKAGES.join(" ")));
-    Step::as_root("cp", FILES)?
-        .args(["--dereference", "/etc/resolv.conf"])
-        .args([new.join("etc/resolv.conf")])
-        .output()?;
     install(&new, ROOT_PACKAGES, "root-packages")?;
     Step::as_root("mv", FILES)?.args([&new, &folder()]).output()?;
     fs::write(&stamp, contents()).with_context(|| format!("writing {}", stamp.display()))?;
@@ -143,19 +135,45 @@ impl Rivals {
     }
 }
 
+/// Makes a base system that nothing is installed in yet, and that finds the
+/// packages' servers.
+pub(super) fn debootstrap(new: &Path, name: &str) -> Result<()> {
+    apt::provide(&[("debootstrap", "debootstrap")])?;
+    Step::as_root("debootstrap", BASE)?
+        .args(["--variant=minbase", ROOT_SUITE])
+        .args([new])
+        .log(&log(name))?;
+    Step::as_root("cp", FILES)?
+        .args(["--dereference", "/etc/resolv.conf"])
+        .args([new.join("etc/resolv.conf")])
+        .output()?;
+    Ok(())
+}
+
 /// Installs packages in a root.
-fn install(root: &Path, packages: &[&str], name: &str) -> Result<()> {
+pub(super) fn install(root: &Path, packages: &[&str], name: &str) -> Result<()> {
+    inside(root, INSTALL, packages, PACKAGES, name)
+}
+
+/// Runs a script in a root.
+pub(super) fn inside(
+    root: &Path,
+    script: &str,
+    arguments: &[&str],
+    limit: Duration,
+    name: &str,
+) -> Result<()> {
     // In namespaces of its own: mounts and stray processes end with it.
-    Step::as_root("unshare", PACKAGES)?
+    Step::as_root("unshare", limit)?
         .args(["--mount", "--pid", "--fork", "--kill-child", "chroot"])
         .args([root])
-        .args(["sh", "-ec", INSTALL, "sh"])
-        .args(packages)
+        .args(["sh", "-ec", script, "sh"])
+        .args(arguments)
         .log(&log(name))
 }
 
 /// Removes what root made.
-fn remove(paths: &[&PathBuf]) -> Result<()> {
+pub(super) fn remove(paths: &[&PathBuf]) -> Result<()> {
     Step::as_root("rm", FILES)?.args(["-rf", "--one-file-system", "--"]).args(paths).output()?;
     Ok(())
 }
