@@ -20,6 +20,7 @@ pub(crate) fn tests() -> Vec<Test> {
             appears(&["-i", "late*"])
         }),
         Test::new("interfaces::that_does_not_match_is_left_alone", LIVE, other),
+        Test::new("interfaces::that_is_renamed_is_traced_on", LIVE, renamed),
     ]
 }
 
@@ -60,6 +61,33 @@ fn other() -> Result<()> {
     let traced = program.stop()?;
     check::whole(&traced)?;
     ensure!(traced.of("http-request").count() == 0, "{:?}", traced.events);
+    Ok(())
+}
+
+/// It has another name meanwhile, and the tracer says so from then on.
+fn renamed() -> Result<()> {
+    let server = Machine::new("server")?;
+    let nginx = Nginx::start(&server)?;
+    let client = Namespace::new("client")?;
+    connect(&client, server.namespace(), "early0")?;
+    let program = Tracer::start(server.namespace(), &[])?;
+    fetch(&client, "first")?;
+    // Older kernels rename what is down alone.
+    for change in ["early0 down", "early0 name late0", "late0 up"] {
+        server.namespace().ip(&format!("link set {change}"))?;
+    }
+    fetch(&client, "second")?;
+    ensure!(nginx.requests()?.len() == 2, "{:?}", nginx.requests()?);
+    program.wait_for("the second request", |event| text(event, "/url/original") == "/second")?;
+    let traced = program.stop()?;
+    check::whole(&traced)?;
+    let seen: Vec<[&str; 2]> = traced
+        .of("http-request")
+        .map(|event| {
+            [text(event, "/url/original"), text(event, "/observer/ingress/interface/name")]
+        })
+        .collect();
+    ensure!(seen == [["/first", "early0"], ["/second", "late0"]], "{seen:?}\n{}", traced.log);
     Ok(())
 }
 
