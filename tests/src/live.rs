@@ -123,6 +123,18 @@ impl Tracer {
         self.readers.extend(reader);
     }
 
+    /// The same, line by line, for what would be too much to keep.
+    pub fn read_by(&mut self, mut hear: impl FnMut(&str) + Send + 'static) {
+        let reader = self.output.take().map(|stream| {
+            thread::spawn(move || {
+                for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+                    hear(&String::from_utf8_lossy(&line));
+                }
+            })
+        });
+        self.readers.extend(reader);
+    }
+
     /// Gives its worker little time to do its work in, until it is told to
     /// [hurry](Self::hurry).
     pub fn slow_down(&self) -> Result<()> {

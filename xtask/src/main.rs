@@ -11,6 +11,7 @@ mod lint;
 mod process;
 mod run;
 mod setup;
+mod soak;
 mod test;
 mod versions;
 mod workspace;
@@ -33,6 +34,10 @@ cargo xtask COMMAND
   fuzz [TARGET [FILE]] [--minutes N | --seconds N]
                    look for inputs that break TARGET, or all targets, 20 s each;
                    with FILE, run that input
+  soak [--minutes N] [--mixed]
+                   besiege tracer with floods, endless messages and faults in full size, then
+                   with all in turn beside real traffic for N minutes (10), --mixed only that,
+                   and hold every event against what happened
   bench [CASE…]    measure tracer beside what users would pick instead, as root or
                    through sudo: [--rounds N] [--quick] [--tools A,B] [--minutes N]
                    [--json FILE] [--write]; --list shows the cases
@@ -58,7 +63,7 @@ fn command() -> Result<ExitCode> {
     let rest: Vec<OsString> = arguments.collect();
     match (name.to_str().unwrap_or_default(), rest.as_slice()) {
         // Others hand their arguments on to what has help of its own.
-        ("setup" | "build" | "corpus" | "dist" | "fuzz" | "lint", arguments)
+        ("setup" | "build" | "corpus" | "dist" | "fuzz" | "lint" | "soak", arguments)
             if ask_for_help(arguments) =>
         {
             print!("{HELP}");
@@ -76,6 +81,7 @@ fn command() -> Result<ExitCode> {
         ("corpus", arguments) => corpus::corpus(arguments),
         ("dist", arguments) => dist::dist(arguments),
         ("fuzz", arguments) => fuzz::fuzz(arguments),
+        ("soak", arguments) => soak::soak(arguments),
         ("bench", arguments) => bench::bench(arguments),
         ("lint", []) => lint::lint(),
         ("help" | "--help" | "-h", _) => {

@@ -94,6 +94,15 @@ impl<'a> Nginx<'a> {
         Ok(Self { machine, process })
     }
 
+    /// Ends it in the midst of what it does, and starts it anew with the same
+    /// configuration and log.
+    pub fn restart(&mut self) -> Result<()> {
+        self.machine.run("nginx", &["-s", "stop"], START)?;
+        wait::end(&mut self.process, START)?.context("nginx did not end")?;
+        self.process = self.machine.start("nginx", &[], ERROR_LOG)?;
+        self.machine.wait_for_port(80, START)
+    }
+
     /// Number of the process that was started, whose descendants are nginx.
     pub fn pid(&self) -> u32 {
         self.process.id()

@@ -103,7 +103,7 @@ fn whatever_comes() -> Result<()> {
 
 /// Bytes that processes hold; what two of them have, or one has twice, is
 /// shared among them.
-fn held(processes: [u32; 2]) -> Result<u64> {
+pub(crate) fn held(processes: [u32; 2]) -> Result<u64> {
     processes.into_iter().map(of_one).sum()
 }
 

@@ -24,6 +24,7 @@ mod secrets;
 mod selection;
 mod service;
 mod shards;
+mod siege;
 mod smtp;
 mod traffic;
 mod window;
@@ -106,8 +107,12 @@ fn main() -> ExitCode {
         budget::tests(),
         metrics::tests(),
         secrets::tests(),
+        siege::tests(),
     ];
-    let trials = tests.into_iter().flatten().map(|test| test.trial(&host)).collect();
+    // What takes long is asked for, and then alone.
+    let is_wanted = |test: &Test| siege::minutes().is_none() || test.name.starts_with("siege::");
+    let tests = tests.into_iter().flatten().filter(is_wanted);
+    let trials = tests.map(|test| test.trial(&host)).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
@@ -120,8 +125,13 @@ fn become_root() {
     }
     if let Ok(program) = env::current_exe() {
         let tracer = format!("TRACER={}", program::tracer().display());
+        let minutes = siege::minutes().map(|minutes| format!("{}={minutes}", siege::MINUTES));
         let mut sudo = Command::new("sudo");
-        let _failed =
-            sudo.args(["-n", "env", &tracer]).arg(program).args(env::args_os().skip(1)).exec();
+        let _failed = sudo
+            .args(["-n", "env", &tracer])
+            .args(minutes)
+            .arg(program)
+            .args(env::args_os().skip(1))
+            .exec();
     }
 }
