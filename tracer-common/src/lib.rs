@@ -12,6 +12,7 @@
 mod flow;
 mod hosts;
 mod outcome;
+pub mod owner;
 pub mod pieces;
 mod record;
 pub mod scan;
@@ -31,4 +32,4 @@ pub use settings::{
 
 /// Number of the layout and meaning of everything in this crate. The loader
 /// writes its own into the settings, and the kernel side takes no others.
-pub const ABI: u32 = 6;
+pub const ABI: u32 = 7;

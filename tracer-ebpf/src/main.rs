@@ -28,6 +28,7 @@ mod emit;
 mod headers;
 mod hosts;
 mod maps;
+mod owner;
 mod packet;
 mod scan;
 mod shed;

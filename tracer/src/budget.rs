@@ -23,6 +23,10 @@ const SMALLEST_QUEUE: usize = 256 * 1024;
 /// side's programs and tables (slots, 4 MiB, are the largest).
 const FIXED: usize = 24 * 1024 * 1024;
 
+/// What the tables of `--process` take beside that: 9,216 entries of some 900
+/// bytes, and what the worker remembers of them.
+pub(crate) const OWNERS: usize = 9 * 1024 * 1024;
+
 /// What a shard takes beside its ring and its flows: buffers of lines, what
 /// lines have in common, its stack.
 const SHARD: usize = 3 * 1024 * 1024;

@@ -104,6 +104,11 @@ pub struct LiveArgs {
     /// Seconds from one stats event to the next, in JSON; 0 for one at the end alone [default: 60]
     #[arg(long, value_name = "SECONDS")]
     pub stats_interval: Option<u32>,
+    /// Name the processes of this host that have a connection's ends, with their units and
+    /// containers
+    #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
+    #[arg(default_missing_value = "true", hide_possible_values = true)]
+    pub process: Option<bool>,
 }
 
 /// What becomes of new connections when tracer cannot keep up.
@@ -130,6 +135,7 @@ impl LiveArgs {
             overload: later.overload.or(self.overload),
             shards: later.shards.or(self.shards),
             stats_interval: later.stats_interval.or(self.stats_interval),
+            process: later.process.or(self.process),
         }
     }
 }

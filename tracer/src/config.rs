@@ -11,7 +11,7 @@ use tracer_common::MAX_SHARDS;
 use tracer_common::Hosts;
 
 use crate::{
-    budget::{Parts, Wishes},
+    budget::{self, Parts, Wishes},
     cli::{CommonArgs, Hook, LiveArgs, Mails, Overload, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
@@ -88,6 +88,8 @@ pub struct Live {
     /// Seconds from one `stats` event to the next, if there are to be any before
     /// the last.
     pub stats_interval: Option<NonZero<u32>>,
+    /// Whether events name the processes of this host.
+    pub process: bool,
 }
 
 /// Choices that do not go together.
@@ -168,16 +170,18 @@ impl Config {
                 usual_shards(cpus, useful_shards(common))
             }
         };
+        let process = live.process.unwrap_or_default();
+        let tables = if process { budget::OWNERS } else { 0 };
         let wishes = Wishes {
-            memory: common.memory,
+            memory: common.memory.map(|memory| memory.saturating_sub(tables)),
             ring: live.ring_size.map(|size| size as usize),
             stream: common.stream_limit,
             flow: common.flow_limit,
             flows: common.memory_limit,
         };
         let of = usize::try_from(shards).unwrap_or(1);
-        let parts =
-            Parts::new(&wishes, of).ok_or_else(|| Error::Memory { least: Parts::least(of) })?;
+        let parts = Parts::new(&wishes, of)
+            .ok_or_else(|| Error::Memory { least: Parts::least(of) + tables })?;
         let flows = flow::Settings {
             stream_limit: parts.stream,
             flow_limit: parts.flow,
@@ -230,6 +234,7 @@ impl Config {
                 overload: live.overload.unwrap_or_default(),
                 shards,
                 stats_interval: NonZero::new(live.stats_interval.unwrap_or(STATS_INTERVAL)),
+                process,
             },
             hosts: selection::hosts(&common.hosts).ok_or(Error::Hosts)?,
             directions: common.direction.unwrap_or_default(),
@@ -374,6 +379,7 @@ mod tests {
             overload: Overload::Shed,
             shards: config.live.shards,
             stats_interval: NonZero::new(60),
+            process: false,
         };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));

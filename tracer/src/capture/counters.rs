@@ -1,9 +1,6 @@
 //! The kernel's counters of packets.
 
-use std::{
-    io,
-    os::fd::{AsFd as _, OwnedFd},
-};
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use aya::{
     maps::{Map, MapData, PerCpuArray},
@@ -11,16 +8,11 @@ use aya::{
 };
 use tracer_common::Outcome;
 
-use super::live::Error;
+use super::{element, live::Error};
 use crate::stats::Outcomes;
 
-/// `BPF_MAP_LOOKUP_ELEM`.
-const LOOKUP: libc::c_long = 1;
-
-/// The kernel's counters, which all shards have in common.
-///
-/// Reading them takes no file, so that a thread can that may open none. aya's
-/// own look-up wants to know on each thread anew how many processors there are.
+/// The kernel's counters, which all shards have in common. Reading them takes no
+/// file, so that a thread can that may open none.
 pub struct Counters {
     outcomes: OwnedFd,
     cpus: usize,
@@ -52,51 +44,18 @@ impl Counters {
         let mut outcomes = Outcomes::default();
         let mut cpus = vec![0; self.cpus];
         for outcome in Outcome::ALL {
-            self.look_up(outcome as u32, &mut cpus).map_err(Error::Counters)?;
+            #[expect(unsafe_code, reason = "the kernel writes into memory by its address")]
+            // SAFETY: `new` has seen that keys are u32, and values u64, of which
+            // there are as many as there may be processors.
+            unsafe {
+                element::look_up(self.outcomes.as_fd(), &(outcome as u32), &mut cpus)
+                    .map_err(Error::Counters)?;
+            }
             outcomes.count(outcome, cpus.iter().sum());
         }
         let disowned = malformed.min(outcomes.copied);
         outcomes.copied -= disowned;
         outcomes.malformed += disowned;
         Ok(outcomes)
-    }
-}
-
-/// `union bpf_attr`, as far as commands on an element of a map read it.
-#[repr(C)]
-struct Element {
-    map: u32,
-    _padding: u32,
-    key: u64,
-    value: u64,
-    flags: u64,
-}
-
-#[expect(unsafe_code, reason = "the system call takes addresses")]
-mod look_up {
-    use std::os::fd::AsRawFd as _;
-
-    use super::{Counters, Element, LOOKUP, io};
-
-    impl Counters {
-        /// Reads one counter, of each processor.
-        pub(super) fn look_up(&self, key: u32, cpus: &mut [u64]) -> io::Result<()> {
-            // As many as the kernel writes.
-            debug_assert_eq!(cpus.len(), self.cpus);
-            let element = Element {
-                map: self.outcomes.as_raw_fd().cast_unsigned(),
-                _padding: 0,
-                key: (&raw const key).expose_provenance() as u64,
-                value: cpus.as_mut_ptr().expose_provenance() as u64,
-                flags: 0,
-            };
-            // SAFETY: the kernel reads the attributes and a key of four bytes,
-            // as `new` has checked, and writes eight bytes for each processor
-            // that there may be, for which there is room.
-            let result = unsafe {
-                libc::syscall(libc::SYS_bpf, LOOKUP, &raw const element, size_of::<Element>())
-            };
-            if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-        }
     }
 }

@@ -1,11 +1,13 @@
 //! Where segments come from: the kernel's rings or a capture file.
 
 mod counters;
+mod element;
 pub mod file;
 mod fragments;
 pub mod link;
 pub mod live;
 mod options;
+pub mod owners;
 pub mod packet;
 mod ring;
 mod segment;

@@ -67,6 +67,7 @@ pub(crate) fn connection(protocol: &'static Protocol) -> Connection {
         direction: Direction::Egress,
         loopback: true,
         community_id: CommunityId::default(),
+        processes: None,
     }
 }
 

@@ -15,6 +15,7 @@ pub mod imap;
 mod label;
 mod measure;
 pub mod pop3;
+mod process;
 pub mod smtp;
 pub mod tcp;
 mod text;
@@ -28,6 +29,7 @@ use serde::Serialize;
 pub use community::CommunityId;
 pub use label::{Hue, Label};
 pub use measure::{Size, Span};
+pub use process::{Certainty, Process, Processes};
 pub use text::{Escaped, REDACTED, Text, is_control, is_plain};
 pub(crate) use text::{LOWER_CASE, NotUtf8};
 
@@ -104,6 +106,8 @@ pub struct Connection {
     pub loopback: bool,
     /// Its Community ID, once somebody has asked for it.
     pub community_id: CommunityId,
+    /// Who has its ends; `None` where nobody asks.
+    pub processes: Option<Arc<Processes>>,
 }
 
 impl Connection {

@@ -11,6 +11,7 @@ use super::{
     intake::{limit, payload},
     key::Key,
     maybe::Maybe,
+    owners::Asked,
     pair::Pair,
     row::row,
     skip::{Heading, Windows},
@@ -54,6 +55,8 @@ pub(super) struct Flow {
     reset: Option<Side>,
     /// It has ended and stands in the table's line of those.
     pub(super) lingers: bool,
+    /// When it was asked who has its ends.
+    pub(super) asked: Asked,
     /// What was counted so far.
     pub(super) tally: Tally,
     /// What rows need to know of the segments before them.
@@ -86,6 +89,7 @@ impl Flow {
                 direction,
                 loopback: segment.interface.loopback,
                 community_id: CommunityId::default(),
+                processes: None,
             },
             halves: Pair::default(),
             dialogue: Some(Box::new(Dialogue::new(protocol.map(|protocol| (protocol.decoder)())))),
@@ -95,6 +99,7 @@ impl Flow {
             ended: Maybe::NONE,
             reset: None,
             lingers: false,
+            asked: Asked::default(),
             tally: Tally::default(),
             history: None,
         }
@@ -173,6 +178,7 @@ impl Flow {
     pub(super) fn held(&self) -> usize {
         let dialogue = self.dialogue.as_deref();
         let history = self.history.as_deref().map_or(0, size_of_val);
+        let history = history + self.processes_held();
         history + dialogue.map_or(0, |dialogue| size_of::<Dialogue>() + dialogue.held())
     }
 

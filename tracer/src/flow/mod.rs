@@ -21,6 +21,7 @@ mod intake;
 mod key;
 mod maybe;
 mod numbers;
+mod owners;
 mod pair;
 mod queue;
 mod row;
@@ -35,6 +36,7 @@ mod tests;
 
 pub use gate::Gate;
 pub(crate) use numbers::renumbered;
+pub use owners::Owners;
 pub use skip::{Heading, Known, Windows};
 pub(crate) use table::Keeps;
 pub use table::Table;

@@ -10,6 +10,7 @@ use super::{
     index::Index,
     key::{self, Key},
     maybe::Maybe,
+    owners::Owners,
     skip::Windows,
     slots::{Entry, Line, Place, Slot, Slots},
 };
@@ -64,6 +65,8 @@ pub struct Table {
     turn: u32,
     /// Who wants to know which bytes nobody wants.
     windows: Option<Box<dyn Windows>>,
+    /// Who is asked which processes have the ends of flows.
+    owners: Option<Box<dyn Owners>>,
 }
 
 /// Says of a flow by its ends, the client first, and the sequence number of its
@@ -86,6 +89,7 @@ impl Table {
             gate: None,
             turn: 0,
             windows: None,
+            owners: None,
         }
     }
 
@@ -93,6 +97,13 @@ impl Table {
     #[must_use]
     pub fn with_windows(mut self, windows: Option<Box<dyn Windows>>) -> Self {
         self.windows = windows;
+        self
+    }
+
+    /// Asks which processes have the ends of flows.
+    #[must_use]
+    pub fn with_owners(mut self, owners: Option<Box<dyn Owners>>) -> Self {
+        self.owners = owners;
         self
     }
 
@@ -139,13 +150,18 @@ impl Table {
             sender = entry.flow.sender_if_its(segment);
             sender.is_some()
         });
-        if let (Some(slot), Some(side)) = (found, sender)
-            && self.straight(slot, side, segment, sink)
-        {
-            return;
+        if let (Some(slot), Some(side)) = (found, sender) {
+            // A SYN may be of another connection, between the same ends.
+            if !segment.tcp.flags.has(TcpFlags::SYN) {
+                self.attribute(slot, segment);
+            }
+            if self.straight(slot, side, segment, sink) {
+                return;
+            }
         }
         let (known, reused) = self.known(found, segment, sink);
         let Some(slot) = known.or_else(|| self.create(hash, segment, reused, sink)) else { return };
+        self.attribute(slot, segment);
         if segment.tcp.flags.has(TcpFlags::RST) {
             self.hear(slot, segment.time, sink);
         }
@@ -390,6 +406,16 @@ impl Table {
         if let Some(entry) = self.slots.remove(slot) {
             self.held = self.held.saturating_sub(entry.held as usize);
             self.index.remove(self.index.hash(&entry.flow.key()), slot);
+        }
+    }
+
+    /// Asks which processes have the ends of a flow, if a segment is a moment to.
+    fn attribute(&mut self, slot: Slot, segment: &Segment<'_>) {
+        if let (Some(owners), Some(entry)) = (&mut self.owners, self.slots.get(slot))
+            && !entry.flow.is_over()
+        {
+            let side = entry.flow.sender(segment);
+            entry.flow.attribute(segment, side, &mut **owners);
         }
     }
 

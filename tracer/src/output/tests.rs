@@ -67,6 +67,7 @@ fn connection(client: IpAddr, server: IpAddr) -> Connection {
         direction: Direction::Ingress,
         loopback: false,
         community_id: CommunityId::default(),
+        processes: None,
     }
 }
 

@@ -13,7 +13,9 @@ use super::{
     look::{Column, Kept, Look},
     may_control_at, put,
 };
-use crate::event::{Escaped, Exchange, Message, Place, Side, Timestamp, is_control, is_plain};
+use crate::event::{
+    Escaped, Exchange, Message, Place, Processes, Side, Timestamp, is_control, is_plain,
+};
 
 /// What the protocol column holds where no protocol's message stands.
 const TCP: &str = "TCP";
@@ -52,16 +54,36 @@ pub(super) fn row(
         _ => Paint::Plain,
     };
     let kept = if view == View::Exchanges { Kept::Ends } else { Kept::Begin };
-    look.info(buffer, paint, kept, |buffer| match body {
-        Body::Message(message) if view == View::Exchanges => {
-            harmless(buffer, &Exchange(message.describe()))
+    look.info(buffer, paint, kept, |buffer| {
+        if let Some(processes) = head.connection.and_then(|of| of.processes.as_deref()) {
+            harmless(buffer, &Between(processes, head.side.unwrap_or(Side::Client)))?;
         }
-        Body::Message(message) => info(buffer, message),
-        Body::Formatted(info) => {
-            buffer.extend_from_slice(info);
-            Ok(())
+        match body {
+            Body::Message(message) if view == View::Exchanges => {
+                harmless(buffer, &Exchange(message.describe()))
+            }
+            Body::Message(message) => info(buffer, message),
+            Body::Formatted(info) => {
+                buffer.extend_from_slice(info);
+                Ok(())
+            }
         }
     })
+}
+
+/// Who speaks to whom, as far as they are of this host: `curl[42] > nginx[7]: `.
+struct Between<'a>(&'a Processes, Side);
+
+impl fmt::Display for Between<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(processes, side) = self;
+        match (processes.of(*side), processes.of(side.other())) {
+            (Some(one), Some(other)) => write!(formatter, "{one} > {other}: "),
+            (Some(one), None) => write!(formatter, "{one} >: "),
+            (None, Some(other)) => write!(formatter, "> {other}: "),
+            (None, None) => Ok(()),
+        }
+    }
 }
 
 /// Appends the seconds since the capture began.

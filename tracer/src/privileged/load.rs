@@ -21,6 +21,7 @@ use tracer_common::{ABI, COPY_PURE_ACKS, NO_SKIP, PORT_TABLE_LEN, PortTable, Set
 use super::{
     capabilities::{self, Missing},
     netlink::{Direction, Framing},
+    owners,
 };
 use crate::{config::Config, overload};
 
@@ -33,6 +34,9 @@ const LIVENESS: u64 = 2_000_000_000;
 
 /// The oldest kernel that the programs are made for.
 const OLDEST_KERNEL: KernelVersion = KernelVersion::new(6, 1, 0);
+
+/// The map of who has which end of a connection.
+const OWNERS: &str = "OWNERS";
 
 /// The XDP program.
 const XDP_PROGRAM: &str = "xdp_ethernet";
@@ -139,6 +143,8 @@ pub(super) struct Object {
     /// What the worker writes while it runs: which bytes need not be copied.
     slots: MapData,
     switches: MapData,
+    /// Who has which end of a connection, where that is wanted and can be known.
+    owners: Option<MapData>,
     rings: Vec<MapData>,
     /// What the programs log; `None` when the object has no log.
     pub(super) logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -151,20 +157,28 @@ impl Object {
     pub(super) fn load(config: &Config, outliving: bool, xdp: bool) -> Result<Self, Error> {
         raise_memory_limit();
         let check_liveness = u32::from(outliving);
-        let mut ebpf = EbpfLoader::new()
-            .override_global("CHECK_LIVENESS", &check_liveness, true)
-            .override_global("HOSTS", &config.hosts, true)
-            .load(OBJECT)
-            .map_err(refused)?;
+        let layout = config.live.process.then(owners::layout);
+        let layout = layout.and_then(|layout| layout.inspect_err(owners::warn).ok());
+        let mut loader = EbpfLoader::new();
+        loader.override_global("CHECK_LIVENESS", &check_liveness, true).override_global(
+            "HOSTS",
+            &config.hosts,
+            true,
+        );
+        match &layout {
+            Some(layout) => loader.override_global("LAYOUT", layout, true),
+            None => loader.map_max_entries(OWNERS, 1).map_max_entries("OPENING", 1),
+        };
+        let mut ebpf = loader.load(OBJECT).map_err(refused)?;
 
         let settings = Array::try_from(take(&mut ebpf, "SETTINGS")?)?;
         let mut ports: Array<_, PortTable> = Array::try_from(take(&mut ebpf, "PORTS")?)?;
         ports.set(0, port_table(&config.flows.numbered().collect::<Vec<_>>())?, 0)?;
-        let mut table: ArrayOfMaps<MapData> = ArrayOfMaps::try_from(take(&mut ebpf, "RINGS")?)?;
+        let mut outer: ArrayOfMaps<MapData> = ArrayOfMaps::try_from(take(&mut ebpf, "RINGS")?)?;
         let rings = (0..config.live.shards)
             .map(|shard| {
                 let ring = ring(config.live.ring_size)?;
-                table.set(shard, &ring, 0)?;
+                outer.set(shard, &ring, 0)?;
                 Ok(ring)
             })
             .collect::<Result<_, MapError>>()?;
@@ -179,6 +193,9 @@ impl Object {
         });
         let (slots, switches) = (slots?, switches?);
 
+        let Map::LruHashMap(table) = take(&mut ebpf, OWNERS)? else {
+            return Err(Error::Object(format!("map {OWNERS}")));
+        };
         let shedding = overload::MAPS
             .iter()
             .map(|name| match take(&mut ebpf, name)? {
@@ -192,6 +209,7 @@ impl Object {
         let shards = config.live.shards;
         let chosen = Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
+        let owners = Some(table).filter(|_| layout.is_some());
         let mut object = Self {
             ebpf,
             settings,
@@ -201,6 +219,7 @@ impl Object {
             shedding,
             slots,
             switches,
+            owners,
             rings,
             logger,
         };
@@ -208,7 +227,13 @@ impl Object {
         // The programs refer to the map by its descriptor, which must be open
         // until the kernel has loaded the programs.
         object.load_programs(xdp)?;
-        drop(table);
+        if object.owners.is_some()
+            && let Err(error) = owners::start(&mut object.ebpf)
+        {
+            owners::warn(&error);
+            object.owners = None;
+        }
+        drop(outer);
         Ok(object)
     }
 
@@ -262,7 +287,9 @@ impl Object {
     pub(super) fn handed_over(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
         let maps =
             [("OUTCOMES", &self.outcomes), ("SLOTS", &self.slots), ("SWITCHES", &self.switches)];
+        let owners = self.owners.iter().map(|map| (OWNERS, map));
         let maps = maps.into_iter().chain(overload::MAPS.into_iter().zip(&self.shedding));
+        let maps = maps.chain(owners);
         let names = maps.clone().map(|(name, _)| name.to_owned()).collect();
         let maps = maps.map(|(_, map)| map).chain(&self.rings);
         (names, maps.map(|map| map.fd().as_fd()).collect())

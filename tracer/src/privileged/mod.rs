@@ -7,6 +7,7 @@
 //! the other one ends.
 
 mod attach;
+mod btf;
 mod capabilities;
 mod check;
 mod clsact;
@@ -15,6 +16,7 @@ mod interfaces;
 mod load;
 mod netlink;
 mod notify;
+mod owners;
 mod reload;
 mod supervise;
 mod tcx;

@@ -56,6 +56,7 @@ skip-from = "none"
 overload = "lose"
 shards = 2
 stats-interval = 0
+process = true
 format = "json"
 view = "exchanges"
 color = "never"

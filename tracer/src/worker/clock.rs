@@ -88,6 +88,11 @@ pub(super) fn monotonic() -> u64 {
     nanoseconds(ClockId::CLOCK_MONOTONIC)
 }
 
+/// What Unix time is ahead of `CLOCK_MONOTONIC`, nanoseconds.
+pub(super) fn ahead() -> u64 {
+    nanoseconds(ClockId::CLOCK_REALTIME).wrapping_sub(monotonic())
+}
+
 impl AsFd for Clock {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.steps.as_fd()

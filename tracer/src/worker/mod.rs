@@ -33,6 +33,7 @@ use crate::{
     capture::{
         Counters,
         live::{self, LiveSource},
+        owners::OwnerTable,
         windows::SlotMemory,
     },
     cli,
@@ -106,6 +107,7 @@ pub(crate) fn run(
     let mut maps = Maps::new(maps, descriptors).ok_or(Error::Handover)?;
     let overload = overload(&mut maps, seed, config.live.overload)?;
     let slots = slots(&mut maps)?;
+    let owners = maps.take("OWNERS").map(OwnerTable::new).transpose()?.map(Arc::new);
     let counters = Counters::new(maps.take("OUTCOMES").ok_or(Error::Handover)?)?;
     let counters = Arc::new(counters);
     let sources = maps.rings().into_iter();
@@ -134,6 +136,7 @@ pub(crate) fn run(
         clock: Clock::new()?,
         overload,
         slots,
+        owners,
         seed,
         ledger,
         outlet: control.outlet().clone(),

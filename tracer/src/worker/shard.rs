@@ -16,11 +16,12 @@ use crate::{
     capture::{
         Fill, Interface, Status,
         live::LiveSource,
+        owners::{KernelOwners, OwnerTable},
         windows::{MappedWindows, SlotMemory},
     },
     config::Config,
     event::{Endpoint, Message, Timestamp, tracer::OutputLost},
-    flow::{Table, Windows},
+    flow::{Owners, Table, Windows},
     handover::{Chosen, ToWorker},
     output::Output,
     overload::{self, Load, Overload},
@@ -44,6 +45,8 @@ pub(super) struct Run<'a> {
     pub(super) overload: Option<Arc<overload::Maps>>,
     /// Where to say which bytes need not be copied.
     pub(super) slots: Arc<SlotMemory>,
+    /// Who has the ends of connections, where that is asked.
+    pub(super) owners: Option<Arc<OwnerTable>>,
     /// What the numbers of flows are made with.
     pub(super) seed: u64,
     pub(super) ledger: Arc<Ledger>,
@@ -61,7 +64,10 @@ impl Run<'_> {
             let windows = MappedWindows::new(slots, shard, *seed, threshold, ports);
             Box::new(windows.scanning(config.flows.responding())) as Box<dyn Windows>
         });
-        Table::new(config.shard_flows()).with_windows(windows)
+        let owners = self.owners.as_ref().map(|table| {
+            Box::new(KernelOwners::new(Arc::clone(table), clock::ahead)) as Box<dyn Owners>
+        });
+        Table::new(config.shard_flows()).with_windows(windows).with_owners(owners)
     }
 }
 

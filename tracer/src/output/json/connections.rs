@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, ptr, sync::Arc};
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr2};
 use serde::Serialize as _;
 
 use super::{
@@ -45,8 +45,10 @@ struct Written {
 struct End {
     /// Where it begins.
     start: usize,
-    /// Its last brace.
-    brace: usize,
+    /// Behind its port.
+    port: usize,
+    /// Behind its last brace.
+    behind: usize,
 }
 
 impl Connections {
@@ -120,7 +122,10 @@ impl Written {
         let behind = |at: usize| self.members.get(at..).unwrap_or_default();
         let before = memchr_iter(b'}', &self.members).find(|at| behind(at + 1).starts_with(name));
         let start = before.map_or(0, |at| at + 1 + name.len());
-        End { start, brace: start + memchr(b'}', behind(start)).unwrap_or_default() }
+        // An address, which holds neither, and the port are its first members.
+        let port = memchr(b',', behind(start)).map_or(start, |at| start + at + 1);
+        let port = port + memchr2(b',', b'}', behind(port)).unwrap_or_default();
+        End { start, port, behind: start + object(behind(start)) }
     }
 
     /// Appends it with what is not the same for all events of the connection.
@@ -128,26 +133,44 @@ impl Written {
         let piece = |from: usize, to: usize| self.members.get(from..to).unwrap_or_default();
         let mut from = 0;
         for (end, bytes) in [self.client, self.server].into_iter().zip(bytes) {
-            append::few(buffer, piece(from, end.brace));
+            append::few(buffer, piece(from, end.port));
             if let Some(bytes) = bytes {
                 append::pieces(buffer, [b",\"bytes\":"]);
                 put::decimal(buffer, bytes);
             }
-            from = end.brace;
+            from = end.port;
         }
-        append::few(buffer, piece(from, from + 1));
+        append::few(buffer, piece(from, self.server.behind));
         if let Some(side) = speaker {
             let object = |side: Side| match side {
-                Side::Client => piece(self.client.start, self.client.brace + 1),
-                Side::Server => piece(self.server.start, self.server.brace + 1),
+                Side::Client => piece(self.client.start, self.client.behind),
+                Side::Server => piece(self.server.start, self.server.behind),
             };
             append::pieces(buffer, [b",\"source\":"]);
             append::few(buffer, object(side));
             append::pieces(buffer, [b",\"destination\":"]);
             append::few(buffer, object(side.other()));
         }
-        append::few(buffer, piece(from + 1, self.members.len()));
+        append::few(buffer, piece(self.server.behind, self.members.len()));
     }
+}
+
+/// Bytes of the object that the text begins with.
+fn object(text: &[u8]) -> usize {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' => depth += 1,
+            b'}' if depth <= 1 => return at + 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
 }
 
 /// Has the connection itself keep its Community ID, beside the copy: where
@@ -184,6 +207,7 @@ fn is_same(one: &Connection, other: &Connection) -> bool {
         && label(one) == label(other)
         && (one.direction, one.loopback) == (other.direction, other.loopback)
         && (Arc::ptr_eq(&one.interface, &other.interface) || one.interface == other.interface)
+        && one.processes == other.processes
 }
 
 #[cfg(test)]
@@ -191,7 +215,7 @@ mod tests {
     use super::*;
     use crate::{
         capture::{Direction, Vlan},
-        event::{CommunityId, Endpoint, Hue, Label},
+        event::{Certainty, CommunityId, Endpoint, Hue, Label, Process, Processes},
     };
 
     static LABEL: Label = Label { name: "x", column: "X", hue: Hue::Blue };
@@ -206,7 +230,22 @@ mod tests {
             direction: Direction::Egress,
             loopback: false,
             community_id: CommunityId::default(),
+            processes: None,
         }
+    }
+
+    /// A process that calls itself what could be taken for something else.
+    fn processes() -> Arc<Processes> {
+        let name = "}\\\"},\"server\":{{".to_owned();
+        let process = Process {
+            pid: 4711,
+            executable: Some("/usr/bin/{".to_owned()),
+            unit: Some(name.clone()),
+            container: Some(name.clone()),
+            name,
+            certainty: Certainty::Kernel,
+        };
+        Arc::new(Processes { client: Some(Arc::new(process)), server: None })
     }
 
     /// More connections than places, each in all its states, and twice.
@@ -222,6 +261,8 @@ mod tests {
                 Connection { direction: Direction::Unknown, ..first.clone() },
                 Connection { loopback: true, ..first.clone() },
                 Connection { interface: "".into(), ..first.clone() },
+                Connection { processes: Some(Arc::default()), ..first.clone() },
+                Connection { processes: Some(processes()), ..first.clone() },
                 Connection { vlan: Vlan::default(), ..first },
             ];
             for connection in &changed {

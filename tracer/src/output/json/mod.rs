@@ -20,7 +20,10 @@ use crate::{
     append,
     capture::Direction,
     decode::PROTOCOLS,
-    event::{Connection, Endpoint, Message, Outcome, Place, Side, tcp::Row},
+    event::{
+        Certainty, Connection, Endpoint, Message, Outcome, Place, Process, Processes, Side,
+        tcp::Row,
+    },
     output::put,
 };
 
@@ -118,15 +121,15 @@ pub(super) struct ConnectionObjects<'a> {
     /// What is spoken, over what, and which way.
     network: NetworkObject<'a>,
     /// Who opened the connection.
-    client: EndObject,
+    client: EndObject<'a>,
     /// Who was called.
-    server: EndObject,
+    server: EndObject<'a>,
     /// Who speaks, where the action does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<EndObject>,
+    source: Option<EndObject<'a>>,
     /// Who is spoken to, where the action does not tell.
     #[serde(skip_serializing_if = "Option::is_none")]
-    destination: Option<EndObject>,
+    destination: Option<EndObject<'a>>,
     /// Where it was seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     observer: Option<ObserverObject<'a>>,
@@ -181,7 +184,7 @@ struct InnerObject {
 /// An end of a connection.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "End")]
-struct EndObject {
+struct EndObject<'a> {
     /// Address.
     ip: Address,
     /// TCP port.
@@ -189,6 +192,51 @@ struct EndObject {
     /// Bytes that it sent on the connection, by sequence numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes: Option<u64>,
+    /// The process of this host that has it; absent without `--process`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    process: Option<ProcessObject<'a>>,
+    /// The systemd unit that the process belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service: Option<ServiceObject<'a>>,
+    /// The container that the process is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    container: Option<ContainerObject<'a>>,
+}
+
+/// The object `process` of an end.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Process")]
+struct ProcessObject<'a> {
+    /// Its number, as the host numbers it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pid: Option<u32>,
+    /// What it calls itself: at most 15 bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    /// Path of its program, as it sees that; absent where it has none, or one
+    /// that is too long.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    executable: Option<&'a str>,
+    /// How that is known: `kernel` when it has called the kernel to connect, to
+    /// send or to receive, `proc` when it had the socket open as tracing began,
+    /// `none` when nothing is known, as of ends on other hosts.
+    certainty: Certainty,
+}
+
+/// The object `service` of an end.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Service")]
+struct ServiceObject<'a> {
+    /// Name of the unit.
+    name: &'a str,
+}
+
+/// The object `container` of an end.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Container")]
+struct ContainerObject<'a> {
+    /// Its number, as whoever runs it has given it.
+    id: &'a str,
 }
 
 /// An address as text.
@@ -228,12 +276,40 @@ struct InterfaceObject<'a> {
     name: &'a str,
 }
 
+impl<'a> EndObject<'a> {
+    /// An end, and who has it, where that was asked.
+    fn new(end: &Endpoint, bytes: Option<u64>, known: Option<(&'a Processes, Side)>) -> Self {
+        let process: Option<&Process> =
+            known.and_then(|(known, side)| known.of(side)).map(|process| &**process);
+        Self {
+            ip: Address(end.ip),
+            port: end.port,
+            bytes,
+            process: known.map(|_| ProcessObject {
+                pid: process.map(|process| process.pid),
+                name: process.map(|process| process.name.as_str()),
+                executable: process.and_then(|process| process.executable.as_deref()),
+                certainty: process.map_or(Certainty::None, |process| process.certainty),
+            }),
+            service: process
+                .and_then(|process| process.unit.as_deref())
+                .map(|name| ServiceObject { name }),
+            container: process
+                .and_then(|process| process.container.as_deref())
+                .map(|id| ContainerObject { id }),
+        }
+    }
+}
+
 impl<'a> ConnectionObjects<'a> {
     /// All that is to be said of a connection, with bytes of the client and the
     /// server, and who speaks.
     fn new(connection: &'a Connection, bytes: [Option<u64>; 2], speaker: Option<Side>) -> Self {
-        let end = |end: &Endpoint, bytes| EndObject { ip: Address(end.ip), port: end.port, bytes };
-        let speaking = |side: Side| end(connection.end(side), None);
+        let end = |side: Side, bytes| {
+            let processes = connection.processes.as_deref();
+            EndObject::new(connection.end(side), bytes, processes.map(|known| (known, side)))
+        };
+        let speaking = |side: Side| end(side, None);
         let [client_bytes, server_bytes] = bytes;
         let vlan = |id| VlanObject { id };
         Self {
@@ -254,8 +330,8 @@ impl<'a> ConnectionObjects<'a> {
                 vlan: connection.vlan.outer.map(vlan),
                 inner: connection.vlan.inner.map(|id| InnerObject { vlan: vlan(id) }),
             },
-            client: end(&connection.client, client_bytes),
-            server: end(&connection.server, server_bytes),
+            client: end(Side::Client, client_bytes),
+            server: end(Side::Server, server_bytes),
             source: speaker.map(speaking),
             destination: speaker.map(Side::other).map(speaking),
             observer: (!connection.interface.is_empty()).then(|| ObserverObject {
