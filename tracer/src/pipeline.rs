@@ -68,6 +68,15 @@ impl<S: Source, O: Output> Pipeline<S, O> {
         self.output.begin(time);
     }
 
+    /// Tells by how much the clock was stepped: what is written from now on has
+    /// times that are later by so many nanoseconds, which wrap below 0.
+    pub(crate) fn set_clock_step(&mut self, nanoseconds: u64) {
+        self.output.set_clock_step(nanoseconds);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.set_clock_step(nanoseconds);
+        }
+    }
+
     /// Takes one batch of the source through to the output, which is flushed.
     ///
     /// # Errors

@@ -128,6 +128,11 @@ impl Lines {
         }
     }
 
+    /// Tells what is added to an event's time where it is the time of the day.
+    pub(super) const fn set_step(&mut self, nanoseconds: u64) {
+        self.common.set_step(nanoseconds);
+    }
+
     /// What was formatted since the buffer was emptied.
     pub(super) const fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer

@@ -96,6 +96,10 @@ pub trait Output: Sink {
     /// to make the times of the events that come from now on; nanoseconds.
     fn set_clock_offset(&mut self, _nanoseconds: u64) {}
 
+    /// Tells what is added to the times of events where they are shown as times
+    /// of the day, because the clock was stepped; nanoseconds, which wrap.
+    fn set_clock_step(&mut self, _nanoseconds: u64) {}
+
     /// Whether a flush is to come soon, because lines wait for those of other
     /// shards.
     fn is_waiting(&self) -> bool {

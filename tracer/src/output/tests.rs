@@ -240,6 +240,35 @@ fn time_counts_from_the_first_event_when_nobody_says_otherwise_and_may_go_back()
 }
 
 #[test]
+fn a_step_of_the_clock_is_in_times_of_the_day_alone() {
+    const HOUR: u64 = 3600 * 1_000_000_000;
+    let four = ipv4();
+    for (format, expected) in [
+        (Format::Json, ["2016-09-30T10:", "2016-09-30T11:", "2016-09-30T09:"]),
+        (Format::Text, ["0.000000  ", "0.000001  ", "0.000002  "]),
+    ] {
+        let pipe = Pipe::default();
+        let mut writer = Writer::new(pipe.clone(), format, View::Messages);
+        for (micros, step) in [0, HOUR, HOUR.wrapping_neg()].into_iter().enumerate() {
+            writer.set_clock_step(step);
+            writer.event(&Event {
+                time: Timestamp(BEGIN.0 + 1000 * micros as u64),
+                connection: Some(&four),
+                side: CLIENT,
+                message: command("NOOP"),
+            });
+        }
+        writer.flush().expect("a pipe that takes all");
+        let text = pipe.text();
+        assert_eq!(text.lines().count(), expected.len());
+        for (line, time) in text.lines().zip(expected) {
+            let line = line.trim_start_matches(r#"{"@timestamp":""#);
+            assert!(line.starts_with(time), "{line}");
+        }
+    }
+}
+
+#[test]
 fn a_terminal_gets_nothing_to_obey() {
     let four = ipv4();
     let hostile = "\u{1b}[2J\r\n\u{9b}1m\u{7f}é\u{200}".as_bytes();

@@ -115,6 +115,10 @@ impl<W: io::Write> Output for Writer<W> {
         self.lines.begin(time);
     }
 
+    fn set_clock_step(&mut self, nanoseconds: u64) {
+        self.lines.set_step(nanoseconds);
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.lines.end_batch();
         self.drain();

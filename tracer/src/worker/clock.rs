@@ -3,7 +3,10 @@
 use std::{
     io,
     os::fd::{AsFd, BorrowedFd},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use nix::{
@@ -18,12 +21,23 @@ use nix::{
 /// Nanoseconds in a second.
 pub(super) const SECOND: u64 = 1_000_000_000;
 
+/// From here on a difference is no drift: somebody stepped the clock, or the
+/// host slept.
+const STEP: u64 = SECOND;
+
 /// Tells Unix time from `CLOCK_MONOTONIC`, to all shards the same, and becomes
 /// readable when somebody steps the clock.
+///
+/// Flows know nothing of steps: an hour by which the clock is set right is none
+/// in which somebody was silent. What is written does.
 pub(super) struct Clock {
     steps: TimerFd,
     offset: AtomicU64,
+    /// All steps so far.
+    step: AtomicU64,
+    /// When both were derived last.
     derived: AtomicU64,
+    deriving: Mutex<()>,
 }
 
 impl Clock {
@@ -31,9 +45,14 @@ impl Clock {
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
         let steps = TimerFd::new(TimerClock::CLOCK_REALTIME, flags)?;
-        let clock = Self { steps, offset: AtomicU64::new(0), derived: AtomicU64::new(0) };
+        let clock = Self {
+            steps,
+            offset: AtomicU64::new(offset().0),
+            step: AtomicU64::new(0),
+            derived: AtomicU64::new(monotonic()),
+            deriving: Mutex::new(()),
+        };
         clock.watch()?;
-        clock.derive();
         Ok(clock)
     }
 
@@ -47,12 +66,18 @@ impl Clock {
     }
 
     fn derive(&self) {
-        let before = monotonic();
-        let unix = nanoseconds(ClockId::CLOCK_REALTIME);
-        let after = monotonic();
-        let offset = unix.wrapping_sub(before + after.saturating_sub(before) / 2);
-        self.offset.store(offset, Ordering::Relaxed);
-        self.derived.store(after, Ordering::Relaxed);
+        // A step is to be counted once.
+        let _guard = self.deriving.lock().unwrap_or_else(PoisonError::into_inner);
+        let (offset, now) = offset();
+        let known = self.offset.load(Ordering::Relaxed);
+        let steps = self.step();
+        let more = offset.wrapping_sub(known.wrapping_add(steps));
+        if more.cast_signed().unsigned_abs() < STEP {
+            self.offset.store(known.wrapping_add(more), Ordering::Relaxed);
+        } else {
+            self.step.store(steps.wrapping_add(more), Ordering::Relaxed);
+        }
+        self.derived.store(now, Ordering::Relaxed);
     }
 
     /// Reads the clocks anew if the clock was stepped.
@@ -65,9 +90,9 @@ impl Clock {
         }
     }
 
-    /// The time, and the offset that is added to make Unix time of it, both in
-    /// nanoseconds. The clocks drift apart, so an offset that is a
-    /// second old is made anew.
+    /// The time, and the offset that is added to make Unix time of it as it
+    /// would be without steps, both in nanoseconds. The clocks drift apart, so an
+    /// offset that is a second old is made anew.
     pub(super) fn read(&self) -> (u64, u64) {
         let now = monotonic();
         if now.saturating_sub(self.derived.load(Ordering::Relaxed)) >= SECOND {
@@ -76,11 +101,26 @@ impl Clock {
         (now, self.offset.load(Ordering::Relaxed))
     }
 
-    /// Unix time, nanoseconds.
+    /// By how much the clock was stepped since the start, nanoseconds, which
+    /// wrap below 0.
+    pub(super) fn step(&self) -> u64 {
+        self.step.load(Ordering::Relaxed)
+    }
+
+    /// Unix time as it would be without steps, nanoseconds.
     pub(super) fn now(&self) -> u64 {
         let (now, offset) = self.read();
         now.wrapping_add(offset)
     }
+}
+
+/// What is added to `CLOCK_MONOTONIC` to make Unix time of it, and when that was
+/// read.
+fn offset() -> (u64, u64) {
+    let before = monotonic();
+    let unix = nanoseconds(ClockId::CLOCK_REALTIME);
+    let after = monotonic();
+    (unix.wrapping_sub(before + after.saturating_sub(before) / 2), after)
 }
 
 /// `CLOCK_MONOTONIC`, the clock of the kernel side, in nanoseconds.
@@ -127,6 +167,39 @@ mod tests {
         clock.derived.store(derived - SECOND, Ordering::Relaxed);
         clock.read();
         assert!(clock.derived.load(Ordering::Relaxed) >= derived);
+    }
+
+    #[test]
+    fn a_step_is_kept_from_flows_in_both_directions() {
+        const HOUR: u64 = 3600 * SECOND;
+        for step in [HOUR, HOUR.wrapping_neg()] {
+            let clock = Clock::new().unwrap();
+            let before = clock.now();
+            // As if it had been derived before the step.
+            let (_, offset) = clock.read();
+            clock.offset.store(offset.wrapping_sub(step), Ordering::Relaxed);
+            let flows = clock.now();
+            clock.derive();
+            assert!(clock.now() - flows < SECOND, "flows see it");
+            let rest = clock.step().wrapping_sub(step).cast_signed().unsigned_abs();
+            assert!(rest < SECOND, "{rest} ns beside the step");
+            let shown = clock.now().wrapping_add(clock.step());
+            assert!(shown.abs_diff(before) < SECOND, "not the time");
+            // And once.
+            clock.derive();
+            assert!(clock.now().wrapping_add(clock.step()).abs_diff(before) < SECOND);
+        }
+    }
+
+    #[test]
+    fn a_drift_is_no_step() {
+        let clock = Clock::new().unwrap();
+        let (_, offset) = clock.read();
+        clock.offset.store(offset + SECOND / 1000, Ordering::Relaxed);
+        clock.derive();
+        let (_, derived) = clock.read();
+        assert!(derived.abs_diff(offset) < SECOND / 2000, "{derived} after {offset}");
+        assert_eq!(clock.step(), 0);
     }
 
     #[test]

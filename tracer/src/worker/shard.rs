@@ -143,6 +143,7 @@ impl<'a, O: Output> Shard<'a, O> {
             let (now, offset) = clock.read();
             self.pipeline.source_mut().set_clock_offset(offset);
             self.pipeline.output_mut().set_clock_offset(offset);
+            self.pipeline.set_clock_step(clock.step());
             if now.saturating_sub(self.ticked) >= SECOND {
                 self.ticked = now;
                 each_second(&mut self.pipeline);

@@ -22,7 +22,7 @@ use crate::{
     decode::PROTOCOLS,
     event::{
         Certainty, Connection, Endpoint, Message, Outcome, Place, Process, Processes, Side,
-        tcp::Row,
+        Timestamp, tcp::Row,
     },
     output::put,
 };
@@ -31,7 +31,16 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Common {
     clock: Clock,
+    /// What is added to the times of events.
+    step: u64,
     connections: Connections,
+}
+
+impl Common {
+    /// Tells what is added to the times of events from now on, nanoseconds.
+    pub(super) const fn set_step(&mut self, nanoseconds: u64) {
+        self.step = nanoseconds;
+    }
 }
 
 /// Appends one line. The objects of the event, its connection, its message
@@ -48,7 +57,7 @@ pub(super) fn line(
     body: Body<'_>,
     row: Option<&Row>,
 ) -> io::Result<()> {
-    let timestamp = common.clock.text(head.time);
+    let timestamp = common.clock.text(Timestamp(head.time.0.wrapping_add(common.step)));
     let event = EventObject {
         action: head.action,
         sequence,

@@ -174,6 +174,10 @@ impl<W: io::Write> Output for ShardWriter<W> {
         self.lines.set_offset(nanoseconds);
     }
 
+    fn set_clock_step(&mut self, nanoseconds: u64) {
+        self.lines.set_step(nanoseconds);
+    }
+
     fn is_waiting(&self) -> bool {
         self.is_waiting
     }

@@ -69,6 +69,8 @@ pub struct Recorder {
     numbers: HashMap<(u32, u32), u32>,
     parts: Parts,
     last: Timestamp,
+    /// What is added to the times of packets.
+    step: u64,
     is_broken: bool,
 }
 
@@ -89,12 +91,19 @@ impl Recorder {
             numbers: HashMap::new(),
             parts: Parts::default(),
             last: Timestamp::default(),
+            step: 0,
             is_broken: false,
         };
         if let Err(error) = begun {
             recorder.break_off(&error);
         }
         recorder
+    }
+
+    /// Tells what is added to the times of packets from now on, because the
+    /// clock was stepped; nanoseconds, which wrap.
+    pub(crate) const fn set_clock_step(&mut self, nanoseconds: u64) {
+        self.step = nanoseconds;
     }
 
     /// Takes the packet of a segment, or a part of it.
@@ -104,7 +113,7 @@ impl Recorder {
         }
         let captured = &segment.captured;
         let packet = Packet {
-            time: segment.time,
+            time: Timestamp(segment.time.0.wrapping_add(self.step)),
             interface: self.interface(segment),
             direction: segment.point.direction,
             cooked: captured.link_type.is_none().then(|| Cooked::new(segment)),
