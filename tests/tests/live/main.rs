@@ -74,46 +74,53 @@ impl Test {
 }
 
 fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // They load both cores by themselves, and time is part of what they test.
-    arguments.test_threads = Some(1);
+    let arguments = Arguments::from_args();
     if !host::is_root() {
         become_root();
     }
     Namespace::sweep();
     let host = Host::look();
-    let tests = [
+    let beside = [
         machines::tests(),
         annex::tests(),
         frames::tests(),
-        large::tests(),
         window::tests(),
         exact::tests(),
-        http::tests(),
         smtp::tests(),
         imap::tests(),
         interfaces::tests(),
         processes::tests(),
         privileges::tests(),
-        readers::tests(),
         reload::tests(),
-        shards::tests(),
         outcomes::tests(),
         selection::tests(),
-        service::tests(),
-        overload::tests(),
         packets::tests(),
         neighbours::tests(),
-        budget::tests(),
         metrics::tests(),
         secrets::tests(),
+    ];
+    // They load all processors by themselves, or time is part of what they test.
+    let alone = [
+        http::tests(),
+        large::tests(),
+        readers::tests(),
+        shards::tests(),
+        service::tests(),
+        overload::tests(),
+        budget::tests(),
         siege::tests(),
     ];
-    // What takes long is asked for, and then alone.
-    let is_wanted = |test: &Test| siege::minutes().is_none() || test.name.starts_with("siege::");
-    let tests = tests.into_iter().flatten().filter(is_wanted);
-    let trials = tests.map(|test| test.trial(&host)).collect();
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let run = |tests: Vec<Vec<Test>>, arguments: &Arguments| {
+        // What takes long is asked for, and then there is nothing else.
+        let is_wanted =
+            |test: &Test| siege::minutes().is_none() || test.name.starts_with("siege::");
+        let tests = tests.into_iter().flatten().filter(is_wanted);
+        let trials = tests.map(|test| test.trial(&host)).collect();
+        libtest_mimic::run(arguments, trials)
+    };
+    let beside = run(beside.into(), &arguments);
+    let alone = run(alone.into(), &Arguments { test_threads: Some(1), ..arguments });
+    if beside.has_failed() { beside.exit_code() } else { alone.exit_code() }
 }
 
 /// Becomes the same program as root, where sudo asks for no password. Else it
