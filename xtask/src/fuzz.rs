@@ -48,6 +48,8 @@ struct Choice {
     input: Option<PathBuf>,
     /// How long to look for inputs.
     time: Option<Duration>,
+    /// What the search begins with; another each time when there is none.
+    seed: Option<u32>,
 }
 
 impl Choice {
@@ -55,24 +57,25 @@ impl Choice {
         let mut choice = Self::default();
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
-            let unit = match argument.to_str() {
-                Some("--minutes") => 60,
-                Some("--seconds") => 1,
+            let mut number = || -> Result<u32> {
+                let number = rest.next().and_then(|number| number.to_str());
+                Ok(number
+                    .with_context(|| format!("{}: what number?", argument.display()))?
+                    .parse()?)
+            };
+            match argument.to_str() {
+                Some("--minutes") => choice.time = Some(Duration::from_mins(number()?.into())),
+                Some("--seconds") => choice.time = Some(Duration::from_secs(number()?.into())),
+                Some("--seed") => choice.seed = Some(number()?),
                 _ if choice.target.is_none() => {
                     choice.target = Some(argument.to_string_lossy().into_owned());
-                    continue;
                 }
-                _ if choice.input.is_none() => {
-                    choice.input = Some(argument.into());
-                    continue;
-                }
+                _ if choice.input.is_none() => choice.input = Some(argument.into()),
                 _ => bail!("what is {}?", argument.display()),
-            };
-            let number = rest.next().and_then(|number| number.to_str());
-            let number = number.context("how long?").and_then(|number| Ok(number.parse::<u64>()?));
-            choice.time = Some(Duration::from_secs(unit * number?));
+            }
         }
-        ensure!(choice.input.is_none() || choice.time.is_none(), "an input is run once");
+        let searches = choice.time.is_some() || choice.seed.is_some();
+        ensure!(choice.input.is_none() || !searches, "an input is run once");
         Ok(choice)
     }
 }
@@ -92,7 +95,7 @@ pub(crate) fn fuzz(arguments: &[OsString]) -> Result<ExitCode> {
     };
     let failed = failed(chosen, |target| match &choice.input {
         Some(input) => replay(&program, target, input),
-        None => search(&program, target, choice.time.unwrap_or(USUAL)),
+        None => search(&program, target, &choice),
     })?;
     if failed.is_empty() {
         println!("fuzz: nothing found");
@@ -160,7 +163,8 @@ fn replay(program: &Path, target: &str, input: &Path) -> Result<bool> {
 
 /// Looks for inputs that break a target, from its seeds and what earlier runs
 /// have found.
-fn search(program: &Path, target: &str, time: Duration) -> Result<bool> {
+fn search(program: &Path, target: &str, choice: &Choice) -> Result<bool> {
+    let time = choice.time.unwrap_or(USUAL);
     let sources = workspace::root().join("fuzz");
     let folder = folder();
     let corpus = folder.join("corpus").join(target);
@@ -175,6 +179,7 @@ fn search(program: &Path, target: &str, time: Duration) -> Result<bool> {
     command.args(LIMITS).arg(format!("-max_total_time={}", time.as_secs()));
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
     command.args(["-print_final_stats=1", "-use_value_profile=1"]);
+    command.args(choice.seed.map(|seed| format!("-seed={seed}")));
     let dictionary = sources.join("dictionaries").join(target).with_extension("dict");
     if dictionary.is_file() {
         command.arg(format!("-dict={}", dictionary.display()));
@@ -246,12 +251,13 @@ mod tests {
         let http = || Some("http".to_owned());
         let time = Some(Duration::from_mins(15));
         assert_eq!(
-            choice("http --minutes 15").unwrap(),
-            Choice { target: http(), input: None, time }
+            choice("http --minutes 15 --seed 3").unwrap(),
+            Choice { target: http(), time, seed: Some(3), ..Choice::default() }
         );
         let input = Some("crash".into());
-        assert_eq!(choice("http crash").unwrap(), Choice { target: http(), input, time: None });
-        for wrong in ["--minutes", "--seconds x", "http crash --seconds 1", "a b c"] {
+        let replayed = Choice { target: http(), input, ..Choice::default() };
+        assert_eq!(choice("http crash").unwrap(), replayed);
+        for wrong in ["--minutes", "--seconds x", "http crash --seed 1", "a b c"] {
             assert!(choice(wrong).is_err(), "{wrong}");
         }
     }

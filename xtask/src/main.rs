@@ -31,9 +31,9 @@ cargo xtask COMMAND
                    make the package and run it on other kernels, in virtual machines
   corpus DIR       hold `tracer read` against the readings of a folder of captures
                    [--protocol P] [--capture PART-OF-NAME] [--recompute] [--debug]
-  fuzz [TARGET [FILE]] [--minutes N | --seconds N]
+  fuzz [TARGET [FILE]] [--minutes N | --seconds N] [--seed N]
                    look for inputs that break TARGET, or all targets, 20 s each;
-                   with FILE, run that input
+                   with FILE, run that input; the same seed searches the same way
   soak [--minutes N] [--mixed]
                    besiege tracer with floods, endless messages and faults in full size, then
                    with all in turn beside real traffic for N minutes (10), --mixed only that,
