@@ -11,6 +11,7 @@ use tracer_common::MAX_SHARDS;
 use crate::{
     decode::{PROTOCOLS, Protocol},
     flow::LEAST_LIMIT,
+    metrics::Address,
     output::{Color, Format, View},
     selection::{Directions, HostRule},
 };
@@ -30,6 +31,7 @@ Examples:
   tracer read --view exchanges web.pcap    one line per request with its answer, and the time it took
   tracer -w all.pcapng --show-secrets      the packets as well, for other analysers
   tracer check                             what this kernel and these privileges allow
+  tracer status                            how the service that runs goes
   tracer config --port http=8080           what a run would do, and who says so";
 
 /// Shows what the web, mail and IMAP servers of this host say, live out of
@@ -61,6 +63,12 @@ pub enum Command {
     },
     /// Say what this kernel and these privileges allow, and what to do about each "no"
     Check,
+    /// Ask a tracer that runs how it goes, and print a page for people
+    Status {
+        /// Where it tells metrics [default: that of --metrics, or of the packaged service]
+        #[arg(value_name = "ADDRESS")]
+        address: Option<Address>,
+    },
     /// Print every setting of a run with the place it comes from, as a file for --config
     Config(LiveArgs),
     /// Print the JSON Schema of what --format json writes
@@ -109,6 +117,23 @@ pub struct LiveArgs {
     #[arg(long, num_args = 0..=1, require_equals = true, value_name = "BOOL")]
     #[arg(default_missing_value = "true", hide_possible_values = true)]
     pub process: Option<bool>,
+    /// Where counters are told while it runs, to Prometheus and `tracer status`: a socket
+    /// (/run/tracer/metrics.sock) or a loopback address (127.0.0.1:9464) [default: none]
+    #[arg(long, value_name = "ADDRESS|none", value_parser = metrics)]
+    pub metrics: Option<Metrics>,
+}
+
+/// Where metrics are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Metrics {
+    /// There.
+    At(Address),
+    /// Nowhere.
+    None,
+}
+
+fn metrics(text: &str) -> Result<Metrics, String> {
+    if text == "none" { Ok(Metrics::None) } else { text.parse().map(Metrics::At) }
 }
 
 /// What becomes of new connections when tracer cannot keep up.
@@ -136,6 +161,7 @@ impl LiveArgs {
             shards: later.shards.or(self.shards),
             stats_interval: later.stats_interval.or(self.stats_interval),
             process: later.process.or(self.process),
+            metrics: later.metrics.or(self.metrics),
         }
     }
 }
@@ -507,6 +533,8 @@ mod tests {
             ("tracer --host 10.0.0.1,", "'' is not an IP address"),
             ("tracer --host fe80::1%eth0", "'fe80::1%eth0' is not an IP address"),
             ("tracer --direction up", "possible values: in, out, both"),
+            ("tracer --metrics 0.0.0.0:9464", "may be reached from elsewhere"),
+            ("tracer --metrics 9464", "nor an address of the loopback with a port"),
             ("tracer --shards 3", "a power of two from 1 to 64"),
             ("tracer --shards 128", "a power of two from 1 to 64"),
             ("tracer --idle-timeout 0", "not a number of seconds from 1 on"),

@@ -12,9 +12,10 @@ use tracer_common::Hosts;
 
 use crate::{
     budget::{self, Parts, Wishes},
-    cli::{CommonArgs, Hook, LiveArgs, Mails, Overload, PortList, SkipFrom},
+    cli::{CommonArgs, Hook, LiveArgs, Mails, Metrics, Overload, PortList, SkipFrom},
     decode::{self, PROTOCOLS, Protocol},
     flow,
+    metrics::Address,
     output::{Color, Format, View},
     selection::{self, Directions, MAX_HOSTS},
 };
@@ -90,6 +91,8 @@ pub struct Live {
     pub stats_interval: Option<NonZero<u32>>,
     /// Whether events name the processes of this host.
     pub process: bool,
+    /// Where metrics are told, if they are.
+    pub metrics: Option<Address>,
 }
 
 /// Choices that do not go together.
@@ -233,6 +236,10 @@ impl Config {
                 },
                 overload: live.overload.unwrap_or_default(),
                 shards,
+                metrics: match &live.metrics {
+                    Some(Metrics::At(address)) => Some(address.clone()),
+                    Some(Metrics::None) | None => None,
+                },
                 stats_interval: NonZero::new(live.stats_interval.unwrap_or(STATS_INTERVAL)),
                 process,
             },
@@ -380,6 +387,7 @@ mod tests {
             shards: config.live.shards,
             stats_interval: NonZero::new(60),
             process: false,
+            metrics: None,
         };
         assert_eq!(config.live, live);
         assert_eq!((config.format, config.view), (Format::Text, View::Messages));

@@ -18,6 +18,7 @@ pub mod event;
 pub mod flow;
 mod handover;
 pub mod logger;
+pub mod metrics;
 pub mod output;
 mod overload;
 pub mod pipeline;

@@ -9,7 +9,9 @@ use std::{
 use clap::{CommandFactory as _, error::ErrorKind};
 use tracer::{
     cli::{self, Cli, Command, LiveArgs},
-    logger, output, privileged,
+    logger,
+    metrics::{self, Address},
+    output, privileged,
     settings::{self, Running, Settings},
 };
 
@@ -33,7 +35,9 @@ fn main() -> ExitCode {
     };
     let Cli { command, live, .. } = &settings.cli;
     let command = command.clone().unwrap_or_else(|| Command::Live(LiveArgs::default()));
-    if !matches!(command, Command::Live(_) | Command::Config(_)) && *live != LiveArgs::default() {
+    if !matches!(command, Command::Live(_) | Command::Config(_) | Command::Status { .. })
+        && *live != LiveArgs::default()
+    {
         conflict("--interface, --hook and --ring-size are options of `live`");
     }
     let running = Running::new(&settings).unwrap_or_else(|error| conflict(&error.to_string()));
@@ -48,6 +52,11 @@ fn main() -> ExitCode {
         Command::Live(_) => privileged::live(running).map_err(Into::into),
         Command::Check => Ok(privileged::check(config)),
         Command::Config(_) => say(&settings::print(&settings, config)),
+        Command::Status { address } => {
+            let address = address.or_else(|| config.live.metrics.clone());
+            let page = metrics::status(&address.unwrap_or_else(Address::usual));
+            page.map_err(Into::into).and_then(|page| say(&page))
+        }
         Command::Schema => say(&format!("{:#}\n", output::schema())),
         Command::Completions { shell } => say(&cli::completions(shell)),
         Command::Man { command } => match cli::manual(command.as_deref()) {

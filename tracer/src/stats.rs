@@ -3,12 +3,12 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tracer_common::Outcome;
 
 /// What became of the packets that were seen. Every packet has exactly one
 /// outcome, so their sum is the number of packets seen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcomes {
     /// Not TCP, or on no traced port.
     pub not_selected: u64,
@@ -33,7 +33,7 @@ pub struct Outcomes {
 }
 
 /// Packets that should have been copied and were not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Lost {
     /// The ring had no room.
     pub ring_full: u64,
@@ -76,7 +76,7 @@ impl Outcomes {
 }
 
 /// What the flow table counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FlowCounters {
     /// Flows that are open.
     pub open: u64,
@@ -122,7 +122,7 @@ impl FlowCounters {
 }
 
 /// The counters of the whole way: the object `tracer` of a `stats` event.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// Packets seen.
     pub seen: u64,

@@ -53,6 +53,8 @@ pub struct LiveSource {
     selection: Selection,
     /// Records whose headers this side could not read after all.
     malformed: u64,
+    /// Bytes of packets that were read.
+    bytes: u64,
     /// Records that the ring could not take, up to the latest one.
     lost: u64,
     /// When the kernel stamped the first record of the last batch.
@@ -94,6 +96,7 @@ impl LiveSource {
             clock_offset: 0,
             selection: Selection::all(),
             malformed: 0,
+            bytes: 0,
             lost: 0,
             oldest: None,
         })
@@ -136,6 +139,11 @@ impl LiveSource {
         self.malformed
     }
 
+    /// Bytes of packets, headers included, that the ring has brought.
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Makes the descriptor readable as soon as there is another record. Before
     /// that it need not be.
     pub fn rest(&mut self) {
@@ -166,6 +174,7 @@ impl Source for LiveSource {
                 self.oldest.get_or_insert(record.time);
                 let known = known(&self.interfaces, &mut self.current, record.interface)?;
                 self.lost = widened(record.lost, self.lost);
+                self.bytes += u64::from(record.headers_len()) + u64::from(record.copied_len);
                 let bytes = item.get(RECORD_LEN..)?;
                 let segment = segment(&record, bytes, known, self.clock_offset, &self.selection)?;
                 Some((record.flags & PIECES != 0, Segment { lost: self.lost, ..segment }))

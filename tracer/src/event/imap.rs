@@ -92,6 +92,13 @@ pub struct Auth<'a> {
 pub struct Response<'a> {
     /// The object `imap`.
     pub imap: ResponseObject<'a>,
+    /// Whether it completes a command.
+    #[serde(skip)]
+    pub completes: bool,
+    /// Nanoseconds since that command began; `None` for one that was not seen,
+    /// and for IDLE, which takes as long as the client likes.
+    #[serde(skip)]
+    pub waited: Option<u64>,
     /// The header of the first mail in it, decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Box<Email<'a>>>,

@@ -165,6 +165,18 @@ macro_rules! messages {
                 }
             }
 
+            /// All values of `event.action`.
+            pub const ACTIONS: [&'static str; [$($action),+].len()] = [$($action),+];
+
+            /// The place of its action among [`Self::ACTIONS`].
+            pub const fn number(&self) -> usize {
+                #[derive(Clone, Copy)]
+                enum Number { $($variant,)+ }
+                match self {
+                    $(Self::$variant(_) => Number::$variant as usize,)+
+                }
+            }
+
             /// The message behind the variant.
             pub fn describe(&self) -> &dyn Describe {
                 match self {

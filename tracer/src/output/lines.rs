@@ -3,7 +3,10 @@
 use std::io;
 
 use super::{Format, View, json, look::Look, segments::Segments, text, writer::BUFFER};
-use crate::event::{Common, Connection, Event, Message, Place, Side, Timestamp, tcp::Row};
+use crate::{
+    event::{Common, Connection, Event, Message, Place, Side, Timestamp, tcp::Row},
+    metrics::Counting,
+};
 
 /// What all lines begin with, whatever the message says.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +19,8 @@ pub(super) struct Head<'a> {
     pub(super) side: Option<Side>,
     /// `event.action`.
     pub(super) action: &'static str,
+    /// Its place among all actions.
+    pub(super) number: usize,
     /// What the message adds to the common objects.
     pub(super) common: Common,
     /// Where the message belongs.
@@ -33,6 +38,7 @@ impl<'a> Head<'a> {
             connection: event.connection,
             side: event.side,
             action: event.message.action(),
+            number: event.message.number(),
             common: message.common(),
             place: message.place(),
             is_failure: message.is_failure(),
@@ -82,6 +88,8 @@ pub(super) struct Lines {
     common: json::Common,
     segments: Segments,
     numbers: Numbers,
+    /// Counts them, where somebody may ask.
+    counting: Option<Counting>,
     error: Option<io::Error>,
 }
 
@@ -107,6 +115,7 @@ impl Lines {
             common: json::Common::default(),
             segments: Segments::default(),
             numbers,
+            counting: None,
             error: None,
         }
     }
@@ -114,6 +123,11 @@ impl Lines {
     /// Has text rows look otherwise than plain.
     pub(super) fn set_look(&mut self, look: Look) {
         self.look = look;
+    }
+
+    /// Counts lines, and what they say.
+    pub(super) fn count_by(&mut self, counting: Option<Counting>) {
+        self.counting = counting;
     }
 
     /// Tells when the capture began; only the first call counts.
@@ -192,6 +206,9 @@ impl Lines {
             self.error = Some(error);
             return;
         }
+        if let Some(counting) = &self.counting {
+            counting.line(head.number);
+        }
         match &mut self.numbers {
             Numbers::Now(count) => *count = number,
             Numbers::Later { marks, offset } => marks.push(Mark {
@@ -242,6 +259,9 @@ impl Lines {
 
     /// Takes an event.
     pub(super) fn event(&mut self, event: &Event<'_>) {
+        if let Some(counting) = &mut self.counting {
+            counting.event(event);
+        }
         if self.segments.is_over(event) {
             self.release();
         }

@@ -13,6 +13,7 @@ pub(super) struct Held {
     connection: Connection,
     side: Side,
     action: &'static str,
+    number: usize,
     common: Common,
     place: Place,
     is_failure: bool,
@@ -28,6 +29,7 @@ impl Held {
             connection: Some(&self.connection),
             side: Some(self.side),
             action: self.action,
+            number: self.number,
             common: self.common,
             place: self.place,
             is_failure: self.is_failure,
@@ -78,13 +80,13 @@ impl Segments {
         let (Some(connection), Some(side)) = (event.connection, event.side) else {
             return Ok(());
         };
-        let Head { time, action, common, place, is_failure, .. } = Head::new(event);
+        let Head { time, action, number, common, place, is_failure, .. } = Head::new(event);
         let mut body = self.spare.pop().unwrap_or_default();
         body.clear();
         format(&mut body, &event.message)?;
         let connection = connection.clone();
         *self.slot(side) =
-            Some(Held { time, connection, side, action, common, place, is_failure, body });
+            Some(Held { time, connection, side, action, number, common, place, is_failure, body });
         Ok(())
     }
 

@@ -4,7 +4,10 @@
 use std::{io, thread, time::Duration};
 
 use super::{Format, Output, View, again, lines::Lines, look::Look};
-use crate::event::{Event, Sink, Timestamp};
+use crate::{
+    event::{Event, Sink, Timestamp},
+    metrics::Counting,
+};
 
 /// Bytes of formatted events after which they are handed on even when nobody
 /// flushes: large enough that a write costs nothing a row, small enough to
@@ -87,6 +90,13 @@ impl<W: io::Write> Writer<W> {
     #[must_use]
     pub fn with_look(mut self, look: Look) -> Self {
         self.lines.set_look(look);
+        self
+    }
+
+    /// Counts events for whoever asks while they are written.
+    #[must_use]
+    pub fn counted_by(mut self, counting: Option<Counting>) -> Self {
+        self.lines.count_by(counting);
         self
     }
 

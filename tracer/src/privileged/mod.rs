@@ -23,7 +23,7 @@ mod tcx;
 mod tracing;
 mod xdp;
 
-use std::{io, os::fd::AsFd as _, path::Path, process::ExitCode};
+use std::{io, mem, os::fd::AsFd as _, path::Path, process::ExitCode};
 
 use nix::unistd::{ForkResult, Pid, fork};
 
@@ -32,12 +32,13 @@ pub use check::check;
 use crate::{
     confine,
     handover::Channel,
+    metrics::{self, Address},
     output::{
         self,
         pcapng::{self, PacketFile},
     },
     settings::Running,
-    worker::{self, Target},
+    worker::{self, Open, Target},
 };
 
 /// Why live tracing did not work, or came to an end.
@@ -65,6 +66,8 @@ enum Side {
     Output(#[from] output::FileError),
     #[error(transparent)]
     Packets(#[from] pcapng::Error),
+    #[error(transparent)]
+    Metrics(#[from] metrics::Error),
     #[error(transparent)]
     Privileged(#[from] supervise::Error),
     #[error(transparent)]
@@ -102,6 +105,8 @@ pub fn live(running: Running) -> Result<ExitCode, Error> {
     let target = target(config.output.as_deref())?;
     let packets = config.packets.as_deref().map(|path| PacketFile::open(path, [target.as_fd()]));
     let packets = packets.transpose().map_err(Side::from)?;
+    let metrics = config.live.metrics.as_ref().map(Address::listen);
+    let (listener, socket) = metrics.transpose().map_err(Side::from)?.unzip();
     let (channel, theirs) = Channel::pair().map_err(Side::Start)?;
     #[expect(unsafe_code, reason = "fork is unsafe where there are threads")]
     // SAFETY: this process has one thread, as this function demands, so that
@@ -110,11 +115,16 @@ pub fn live(running: Running) -> Result<ExitCode, Error> {
     let result = match forked.map_err(|error| Side::Start(error.into()))? {
         ForkResult::Child => {
             drop(channel);
-            worker::run(config, theirs, packets, target).map_err(Side::Worker)
+            // It is the other's to take away.
+            mem::forget(socket);
+            let open = Open { packets, target, listener };
+            worker::run(config, theirs, open).map_err(Side::Worker)
         }
         ForkResult::Parent { child: pid } => {
-            drop((theirs, packets, target));
-            supervise::run(running, Worker { pid, channel }).map_err(Side::Privileged)
+            drop((theirs, packets, target, listener));
+            let ended = supervise::run(running, Worker { pid, channel });
+            drop(socket);
+            ended.map_err(Side::Privileged)
         }
     };
     Ok(result?)

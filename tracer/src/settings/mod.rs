@@ -37,8 +37,8 @@ const NO_FILE: &str = "none";
 /// Flags that say one thing together: who gives one gives both.
 const LOUDNESS: [&str; 2] = ["quiet", "verbose"];
 
-/// Commands that take the options of `live`.
-const LIVE: [&str; 2] = ["live", "config"];
+/// Commands that take the options of `live`, or one of them.
+const LIVE: [&str; 3] = ["live", "config", "status"];
 
 /// Commands that do the same whatever the settings are.
 const WITHOUT_SETTINGS: [&str; 4] = ["schema", "completions", "man", "help"];

@@ -87,6 +87,10 @@ fn value(key: &str, common: &CommonArgs, config: &Config) -> Option<Value> {
         "shards" => i64::from(config.live.shards).into(),
         "stats-interval" => i64::from(config.live.stats_interval.map_or(0, NonZero::get)).into(),
         "process" => config.live.process.into(),
+        "metrics" => match &config.live.metrics {
+            Some(address) => address.to_string().into(),
+            None => "none".into(),
+        },
         "format" => name(&config.format),
         "view" => name(&config.view),
         "output" => config.output.as_ref()?.to_string_lossy().into_owned().into(),

@@ -57,6 +57,7 @@ overload = "lose"
 shards = 2
 stats-interval = 0
 process = true
+metrics = "127.0.0.1:9464"
 format = "json"
 view = "exchanges"
 color = "never"

@@ -21,6 +21,7 @@ pub(super) struct Ledger {
 struct Account {
     flows: FlowCounters,
     malformed: u64,
+    bytes: u64,
     /// The time of its last segment or tick.
     time: Timestamp,
 }
@@ -36,6 +37,7 @@ impl Ledger {
         let account = Account {
             flows: pipeline.flows(),
             malformed: pipeline.source().malformed(),
+            bytes: pipeline.source().bytes(),
             time: pipeline.now(),
         };
         if let Some(noted) = self.accounts.get(shard) {
@@ -60,6 +62,11 @@ impl Ledger {
             Outcomes::default()
         });
         Stats::new(outcomes, flows, events)
+    }
+
+    /// Bytes of packets that the rings have brought.
+    pub(super) fn bytes(&self) -> u64 {
+        self.accounts().map(|account| account.bytes).sum()
     }
 
     /// The latest time that a shard has come to.

@@ -2,7 +2,8 @@
 //!
 //! It has no capability, no user's rights, and three things from outside: map
 //! descriptors, a socket to the privileged process, and the standard output; a
-//! fourth where packets are written to a file.
+//! fourth where packets are written to a file, and one more where metrics are
+//! told.
 
 mod clock;
 mod control;
@@ -11,6 +12,7 @@ mod outlet;
 mod pace;
 mod shard;
 mod shards;
+mod teller;
 
 pub(crate) use self::outlet::Target;
 
@@ -28,6 +30,7 @@ use self::{
     control::Control,
     ledger::Ledger,
     shard::{Run, Shard, apply},
+    teller::{Resident, Teller},
 };
 use crate::{
     capture::{
@@ -41,6 +44,7 @@ use crate::{
     confine::{self, Role, Sandbox},
     event::Timestamp,
     handover::{Channel, FromWorker, Maps, ToWorker},
+    metrics::{Board, Listener},
     output::{
         Look, Output, Writer,
         pcapng::{PacketFile, Recorder},
@@ -76,6 +80,16 @@ pub(crate) enum Error {
     System(#[from] io::Error),
 }
 
+/// What the worker gets open, beside the socket to the privileged process.
+pub(crate) struct Open {
+    /// Where packets are written, if they are.
+    pub(crate) packets: Option<PacketFile>,
+    /// Where events go.
+    pub(crate) target: Target,
+    /// Where metrics are asked for, if they may be.
+    pub(crate) listener: Option<Listener>,
+}
+
 /// Runs the worker in a process that was forked for it and has one thread.
 ///
 /// # Errors
@@ -85,14 +99,11 @@ pub(crate) enum Error {
 pub(crate) fn run(
     config: &Config,
     channel: Channel,
-    packets: Option<PacketFile>,
-    target: Target,
+    Open { packets, target, listener }: Open,
 ) -> Result<ExitCode, Error> {
-    confine::close_all_but(
-        [Some(channel.as_fd()), Some(target.as_fd()), packets.as_ref().map(AsFd::as_fd)]
-            .into_iter()
-            .flatten(),
-    );
+    let optional = [packets.as_ref().map(AsFd::as_fd), listener.as_ref().map(AsFd::as_fd)];
+    let kept = [channel.as_fd(), target.as_fd()].into_iter();
+    confine::close_all_but(kept.chain(optional.into_iter().flatten()));
     confine::confine()?;
     let _ = prctl::set_name(c"tracer-worker");
     // The terminal's signals go to both processes; the other one acts on them.
@@ -113,6 +124,9 @@ pub(crate) fn run(
     let sources = maps.rings().into_iter();
     let sources = sources.map(|ring| LiveSource::new(ring, Arc::clone(&counters)));
     let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
+    let board =
+        listener.as_ref().map(|_| Arc::new(Board::new(sources.len(), &config.flows, config.view)));
+    let resident = listener.as_ref().and_then(|_| Resident::open());
     loop {
         match channel.receive()? {
             Some(ToWorker::Start) => break,
@@ -138,13 +152,21 @@ pub(crate) fn run(
         slots,
         owners,
         seed,
-        ledger,
+        ledger: Arc::clone(&ledger),
         outlet: control.outlet().clone(),
+        board: board.clone(),
     };
     let begin = Timestamp(run.clock.now());
+    if let Some((listener, board)) = listener.zip(board) {
+        let fills = sources.iter().map(LiveSource::fill).collect();
+        let outlet = control.outlet().clone();
+        let teller = Teller { board, ledger, outlet, fills, begin, resident };
+        teller.start(listener, config)?;
+    }
     let (traced, is_recorded) = if sources.len() == 1 {
         let source = sources.remove(0);
-        let writer = Writer::new(run.outlet.clone(), config.format, config.view).with_look(look);
+        let writer = Writer::new(run.outlet.clone(), config.format, config.view);
+        let writer = writer.with_look(look).counted_by(run.counting(0));
         let mut pipeline =
             Pipeline::new(source, run.table(0), writer).with_recorder(packets.map(Recorder::new));
         pipeline.begin(begin);

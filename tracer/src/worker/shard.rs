@@ -23,6 +23,7 @@ use crate::{
     event::{Endpoint, Message, Timestamp, tracer::OutputLost},
     flow::{Owners, Table, Windows},
     handover::{Chosen, ToWorker},
+    metrics::{Board, Counting},
     output::Output,
     overload::{self, Load, Overload},
     pipeline::Pipeline,
@@ -52,9 +53,16 @@ pub(super) struct Run<'a> {
     pub(super) ledger: Arc<Ledger>,
     /// Where the events of all go.
     pub(super) outlet: Outlet,
+    /// What they are counted on, where somebody may ask.
+    pub(super) board: Option<Arc<Board>>,
 }
 
 impl Run<'_> {
+    /// Counts the events of a shard, where somebody may ask.
+    pub(super) fn counting(&self, shard: usize) -> Option<Counting> {
+        self.board.as_ref()?.counting(shard)
+    }
+
     /// An empty flow table for a shard. Nothing is kept from being copied where
     /// all bytes are wanted.
     pub(super) fn table(&self, shard: usize) -> Table {

@@ -40,7 +40,7 @@ pub(super) fn trace(
     let (_, offset) = run.clock.read();
     let shard = |number, source| {
         let writer = order.shard(number, config.format, config.view, offset);
-        let writer = writer.with_look(look.clone());
+        let writer = writer.with_look(look.clone()).counted_by(run.counting(number));
         let mut pipeline = Pipeline::new(source, run.table(number), writer);
         pipeline.begin(begin);
         Shard::new(number, pipeline, run)

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     decode::{End, Out, Settings, Want, redact},
-    event::{Message, Side, Timestamp},
+    event::{Message, Side, Timestamp, http},
 };
 
 /// Requests that wait for their responses. Clients that pipeline send a few
@@ -340,7 +340,9 @@ impl Http {
         out: &mut Out<'_>,
     ) -> Option<Asked> {
         // Interim responses answer nothing yet (RFC 9110 section 15.2).
+        let mut waited = None;
         let asked = if is_final(line.status) {
+            waited = self.asked.waited(self.server.started);
             let early =
                 self.asked.is_empty() && !self.counted.uncounted && line.status != REQUEST_TIMEOUT;
             self.counted.early += usize::from(early);
@@ -367,6 +369,7 @@ impl Http {
             out.leave_out(Side::Server, time);
         } else {
             let event = message::response(line, (headers, names), body, framing.announced(body));
+            let event = http::Response { waited, ..event };
             out.emit(Side::Server, time, Message::HttpResponse(event));
         }
         if let Some(bytes) = whole {
@@ -411,7 +414,7 @@ impl Http {
             tell_one(Odd::PipelineTooLong, Side::Client, time, out);
             self.asked.clear();
         }
-        self.asked.push_back(asked);
+        self.asked.push_back(asked, self.client.started);
         self.undecided = matches!(asked, Asked::Connect | Asked::Upgrade);
     }
 }

@@ -149,6 +149,7 @@ pub(super) fn response<'a>(
             },
         },
         has_body: has_body(body),
+        waited: None,
     }
 }
 

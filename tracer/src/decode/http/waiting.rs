@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::framing::Asked;
+use crate::event::Timestamp;
 
 /// Requests that take no memory of their own: clients that do not pipeline
 /// never have more.
@@ -14,13 +15,16 @@ pub(super) struct Waiting {
     near: [Asked; NEAR],
     /// How many of them there are.
     count: u8,
+    /// When the oldest began, if it was alone when it came; else 0. For those
+    /// that pipeline nobody is told how long each of them took.
+    began: Timestamp,
     /// Those behind.
     far: VecDeque<Asked>,
 }
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { near: [Asked::Plain; NEAR], count: 0, far: VecDeque::new() }
+        Self { near: [Asked::Plain; NEAR], count: 0, began: Timestamp(0), far: VecDeque::new() }
     }
 }
 
@@ -38,7 +42,17 @@ impl Waiting {
         self.near.first().copied().filter(|_| self.count > 0)
     }
 
-    pub(super) fn push_back(&mut self, asked: Asked) {
+    /// Nanoseconds from the oldest to `time`, where that is known.
+    pub(super) fn waited(&self, time: Timestamp) -> Option<u64> {
+        let is_known = self.count > 0 && self.began.0 > 0 && time >= self.began;
+        is_known.then(|| time.since(self.began))
+    }
+
+    /// Adds one that began at a time.
+    pub(super) fn push_back(&mut self, asked: Asked, began: Timestamp) {
+        if self.count == 0 {
+            self.began = began;
+        }
         match self.near.get_mut(usize::from(self.count)) {
             Some(place) => {
                 *place = asked;
@@ -51,6 +65,7 @@ impl Waiting {
     pub(super) fn pop_front(&mut self) -> Option<Asked> {
         let front = self.front()?;
         self.near.rotate_left(1);
+        self.began = Timestamp(0);
         match (self.far.pop_front(), self.near.last_mut()) {
             (Some(next), Some(last)) => *last = next,
             _ => self.count -= 1,
@@ -85,7 +100,7 @@ mod tests {
             let asked: Vec<_> = kinds.iter().copied().cycle().take(many).collect();
             for (number, kind) in asked.iter().enumerate() {
                 assert_eq!(waiting.len(), number);
-                waiting.push_back(*kind);
+                waiting.push_back(*kind, Timestamp(5));
             }
             for kind in &asked {
                 assert_eq!(waiting.front(), Some(*kind));
@@ -93,5 +108,22 @@ mod tests {
             }
             assert_eq!((waiting.pop_front(), waiting.is_empty(), waiting.held()), (None, true, 0));
         }
+    }
+
+    #[test]
+    fn of_one_that_is_alone_it_is_known_how_long_it_waits() {
+        let mut waiting = Waiting::default();
+        for began in [10, 20] {
+            waiting.push_back(Asked::Plain, Timestamp(began));
+            assert_eq!(waiting.waited(Timestamp(began + 7)), Some(7));
+            assert_eq!(waiting.waited(Timestamp(began - 1)), None, "the clock was stepped");
+            waiting.pop_front();
+            assert_eq!(waiting.waited(Timestamp(began + 7)), None);
+        }
+        waiting.push_back(Asked::Plain, Timestamp(30));
+        waiting.push_back(Asked::Plain, Timestamp(31));
+        assert_eq!(waiting.waited(Timestamp(40)), Some(10));
+        waiting.pop_front();
+        assert_eq!(waiting.waited(Timestamp(40)), None);
     }
 }

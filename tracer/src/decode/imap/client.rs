@@ -274,7 +274,7 @@ impl Imap {
             out.settings.exchanges.then(|| Box::new(Exchange::new(&command.imap, started, leave)));
         tell(command, time, out);
         self.client.synced |= head.kind.is_some();
-        let open = Open { tag, kind, whole: complete, exchange };
+        let open = Open { tag, kind, started, whole: complete, exchange };
         if let Some(forgotten) = self.pending.begin(open) {
             self.odd(Side::Client, true, "pipeline-too-long", time, out);
             Self::unfinished(&forgotten, time, out);

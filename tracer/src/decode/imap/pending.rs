@@ -1,6 +1,7 @@
 //! Commands in progress.
 
 use super::{command::Kind, exchange::Exchange, response::Fetched};
+use crate::event::Timestamp;
 
 /// Commands in progress that are remembered, the oldest being forgotten first;
 /// clients rarely pipeline more than a dozen.
@@ -47,6 +48,8 @@ fn hash(tag: &[u8]) -> u64 {
 pub(super) struct Open {
     pub(super) tag: Tag,
     pub(super) kind: Kind,
+    /// When it began.
+    pub(super) started: Timestamp,
     /// All of it was seen. What is refused of another may quote anything.
     pub(super) whole: bool,
     /// What is told of it in the end, where exchanges are told of.
@@ -98,6 +101,14 @@ impl Pending {
     /// Whether a command of this kind is in progress.
     pub(super) fn any_of(&self, kind: Kind) -> bool {
         self.commands.iter().any(|open| open.kind == kind)
+    }
+
+    /// Nanoseconds that the command with this tag has taken at `time`, unless it
+    /// is to last.
+    pub(super) fn waited(&self, tag: Tag, time: Timestamp) -> Option<u64> {
+        let open = self.commands.iter().find(|open| open.tag == tag)?;
+        let lasts = open.kind == Kind::Idle || time < open.started;
+        (!lasts).then(|| time.since(open.started))
     }
 
     /// A command was completed.

@@ -254,7 +254,11 @@ impl Imap {
         let text = parts.line.get(line.text..).unwrap_or_default();
         let hidden = public < parts.line.len();
         let mailbox = line.mailbox(parts, self.charset);
+        let completes = line.kind == Kind::Tagged;
+        let waited = if completes { self.pending.waited(Tag::new(line.tag), time) } else { None };
         let response = imap::Response {
+            completes,
+            waited,
             imap: imap::ResponseObject {
                 response: imap::ResponseFields {
                     tag: if public == 0 { Text::REDACTED } else { line.tag.into() },

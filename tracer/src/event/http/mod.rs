@@ -106,6 +106,10 @@ pub struct Response<'a> {
     /// Whether a body follows, by the message's framing.
     #[serde(skip)]
     pub has_body: bool,
+    /// Nanoseconds from the first byte of its request to its own, for a final
+    /// response to a request that was alone.
+    #[serde(skip)]
+    pub waited: Option<u64>,
 }
 
 /// The object `http` of `http-response`.

@@ -21,7 +21,10 @@ use super::{
     put,
     writer::{BUFFER, Out},
 };
-use crate::event::{Event, Sink, Timestamp};
+use crate::{
+    event::{Event, Sink, Timestamp},
+    metrics::Counting,
+};
 
 /// For how long, in nanoseconds, lines wait for those of a shard that is late:
 /// longer than a busy system usually keeps a thread from running. What comes
@@ -125,6 +128,13 @@ impl<W: io::Write> ShardWriter<W> {
     #[must_use]
     pub fn with_look(mut self, look: Look) -> Self {
         self.lines.set_look(look);
+        self
+    }
+
+    /// Counts events for whoever asks while they are written.
+    #[must_use]
+    pub fn counted_by(mut self, counting: Option<Counting>) -> Self {
+        self.lines.count_by(counting);
         self
     }
 

@@ -73,6 +73,11 @@ impl Outlet {
         self.shared.queue().dropped
     }
 
+    /// Bytes that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.shared.queue().waiting
+    }
+
     /// A number that changes with every write that came to something.
     pub(super) fn progress(&self) -> u64 {
         self.shared.queue().progress
