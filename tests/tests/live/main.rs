@@ -2,6 +2,7 @@
 //! namespaces. A test that this host cannot run says what is missing.
 
 mod annex;
+mod attribution;
 mod budget;
 mod check;
 mod exact;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
     let beside = [
         machines::tests(),
         annex::tests(),
+        attribution::tests(),
         frames::tests(),
         window::tests(),
         exact::tests(),
