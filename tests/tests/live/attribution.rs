@@ -2,7 +2,7 @@
 //! moment, of a server that forks, of who was there before the tracer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
     io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
@@ -82,7 +82,7 @@ fn one_shots(link: Link, ip: Ip) -> Result<()> {
     let traced = tracer.stop()?;
     check::whole(&traced)?;
     drop(nginx);
-    let mut connections = BTreeMap::new();
+    let (mut turns, mut connections) = (BTreeSet::new(), BTreeMap::new());
     for request in traced.of("http-request") {
         let turn = text(request, "/url/query").strip_prefix("turn=").context("no turn")?;
         let turn: usize = turn.parse()?;
@@ -90,15 +90,18 @@ fn one_shots(link: Link, ip: Ip) -> Result<()> {
         ensure!(text(request, "/client/process/name") == "curl", "{request}");
         ensure!(text(request, "/client/process/executable").ends_with("/curl"), "{request}");
         ensure!(text(request, "/client/process/certainty") == "kernel", "{request}");
-        connections.insert(number(request, "/client/port"), turn);
+        turns.insert(turn);
+        // Ports come again where there are many.
+        connections.insert((number(request, "/client/port"), pids[turn]), turn);
     }
-    ensure!(connections.len() == count, "{} of {count} curls", connections.len());
+    ensure!(turns.len() == count, "{} of {count} curls", turns.len());
     for action in ["http-response", "tcp-close"] {
         let events: Vec<&Value> = traced.of(action).collect();
         ensure!(events.len() == count, "{} of {count}: {action}", events.len());
         for event in events {
-            let turn = connections.get(&number(event, "/client/port")).context("no turn")?;
-            ensure!(number(event, "/client/process/pid") == Some(pids[*turn]), "{event}");
+            let pid = number(event, "/client/process/pid").with_context(|| event.to_string())?;
+            let end = (number(event, "/client/port"), pid);
+            ensure!(connections.contains_key(&end), "{event}");
             ensure!(text(event, "/server/process/name") == "nginx", "{event}");
             let server = number(event, "/server/process/pid");
             ensure!(server.is_some_and(|pid| servers.contains(&pid)), "{servers:?}: {event}");

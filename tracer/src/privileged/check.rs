@@ -168,9 +168,19 @@ fn privileges(page: &mut Page) -> bool {
 }
 
 fn load(page: &mut Page, config: &Config) -> Option<Object> {
-    match Object::load(config, false, true) {
+    let mut config = config.clone();
+    config.live.process = true;
+    match Object::load(&config, false, true) {
         Ok(object) => {
             page.say(Answer::Yes, "programs", "loaded; the verifier takes all of them");
+            match &object.way {
+                Some(Ok(way)) => page.say(Answer::Yes, "processes", way),
+                Some(Err(error)) => {
+                    let words = format_args!("--process names none here: {error}");
+                    page.say(Answer::Note, "processes", words);
+                }
+                None => {}
+            }
             Some(object)
         }
         Err(error) => {

@@ -21,7 +21,7 @@ use tracer_common::{ABI, COPY_PURE_ACKS, NO_SKIP, PORT_TABLE_LEN, PortTable, Set
 use super::{
     capabilities::{self, Missing},
     netlink::{Direction, Framing},
-    owners,
+    owners::{self, Way},
 };
 use crate::{config::Config, overload};
 
@@ -143,8 +143,10 @@ pub(super) struct Object {
     /// What the worker writes while it runs: which bytes need not be copied.
     slots: MapData,
     switches: MapData,
-    /// Who has which end of a connection, where that is wanted and can be known.
-    owners: Option<MapData>,
+    /// Who has which end of a connection, where that is found out.
+    owners: MapData,
+    /// How it is, where that is wanted.
+    pub(super) way: Option<Result<Way, owners::Error>>,
     rings: Vec<MapData>,
     /// What the programs log; `None` when the object has no log.
     pub(super) logger: Option<EbpfLogger<&'static dyn Log>>,
@@ -158,7 +160,6 @@ impl Object {
         raise_memory_limit();
         let check_liveness = u32::from(outliving);
         let layout = config.live.process.then(owners::layout);
-        let layout = layout.and_then(|layout| layout.inspect_err(owners::warn).ok());
         let mut loader = EbpfLoader::new();
         loader.override_global("CHECK_LIVENESS", &check_liveness, true).override_global(
             "HOSTS",
@@ -166,8 +167,8 @@ impl Object {
             true,
         );
         match &layout {
-            Some(layout) => loader.override_global("LAYOUT", layout, true),
-            None => loader.map_max_entries(OWNERS, 1).map_max_entries("OPENING", 1),
+            Some(Ok(layout)) => loader.override_global("LAYOUT", layout, true),
+            Some(Err(_)) | None => loader.map_max_entries(OWNERS, 1).map_max_entries("OPENING", 1),
         };
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
 
@@ -209,7 +210,6 @@ impl Object {
         let shards = config.live.shards;
         let chosen = Settings { alive_until: 0, seed: seed(), abi: ABI, flags, shards, skip_from };
         let logger = EbpfLogger::init(&mut ebpf).ok();
-        let owners = Some(table).filter(|_| layout.is_some());
         let mut object = Self {
             ebpf,
             settings,
@@ -219,7 +219,8 @@ impl Object {
             shedding,
             slots,
             switches,
-            owners,
+            owners: table,
+            way: None,
             rings,
             logger,
         };
@@ -227,12 +228,7 @@ impl Object {
         // The programs refer to the map by its descriptor, which must be open
         // until the kernel has loaded the programs.
         object.load_programs(xdp)?;
-        if object.owners.is_some()
-            && let Err(error) = owners::start(&mut object.ebpf)
-        {
-            owners::warn(&error);
-            object.owners = None;
-        }
+        object.way = layout.map(|layout| layout.and_then(|_| owners::start(&mut object.ebpf)));
         drop(outer);
         Ok(object)
     }
@@ -287,7 +283,8 @@ impl Object {
     pub(super) fn handed_over(&self) -> (Vec<String>, Vec<BorrowedFd<'_>>) {
         let maps =
             [("OUTCOMES", &self.outcomes), ("SLOTS", &self.slots), ("SWITCHES", &self.switches)];
-        let owners = self.owners.iter().map(|map| (OWNERS, map));
+        let way = self.way.iter().flatten();
+        let owners = way.map(|_| (OWNERS, &self.owners));
         let maps = maps.into_iter().chain(overload::MAPS.into_iter().zip(&self.shedding));
         let maps = maps.chain(owners);
         let names = maps.clone().map(|(name, _)| name.to_owned()).collect();

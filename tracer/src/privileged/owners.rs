@@ -69,11 +69,6 @@ pub(super) enum Error {
     Object(&'static str),
 }
 
-/// Says that it cannot be known.
-pub(super) fn warn(error: &Error) {
-    log::warn!("--process: events name no process: {error}");
-}
-
 /// Where in the running kernel the programs have to look.
 pub(super) fn layout() -> Result<Layout, Error> {
     let types = Types::of_kernel()?;
@@ -159,7 +154,6 @@ pub(super) fn start(ebpf: &mut Ebpf) -> Result<Way, Error> {
             tracepoints(ebpf)?
         }
     };
-    log::debug!("processes are found out {way}");
     if let Err(error) = visit(ebpf, &btf) {
         log::warn!(
             "connections that are open already have no process until it sends or receives: {error}"

@@ -63,6 +63,11 @@ impl Tracing {
             log::warn!("looking for filters of a killed tracer: {error}");
         }
         let object = Object::load(config, !tcx, config.live.hook == Hook::Xdp)?;
+        match &object.way {
+            Some(Ok(way)) => log::debug!("processes are found out {way}"),
+            Some(Err(error)) => log::warn!("--process: events name no process: {error}"),
+            None => {}
+        }
         let attachments =
             Attachments::new(object, requests, (config.live.hook, config.directions), tcx)
                 .map_err(system("taking a name for filters"))?;
