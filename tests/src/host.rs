@@ -22,6 +22,8 @@ pub enum Need {
     Tshark,
     /// systemd's own judge of services.
     SystemdAnalyze,
+    /// The unified hierarchy of control groups (version 2).
+    ControlGroups,
 }
 
 /// The answers, asked once.
@@ -32,6 +34,7 @@ pub struct Host {
     tracer: Result<(), String>,
     tshark: Result<(), String>,
     systemd_analyze: Result<(), String>,
+    control_groups: Result<(), String>,
 }
 
 impl Host {
@@ -52,6 +55,7 @@ impl Host {
             },
             tshark: installed("tshark"),
             systemd_analyze: installed("systemd-analyze"),
+            control_groups: control_groups().map(drop),
         }
     }
 
@@ -64,6 +68,7 @@ impl Host {
                 Need::Tracer => &self.tracer,
                 Need::Tshark => &self.tshark,
                 Need::SystemdAnalyze => &self.systemd_analyze,
+                Need::ControlGroups => &self.control_groups,
             };
             answer.as_ref().err().map(String::as_str)
         })
@@ -76,6 +81,18 @@ fn installed(program: &str) -> Result<(), String> {
         Ok(output) if output.status.success() => Ok(()),
         _ => Err(format!("no {program}")),
     }
+}
+
+/// Where the unified hierarchy of control groups is.
+///
+/// # Errors
+///
+/// Why a test that needs it cannot run: nobody has mounted it.
+pub fn control_groups() -> Result<&'static str, String> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .find(|folder| Path::new(folder).join("cgroup.procs").is_file())
+        .ok_or_else(|| "no unified hierarchy of control groups".to_owned())
 }
 
 /// Whether this process is root.

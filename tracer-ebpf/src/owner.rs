@@ -71,14 +71,20 @@ const NOWHERE: Layout = Layout {
 /// Where a member stands.
 macro_rules! layout {
     ($member:ident) => {
-        // SAFETY: a valid static; volatile, because the loader writes its value
-        // after the compiler has seen the zeros.
-        unsafe { (&raw const LAYOUT.$member).read_volatile() }
+        member(&LAYOUT.$member)
     };
 }
 
+/// Reads a member of the layout as the loader has written it, after the compiler
+/// has seen the zeros.
+#[inline(always)]
+fn member(member: &'static u32) -> u32 {
+    // SAFETY: a reference to a static that nobody writes while programs run.
+    unsafe { (&raw const *member).read_volatile() }
+}
+
 /// What an entry holds before it is written; too large for the stack.
-static NOBODY: Owner = Owner::NOBODY;
+static NOBODY: &Owner = &Owner::NOBODY;
 
 /// Parts that a path may have, and mounts on the way.
 const MAX_STEPS: u32 = 24;
@@ -165,7 +171,7 @@ fn own_received(context: RawTracePointContext) -> i32 {
 /// are older than the tracer.
 #[unsafe(no_mangle)]
 #[unsafe(link_section = "iter/task_file")]
-fn own_open(context: *mut c_void) -> i32 {
+extern "C" fn own_open(context: *mut c_void) -> i32 {
     // SAFETY: `struct bpf_iter__task_file`: a pointer to what is common, the
     // task, the number of the descriptor and the file, eight bytes each.
     let [_, task, _, file]: [u64; 4] = unsafe { *context.cast() };
@@ -182,7 +188,7 @@ fn own_open(context: *mut c_void) -> i32 {
         && is_tcp(socket)
         && let Some(pid) = read(task, layout!(tgid))
         && !is_foreign(&end, socket)
-        && OWNERS.insert(end, &NOBODY, BPF_NOEXIST.into()).is_ok()
+        && OWNERS.insert(end, NOBODY, BPF_NOEXIST.into()).is_ok()
         && let Some(owner) = OWNERS.get_ptr_mut(end)
     {
         describe(owner, socket, task, pid, PROC);
@@ -206,7 +212,7 @@ fn own(socket: u64, anew: bool) -> i32 {
 #[inline(always)]
 fn moved(socket: u64, bytes: u64) -> i32 {
     // An int, of which the upper half says nothing.
-    if bytes as u32 as i32 > 0
+    if (bytes as u32).cast_signed() > 0
         && let Some(end) = end(socket)
         && !is_known(&end, socket)
         && is_tcp(socket)
@@ -236,7 +242,7 @@ fn current() -> u32 {
 #[inline(always)]
 fn opens(socket: u64) {
     if end(socket).is_some()
-        && OPENING.insert(socket, &NOBODY, BPF_ANY.into()).is_ok()
+        && OPENING.insert(socket, NOBODY, BPF_ANY.into()).is_ok()
         && let Some(owner) = OPENING.get_ptr_mut(socket)
     {
         // SAFETY: the helper has no preconditions.
@@ -255,7 +261,8 @@ fn opened(socket: u64) {
         let end = End { local_port: u16::from_be_bytes(port), ..end };
         if !is_foreign(&end, socket) {
             // SAFETY: map values are aligned and live while the program runs.
-            let _ = OWNERS.insert(end, unsafe { &*owner }, BPF_ANY.into());
+            let owner: &Owner = unsafe { &*owner };
+            let _ = OWNERS.insert(end, owner, BPF_ANY.into());
         }
     }
     let _ = OPENING.remove(socket);
@@ -299,7 +306,7 @@ fn is_tcp(socket: u64) -> bool {
 fn enter(end: &End, socket: u64) {
     if !is_foreign(end, socket)
         // A new entry in place of what is known, which may be read just now.
-        && OWNERS.insert(end, &NOBODY, BPF_ANY.into()).is_ok()
+        && OWNERS.insert(end, NOBODY, BPF_ANY.into()).is_ok()
         && let Some(owner) = OWNERS.get_ptr_mut(end)
     {
         // SAFETY: the helper has no preconditions.
@@ -412,7 +419,8 @@ fn part(to: *mut u8, len: u32, name: u64) -> Option<u32> {
     };
     // What fills the room was cut. The verifier is to forget how long it is, or
     // it would walk all that follows for each length.
-    (written > 1 && written < PART_LEN as i64).then(|| opaque(len + written as u32))
+    let written = u32::try_from(written).ok()?;
+    (written > 1 && written < PART_LEN as u32).then(|| opaque(len + written))
 }
 
 /// The pointer that stands somewhere behind another, if it leads anywhere.

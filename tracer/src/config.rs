@@ -164,15 +164,7 @@ impl Config {
         let segments = view == View::Segments;
         let detect = detected(&common.ports);
         let packets = common.write.clone();
-        let shards = match (live.shards, &packets) {
-            (Some(2..), Some(_)) => return Err(Error::PacketsOfShards),
-            (_, Some(_)) => 1,
-            (Some(shards), None) => shards,
-            (None, None) => {
-                let cpus = thread::available_parallelism().map_or(1, NonZero::get);
-                usual_shards(cpus, useful_shards(common))
-            }
-        };
+        let shards = shards(live, common)?;
         let process = live.process.unwrap_or_default();
         let tables = if process { budget::OWNERS } else { 0 };
         let wishes = Wishes {
@@ -205,24 +197,12 @@ impl Config {
                 envelope: common.mail.unwrap_or_default() == Mails::Envelope,
             },
         };
-        if flows.stream_limit > flows.flow_limit {
-            return Err(Error::Limits { part: "--stream-limit", whole: "--flow-limit" });
-        }
-        if flows.decode.body > flows.stream_limit {
-            return Err(Error::Limits { part: "--body", whole: "--stream-limit" });
-        }
-        if flows.flow_limit > flows.total_limit {
-            return Err(Error::Limits { part: "--flow-limit", whole: "--memory-limit" });
-        }
+        fits(&flows, shards)?;
         if packets.as_deref() == Some(Path::new("-")) {
             return Err(Error::PacketsOnStdout);
         }
         if packets.is_some() && !common.show_secrets {
             return Err(Error::PacketsShowSecrets);
-        }
-        if flows.flow_limit > part(flows.total_limit, shards) {
-            let whole = "a shard's part of --memory-limit";
-            return Err(Error::Limits { part: "--flow-limit", whole });
         }
         Ok(Self {
             live: Live {
@@ -301,6 +281,37 @@ fn part(total: usize, shards: u32) -> usize {
 /// A size as it can be given.
 fn megabytes(bytes: usize) -> String {
     format!("{}M", bytes.div_ceil(1024 * 1024))
+}
+
+/// How many shards there are.
+fn shards(live: &LiveArgs, common: &CommonArgs) -> Result<u32, Error> {
+    match (live.shards, &common.write) {
+        (Some(2..), Some(_)) => Err(Error::PacketsOfShards),
+        (_, Some(_)) => Ok(1),
+        (Some(shards), None) => Ok(shards),
+        (None, None) => {
+            let cpus = thread::available_parallelism().map_or(1, NonZero::get);
+            Ok(usual_shards(cpus, useful_shards(common)))
+        }
+    }
+}
+
+/// Whether each limit is within the one that it is a part of.
+fn fits(flows: &flow::Settings, shards: u32) -> Result<(), Error> {
+    if flows.stream_limit > flows.flow_limit {
+        return Err(Error::Limits { part: "--stream-limit", whole: "--flow-limit" });
+    }
+    if flows.decode.body > flows.stream_limit {
+        return Err(Error::Limits { part: "--body", whole: "--stream-limit" });
+    }
+    if flows.flow_limit > flows.total_limit {
+        return Err(Error::Limits { part: "--flow-limit", whole: "--memory-limit" });
+    }
+    if flows.flow_limit > part(flows.total_limit, shards) {
+        let whole = "a shard's part of --memory-limit";
+        return Err(Error::Limits { part: "--flow-limit", whole });
+    }
+    Ok(())
 }
 
 /// Shards beyond which a part of the memory would be too little for one.

@@ -11,10 +11,11 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Error, Result, ensure};
 use aya::programs::loaded_programs;
 use serde_json::Value;
 use tests::{
+    host::{self, Need},
     kernel::{self, Held},
     live::{Traced, Tracer, number, text},
     namespace::Namespace,
@@ -34,8 +35,7 @@ const AT_ONCE: usize = 8;
 /// Limit of what takes a moment.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the unified hierarchy of control groups may be.
-const HIERARCHIES: [&str; 2] = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+const UNITS: &[Need] = &[Need::Namespaces, Need::Tracer, Need::ControlGroups];
 
 pub(crate) fn tests() -> Vec<Test> {
     let links = [(Link::Loopback, Ip::V4), (Link::Veth, Ip::V6)];
@@ -47,7 +47,7 @@ pub(crate) fn tests() -> Vec<Test> {
         })
         .collect();
     tests.push(Test::new("attribution::older_than_the_tracer", LIVE, older));
-    tests.push(Test::new("attribution::unit_of_its_group", LIVE, unit));
+    tests.push(Test::new("attribution::unit_of_its_group", UNITS, unit));
     tests.push(Test::new("attribution::not_asked_for", LIVE, off));
     tests
 }
@@ -61,7 +61,6 @@ fn one_shots(link: Link, ip: Ip) -> Result<()> {
     let topology = Topology::new(link)?;
     let nginx = Nginx::start(topology.server())?;
     let tracer = Tracer::start(topology.traced(), &["--process"])?;
-    let counting = kernel::count_runs()?;
     let mut pids = Vec::new();
     let mut running: Vec<Child> = Vec::new();
     for turn in 0..count {
@@ -76,27 +75,26 @@ fn one_shots(link: Link, ip: Ip) -> Result<()> {
         }
     }
     end(&mut running)?;
-    let cost = cost(&tracer)?;
-    drop(counting);
     let servers = servers()?;
-    let traced = tracer.stop()?;
-    check::whole(&traced)?;
+    let said = tracer.stop()?;
+    check::whole(&said)?;
     drop(nginx);
     let (mut turns, mut connections) = (BTreeSet::new(), BTreeMap::new());
-    for request in traced.of("http-request") {
+    for request in said.of("http-request") {
         let turn = text(request, "/url/query").strip_prefix("turn=").context("no turn")?;
         let turn: usize = turn.parse()?;
-        ensure!(number(request, "/client/process/pid") == Some(pids[turn]), "{turn}: {request}");
+        let pid = *pids.get(turn).context("no such turn")?;
+        ensure!(number(request, "/client/process/pid") == Some(pid), "{turn}: {request}");
         ensure!(text(request, "/client/process/name") == "curl", "{request}");
         ensure!(text(request, "/client/process/executable").ends_with("/curl"), "{request}");
         ensure!(text(request, "/client/process/certainty") == "kernel", "{request}");
         turns.insert(turn);
         // Ports come again where there are many.
-        connections.insert((number(request, "/client/port"), pids[turn]), turn);
+        connections.insert((number(request, "/client/port"), pid), turn);
     }
     ensure!(turns.len() == count, "{} of {count} curls", turns.len());
     for action in ["http-response", "tcp-close"] {
-        let events: Vec<&Value> = traced.of(action).collect();
+        let events: Vec<&Value> = said.of(action).collect();
         ensure!(events.len() == count, "{} of {count}: {action}", events.len());
         for event in events {
             let pid = number(event, "/client/process/pid").with_context(|| event.to_string())?;
@@ -107,7 +105,6 @@ fn one_shots(link: Link, ip: Ip) -> Result<()> {
             ensure!(server.is_some_and(|pid| servers.contains(&pid)), "{servers:?}: {event}");
         }
     }
-    println!("{count} curls, each with its number and name; {cost}");
     Ok(())
 }
 
@@ -117,20 +114,6 @@ fn end(running: &mut Vec<Child>) -> Result<()> {
         ensure!(status.success(), "curl: {status}");
     }
     Ok(())
-}
-
-/// What each of the programs has taken so far, in words.
-fn cost(tracer: &Tracer) -> Result<String> {
-    let held = Held::by(tracer.pid())?;
-    let mut words = Vec::new();
-    for info in loaded_programs().filter_map(Result::ok) {
-        let name = info.name_as_str().unwrap_or_default().to_owned();
-        if held.programs.contains(&info.id()) && name.starts_with("own_") && info.run_count() > 0 {
-            let each = info.run_time().as_nanos() / u128::from(info.run_count());
-            words.push(format!("{name}: {each} ns in {} runs", info.run_count()));
-        }
-    }
-    Ok(words.join(", "))
 }
 
 /// Workers of nginx: those whose parent is one, too.
@@ -158,32 +141,23 @@ fn older() -> Result<()> {
     let tracer = Tracer::start(&namespace, &["-i", "lo", "--process"])?;
     server.write_all(b"220 mail.example ESMTP\r\n")?;
     let mut read_on = client.try_clone()?;
-    let (traced, reply) = {
-        let traced = tracer.stop()?;
-        let reply = traced.of("smtp-reply").next().context("no reply")?.clone();
-        (traced, reply)
-    };
+    let said = tracer.stop()?;
+    let reply = said.of("smtp-reply").next().context("no reply")?;
     read_on.read_exact(&mut [0])?;
-    check::whole(&traced)?;
+    check::whole(&said)?;
     let me = u64::from(process::id());
-    ensure!(number(&reply, "/client/process/pid") == Some(me), "{reply}");
-    ensure!(text(&reply, "/client/process/certainty") == "proc", "{reply}");
-    ensure!(number(&reply, "/server/process/pid") == Some(me), "{reply}");
+    ensure!(number(reply, "/client/process/pid") == Some(me), "{reply}");
+    ensure!(text(reply, "/client/process/certainty") == "proc", "{reply}");
+    ensure!(number(reply, "/server/process/pid") == Some(me), "{reply}");
     // Who speaks first may be told of only after it has.
-    let certainty = text(&reply, "/server/process/certainty");
+    let certainty = text(reply, "/server/process/certainty");
     ensure!(["kernel", "proc"].contains(&certainty), "{reply}");
     Ok(())
 }
 
 /// A process in a group that is called like a unit.
 fn unit() -> Result<()> {
-    let hierarchy = HIERARCHIES
-        .into_iter()
-        .find(|folder| fs::exists(format!("{folder}/cgroup.procs")).unwrap_or(false));
-    let Some(hierarchy) = hierarchy else {
-        println!("no unified hierarchy of control groups");
-        return Ok(());
-    };
+    let hierarchy = host::control_groups().map_err(Error::msg)?;
     let namespace = Namespace::new("unit")?;
     let container = "0123456789abcdef".repeat(4);
     let slice = Group::new(format!("{hierarchy}/tracer-test-{}.slice", process::id()))?;
@@ -219,9 +193,9 @@ fn unit() -> Result<()> {
         wait::success(shell.args(["-c", &script]), LIMIT)?;
     }
     server.join().map_err(|_| anyhow::anyhow!("the server"))??;
-    let traced = tracer.stop()?;
+    let said = tracer.stop()?;
     while groups.pop().is_some() {}
-    let requests: Vec<&Value> = traced.of("http-request").collect();
+    let requests: Vec<&Value> = said.of("http-request").collect();
     let [first, second] = requests[..] else { anyhow::bail!("{} requests", requests.len()) };
     ensure!(text(first, "/client/service/name") == "some.service", "{first}");
     ensure!(first.pointer("/client/container").is_none(), "{first}");
@@ -273,8 +247,8 @@ fn off() -> Result<()> {
         listener.accept()?.0.write_all(b"HTTP/1.0 204 No Content\r\n\r\n")?;
         Ok(())
     })?;
-    let traced: Traced = without.stop()?;
-    let request = traced.of("http-request").next().context("no request")?;
+    let said: Traced = without.stop()?;
+    let request = said.of("http-request").next().context("no request")?;
     ensure!(request.pointer("/client/process").is_none(), "{request}");
     Ok(())
 }
