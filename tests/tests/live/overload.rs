@@ -64,6 +64,9 @@ pub(crate) fn tests() -> Vec<Test> {
     ]
 }
 
+/// Bytes of a field that makes requests fill a ring, however slow the machine.
+const PADDING: usize = 2048;
+
 /// A server of short connections, and of long ones.
 struct Server {
     clients: Namespace,
@@ -222,15 +225,16 @@ fn given_up() -> Result<()> {
         busy.push(stream);
     }
     tracer.slow_down()?;
+    let padding = format!("Cookie: a={}\r\n", "b".repeat(PADDING));
     let enough = Arc::new(AtomicBool::new(false));
     let mut clients = Vec::new();
     while !busy.is_empty() {
         let mut streams: Vec<TcpStream> = busy.split_off(busy.len().saturating_sub(BUSY / CLIENTS));
-        let enough = Arc::clone(&enough);
+        let (enough, padding) = (Arc::clone(&enough), padding.clone());
         clients.push(thread::spawn(move || {
             while !enough.load(Ordering::Relaxed) {
                 for stream in &mut streams {
-                    ask(stream, "/more", "")?;
+                    ask(stream, "/more", &padding)?;
                 }
             }
             Ok(streams)
