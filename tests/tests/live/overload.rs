@@ -248,14 +248,15 @@ fn given_up() -> Result<()> {
     for client in clients {
         left.extend(wait::join(client)?);
     }
-    waited?;
+    waited.with_context(|| told(&tracer))?;
     // What waits in the ring has to be read before anything is followed again.
     let gave_up = Cell::new(false);
-    tracer.wait_for("the end of giving up", |event| {
+    let ended = tracer.wait_for("the end of giving up", |event| {
         let state = text(event, "/tracer/overload/state");
         gave_up.set(gave_up.get() || state == "giving-up");
         gave_up.get() && state == "shedding"
-    })?;
+    });
+    ended.with_context(|| told(&tracer))?;
     for stream in &mut left {
         ask(stream, "/last", "")?;
     }
@@ -288,6 +289,13 @@ fn given_up() -> Result<()> {
     let summary = format!("overload: 0 flows not followed, {given_up} given up");
     ensure!(said.log.contains(&summary), "{}", said.log);
     Ok(())
+}
+
+/// What was told of the overload so far.
+fn told(tracer: &Tracer) -> String {
+    let written = tracer.written();
+    let told: Vec<&str> = written.lines().filter(|line| line.contains("\"overload\"")).collect();
+    told.join("\n")
 }
 
 /// Waits until the overload is over, and makes some more connections, which are

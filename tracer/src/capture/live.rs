@@ -19,6 +19,10 @@ use crate::{event::Timestamp, stats::Outcomes};
 /// Records of one batch, so that output and signals get their turn.
 const BATCH: usize = 512;
 
+/// Bytes of a ring for each record of a batch where [`BATCH`] of them would be
+/// most of what it holds: how far the reading is behind has to be seen in time.
+const BATCH_SHARE: usize = 4096;
+
 /// What can keep a [`LiveSource`] or [`Counters`] from being made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -41,6 +45,8 @@ pub enum Error {
 /// The ring of one shard, and the names that its records need.
 pub struct LiveSource {
     ring: Ring,
+    /// Records of one batch.
+    batch: usize,
     counters: Arc<Counters>,
     /// By index; the first stands for one that nobody has named.
     interfaces: Vec<(u32, Known)>,
@@ -89,6 +95,7 @@ impl LiveSource {
         let unnamed = Interface { name: Arc::default(), loopback: false };
         Ok(Self {
             ring,
+            batch: (size / BATCH_SHARE).clamp(1, BATCH),
             counters,
             interfaces: vec![(UNNAMED, Known { interface: unnamed, vlans: Vec::new() })],
             current: 0,
@@ -165,7 +172,7 @@ impl Source for LiveSource {
     fn read(&mut self, each: &mut dyn FnMut(&Segment<'_>)) -> Result<Status, Error> {
         self.oldest = None;
         let mut status = Status::More;
-        for _ in 0..BATCH {
+        for _ in 0..self.batch {
             let Some(item) = self.ring.next() else {
                 status = Status::Idle;
                 break;

@@ -21,8 +21,8 @@ pub(super) struct State {
     pub(super) given_up: u64,
 }
 
-/// Tells of changes: of the first one at once, of the following ones when the
-/// last event is a moment old.
+/// Tells of changes: of the first one at once, and of giving up, which may be
+/// over soon; of the following ones when the last event is a moment old.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     told: State,
@@ -34,8 +34,8 @@ impl Report {
     pub(super) fn due(&mut self, now: u64, state: &State, load: &Load) -> Option<Overload> {
         let told = self.told;
         let changed = (state.level, state.giving_up) != (told.level, told.giving_up);
-        let first = told.level == 0;
-        if !changed || !first && now.saturating_sub(self.at) < PAUSE {
+        let at_once = told.level == 0 || state.giving_up && !told.giving_up;
+        if !changed || !at_once && now.saturating_sub(self.at) < PAUSE {
             return None;
         }
         (self.told, self.at) = (*state, now);
@@ -87,9 +87,11 @@ mod tests {
     }
 
     #[test]
-    fn giving_up_is_told_of() {
+    fn giving_up_is_told_of_at_once() {
         let mut report = Report::default();
-        let state = State { level: LEVELS, giving_up: true, shed: 1, given_up: 2 };
+        let state = State { level: LEVELS, giving_up: false, shed: 1, given_up: 0 };
+        assert!(report.due(SECOND - 1, &state, &Load::default()).is_some());
+        let state = State { giving_up: true, given_up: 2, ..state };
         let event = report.due(SECOND, &state, &Load::default()).unwrap();
         let fields = event.tracer.overload;
         assert_eq!((fields.state, fields.given_up), (OverloadState::GivingUp, 2));
