@@ -395,8 +395,25 @@ impl Table {
         while self.held.saturating_add(bytes) > self.settings.total_limit {
             let first = self.slots.first(Line::Ended);
             let Some(slot) = first.or_else(|| self.slots.first(Line::Live)) else { return };
-            self.remove(slot, Ending::Evicted, now, sink);
+            if !self.goes_on(slot, now) {
+                self.remove(slot, Ending::Evicted, now, sink);
+            }
         }
+    }
+
+    /// Whether the first of the live line has been silent for less than half of
+    /// the time that it stood there: then it goes to the end, once for each time
+    /// that it comes to the front. A flood may have filled the line behind it
+    /// before it was due to move by itself.
+    fn goes_on(&mut self, slot: Slot, now: Timestamp) -> bool {
+        let Some(entry) = self.slots.get(slot) else { return false };
+        let stood = now.since(entry.queued);
+        if entry.flow.lingers || now.since(entry.flow.seen) >= stood / 2 {
+            return false;
+        }
+        entry.queued = now;
+        self.slots.requeue(slot, Line::Live);
+        true
     }
 
     /// Takes a flow out, and ends it if it has not ended.

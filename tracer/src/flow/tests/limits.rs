@@ -105,6 +105,34 @@ fn the_longest_silent_flow_gives_way_to_a_new_one() {
 }
 
 #[test]
+fn a_flood_does_not_push_out_who_goes_on() {
+    let mut rig = Rig::new(Settings { total_limit: 10_000, ..settings() });
+    for segment in handshake() {
+        rig.feed(&segment);
+    }
+    // A dozen flows fit.
+    for port in 1..=100 {
+        rig.feed(&client(SYN, 100, "").port(port));
+        rig.feed(&client(ACK, 101, "GET /").port(port));
+        if port % 5 == 0 {
+            rig.feed(&client(ACK, 101 + 3 * (u32::from(port) / 5 - 1), "on\n"));
+        }
+        assert!(rig.table.counters().memory <= 10_000);
+    }
+    let said = rig.said();
+    let lines = said.iter().filter(|line| *line == "client line on").count();
+    assert_eq!(lines, 20, "{said:?}");
+    assert!(said.iter().filter(|line| *line == "flow end evicted").count() > 80, "{said:?}");
+    // Who says nothing goes, however much was said before.
+    for port in 101..=200 {
+        rig.feed(&client(SYN, 100, "").port(port));
+    }
+    rig.said();
+    rig.feed(&server(ACK, 501, "late\n"));
+    assert!(!rig.said().contains(&"server line late".to_owned()));
+}
+
+#[test]
 fn an_idle_flow_is_small() {
     let mut rig = opened();
     rig.feed(&client(ACK, 101, "hello\n"));
