@@ -41,11 +41,19 @@ impl Hook {
         Self { program_type: 3, attach_type: 46, flags: 0, answer: 0 };
     /// The same on egress.
     pub const TCX_EGRESS_PASS: Self = Self { attach_type: 47, ..Self::TCX_INGRESS_PASS };
+    /// TCX ingress, behind all others; lets those behind it decide.
+    pub const TCX_INGRESS_NEXT: Self = Self { answer: -1, ..Self::TCX_INGRESS_PASS };
     /// Native XDP that passes.
     pub const XDP_NATIVE_PASS: Self =
         Self { program_type: 6, attach_type: 37, flags: 1 << 2, answer: 2 };
     /// Generic XDP that passes.
     pub const XDP_GENERIC_PASS: Self = Self { flags: 1 << 1, ..Self::XDP_NATIVE_PASS };
+
+    /// Whether it is XDP, of which an interface has one program.
+    #[must_use]
+    pub const fn is_xdp(self) -> bool {
+        self.program_type == 6
+    }
 }
 
 /// Such a program; it goes with the guard.
@@ -188,7 +196,7 @@ fn load(hook: Hook, instructions: &[[u8; 8]]) -> io::Result<OwnedFd> {
             license: c"GPL".as_ptr().addr() as u64,
             name,
             // TC knows no such type.
-            expected_attach_type: if hook.program_type == 6 { hook.attach_type } else { 0 },
+            expected_attach_type: if hook.is_xdp() { hook.attach_type } else { 0 },
             ..Load::default()
         },
     )

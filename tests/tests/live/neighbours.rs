@@ -1,7 +1,7 @@
 //! Programs, filters and qdiscs of others on the same interface: they stay as
 //! they are, and where one may hide traffic, tracer says so.
 
-use std::time::Duration;
+use std::{net::UdpSocket, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
@@ -32,6 +32,8 @@ pub(crate) fn tests() -> Vec<Test> {
         test("filters_run_after_ours", filters_after),
         test("filters_of_the_first_priority_run_before_ours", filters_before),
         test("ingress_qdisc_in_the_place_of_clsact", ingress_qdisc),
+        test("programs_run_before_during_and_after", around),
+        test("programs_that_come_meanwhile", meanwhile),
         test("second_tracer", second_tracer),
         test("dead_tracer_beside_a_living_one", dead_beside_living),
     ]
@@ -219,6 +221,89 @@ fn ingress_qdisc() -> Result<()> {
     ensure!(said.of("http-response").count() == 0, "{:?}", said.events);
     let (said, _) = street.run("tc")?;
     saw(&said, &["/index.html"])
+}
+
+/// Packets that nobody answers.
+const DATAGRAMS: usize = 50;
+
+/// Somebody else's program runs for every one of some packets.
+fn runs_for_all(street: &Street, foreign: &Foreign) -> Result<()> {
+    let before = foreign.runs();
+    let address = format!("{}:9", street.topology.address(Ip::V4));
+    street.topology.client().namespace().within(move || {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        for _ in 0..DATAGRAMS {
+            socket.send_to(b"x", &address)?;
+        }
+        Ok(())
+    })?;
+    let runs = foreign.runs() - before;
+    ensure!(runs >= DATAGRAMS as u64, "{runs} runs for {DATAGRAMS} packets: {foreign:?}");
+    Ok(())
+}
+
+/// Somebody else's program is there first, and ours comes and goes.
+fn around() -> Result<()> {
+    let _counted = kernel::count_runs()?;
+    for (hook, ours) in [
+        (Hook::TCX_INGRESS_NEXT, "tc"),
+        (Hook::TCX_INGRESS_NEXT, "clsact"),
+        (Hook::TCX_INGRESS_NEXT, "xdp"),
+        (Hook::XDP_NATIVE_PASS, "clsact"),
+        (Hook::XDP_NATIVE_PASS, "xdp"),
+        (Hook::XDP_GENERIC_PASS, "tc"),
+    ] {
+        let run = || {
+            let (street, foreign) =
+                Street::new(|topology| Foreign::attach(topology.traced(), DEVICE, hook))?;
+            let _nginx = Nginx::start(street.topology.server())?;
+            runs_for_all(&street, &foreign)?;
+            let tracer = street.trace(ours)?;
+            runs_for_all(&street, &foreign)?;
+            street.ask("/beside")?;
+            saw(&tracer.stop()?, &["/beside"])?;
+            runs_for_all(&street, &foreign)?;
+            street.is_as_before()
+        };
+        run().with_context(|| format!("{hook:?} beside {ours}"))?;
+    }
+    Ok(())
+}
+
+/// Somebody else's program comes while ours is there, and goes on when ours has
+/// gone.
+fn meanwhile() -> Result<()> {
+    let _counted = kernel::count_runs()?;
+    for (hook, ours) in [
+        (Hook::TCX_INGRESS_NEXT, "tc"),
+        (Hook::TCX_INGRESS_NEXT, "clsact"),
+        (Hook::TCX_INGRESS_NEXT, "xdp"),
+        (Hook::XDP_NATIVE_PASS, "tc"),
+        (Hook::XDP_NATIVE_PASS, "xdp"),
+    ] {
+        let run = || {
+            let (street, ()) = Street::new(|_| Ok(()))?;
+            let _nginx = Nginx::start(street.topology.server())?;
+            let tracer = street.trace(ours)?;
+            street.ask("/alone")?;
+            let foreign = Foreign::attach(street.topology.traced(), DEVICE, hook);
+            street.ask("/beside")?;
+            // The kernel has one place for XDP, which is ours where we use it.
+            let has_place = !(ours == "xdp" && hook.is_xdp());
+            ensure!(foreign.is_ok() == has_place, "{foreign:?}");
+            if let Ok(foreign) = &foreign {
+                runs_for_all(&street, foreign)?;
+            }
+            saw(&tracer.stop()?, &["/alone", "/beside"])?;
+            if let Ok(foreign) = &foreign {
+                runs_for_all(&street, foreign)?;
+            }
+            drop(foreign);
+            street.is_as_before()
+        };
+        run().with_context(|| format!("{hook:?} beside {ours}"))?;
+    }
+    Ok(())
 }
 
 /// Two tracers see the same, whichever goes first.
