@@ -67,10 +67,23 @@ fn main() -> ExitCode {
     match done {
         Ok(status) => status,
         Err(error) => {
-            log::error!("{error:#}");
+            log::error!("{}", words(&error));
             ExitCode::from(FAILURE)
         }
     }
+}
+
+/// An error with its causes, but for those that were said already: errors of
+/// this program mostly tell of their cause themselves.
+fn words(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match &*said {
+            "" => cause,
+            known if known.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
 }
 
 /// Prints what was asked for.
@@ -84,4 +97,23 @@ fn say(page: &str) -> anyhow::Result<ExitCode> {
 /// Ends the process with a message about choices that do not go together.
 fn conflict(message: &str) -> ! {
     Cli::command().error(ErrorKind::ArgumentConflict, message).exit()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context as _, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let refused = || anyhow!(io::Error::other("refused"));
+        assert_eq!(words(&refused().context("asking")), "asking: refused");
+        assert_eq!(
+            words(&refused().context("asking: refused, as ever")),
+            "asking: refused, as ever"
+        );
+        let deep = Err::<(), _>(refused()).context("asking").context("telling").unwrap_err();
+        assert_eq!(words(&deep), "telling: asking: refused");
+    }
 }
