@@ -10,6 +10,23 @@ pub const OWNERS: usize = 8192;
 /// Owners of connections that are being opened, whose port is not known yet.
 pub const OPENING: usize = 1024;
 
+/// Places of those who used a socket last; a power of two.
+pub const SEEN: usize = 8192;
+
+/// Who used a socket last.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The socket.
+    pub socket: u64,
+    /// Number of the process in the upper half, the socket's ports in the lower.
+    pub who: u64,
+    /// How often it did, around the clock.
+    pub turn: u32,
+    /// Nothing.
+    pub padding: u32,
+}
+
 /// An end of a connection, as its host sees it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

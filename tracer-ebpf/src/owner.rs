@@ -9,17 +9,17 @@ use core::ffi::c_void;
 
 use aya_ebpf::{
     bindings::{BPF_ANY, BPF_NOEXIST},
-    btf_maps::LruHashMap,
+    btf_maps::{Array, LruHashMap},
     helpers::{
         bpf_get_current_pid_tgid, bpf_get_current_task, bpf_ktime_get_ns, bpf_sock_from_file,
         generated::{bpf_probe_read_kernel, bpf_probe_read_kernel_str},
     },
-    macros::{btf_map, fentry, raw_tracepoint},
-    programs::{FEntryContext, RawTracePointContext},
+    macros::{btf_map, btf_tracepoint, fentry},
+    programs::{BtfTracePointContext, FEntryContext},
 };
 use tracer_common::owner::{
     End, KERNEL, LAST_PART, Layout, OPENING as OPENING_COUNT, OWNERS as OWNER_COUNT, Owner,
-    PART_LEN, PROC,
+    PART_LEN, PROC, SEEN as SEEN_COUNT, Seen,
 };
 
 use crate::{
@@ -34,6 +34,11 @@ static OWNERS: LruHashMap<End, Owner, OWNER_COUNT> = LruHashMap::new();
 /// Who opens connections, by their sockets.
 #[btf_map]
 static OPENING: LruHashMap<u64, Owner, OPENING_COUNT> = LruHashMap::new();
+
+/// Who used which socket last: what makes it cheap to see that nothing is new.
+/// Index: [`slot`]. Those that share one take turns.
+#[btf_map]
+static SEEN: Array<Seen, SEEN_COUNT> = Array::new();
 
 /// Where to look. Set before loading.
 #[unsafe(no_mangle)]
@@ -97,6 +102,13 @@ const IPPROTO_TCP: u16 = 6;
 /// State of a socket whose SYN is about to leave, or has left.
 const TCP_SYN_SENT: u64 = 2;
 
+/// State of a socket that has no connection any more.
+const TCP_CLOSE: u64 = 7;
+
+/// Uses of a socket of which one goes to the table of owners, which would
+/// otherwise take its owner for one that is gone.
+const TURNS: u32 = 32;
+
 /// First bytes of a `sock_common`, which have stood so since Linux 3.13; the
 /// loader looks whether they still do.
 #[repr(C)]
@@ -134,13 +146,21 @@ fn own_receive(context: FEntryContext) -> i32 {
     own(context.arg(0), false)
 }
 
+/// A connection ends.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn own_end(context: BtfTracePointContext) -> i32 {
+    ended(context.arg(0), context.arg(2));
+    0
+}
+
 // Elsewhere tracepoints do.
 
 /// A socket goes from one state to another. When a process begins to connect,
 /// its port is not known; when the answer comes, the process does not run.
-#[raw_tracepoint(tracepoint = "inet_sock_set_state")]
-fn own_state(context: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn own_state(context: BtfTracePointContext) -> i32 {
     let (socket, old, new): (u64, u64, u64) = (context.arg(0), context.arg(1), context.arg(2));
+    ended(socket, new);
     if new & 0xff == TCP_SYN_SENT {
         opens(socket);
     } else if old & 0xff == TCP_SYN_SENT {
@@ -150,20 +170,20 @@ fn own_state(context: RawTracePointContext) -> i32 {
 }
 
 /// A process is about to send bytes, or more of them (from Linux 6.16 on).
-#[raw_tracepoint(tracepoint = "tcp_sendmsg_locked")]
-fn own_sending(context: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "tcp_sendmsg_locked")]
+fn own_sending(context: BtfTracePointContext) -> i32 {
     own(context.arg(0), false)
 }
 
 /// A process has sent on a socket of any kind, or tried to.
-#[raw_tracepoint(tracepoint = "sock_send_length")]
-fn own_sent(context: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "sock_send_length")]
+fn own_sent(context: BtfTracePointContext) -> i32 {
     moved(context.arg(0), context.arg(1))
 }
 
 /// A process has received from a socket of any kind, or tried to.
-#[raw_tracepoint(tracepoint = "sock_recv_length")]
-fn own_received(context: RawTracePointContext) -> i32 {
+#[btf_tracepoint(function = "sock_recv_length")]
+fn own_received(context: BtfTracePointContext) -> i32 {
     moved(context.arg(0), context.arg(1))
 }
 
@@ -200,10 +220,14 @@ extern "C" fn own_open(context: *mut c_void) -> i32 {
 /// known of these ends is about another connection.
 #[inline(always)]
 fn own(socket: u64, anew: bool) -> i32 {
-    if let Some(end) = end(socket)
-        && (anew || !is_known(&end, socket))
+    let Some(ports) = selected(socket) else { return 0 };
+    if (anew || !is_seen(socket, ports))
+        && let Some(end) = end(socket)
     {
-        enter(&end, socket);
+        if anew || !is_known(&end, socket) {
+            enter(&end, socket);
+        }
+        see(socket, ports);
     }
     0
 }
@@ -213,13 +237,106 @@ fn own(socket: u64, anew: bool) -> i32 {
 fn moved(socket: u64, bytes: u64) -> i32 {
     // An int, of which the upper half says nothing.
     if (bytes as u32).cast_signed() > 0
+        && let Some(ports) = selected(socket)
+        && !is_seen(socket, ports)
         && let Some(end) = end(socket)
-        && !is_known(&end, socket)
         && is_tcp(socket)
     {
-        enter(&end, socket);
+        if !is_known(&end, socket) {
+            enter(&end, socket);
+        }
+        see(socket, ports);
     }
     0
+}
+
+/// The ports of a socket of which one is traced, the other end's in the lower
+/// half, as they stand in a `sock_common`. For sockets that the kernel handed to
+/// the program: it lets those be read without a call.
+#[inline(always)]
+fn selected(socket: u64) -> Option<u32> {
+    let common = socket as *const Common;
+    // SAFETY: the kernel says that this is a socket; should it have gone, it
+    // reads zeros.
+    let local = unsafe { (&raw const (*common).local_port).read_volatile() };
+    among(local, remote_port(socket))
+}
+
+/// The other end's port, as in headers, of a socket that the kernel handed over.
+#[inline(always)]
+fn remote_port(socket: u64) -> u16 {
+    let common = socket as *const Common;
+    // SAFETY: as above.
+    unsafe { (&raw const (*common).remote_port).cast::<u16>().read_volatile() }
+}
+
+/// Ports of which one is traced, in one word.
+#[inline(always)]
+fn among(local: u16, remote: u16) -> Option<u32> {
+    let is_selected = maps::numbers(local, u16::from_be(remote)) != [0; 2] && remote != 0;
+    is_selected.then_some(u32::from(local) << 16 | u32::from(remote))
+}
+
+/// Where it is noted who used the socket with these ports.
+#[inline(always)]
+fn slot(ports: u32) -> Option<*mut Seen> {
+    // The ports of both ends of a connection within this host are the same, the
+    // other way round.
+    SEEN.get_ptr_mut(ports.wrapping_mul(0x9e37_79b1) >> (32 - SEEN_COUNT.ilog2()))
+}
+
+/// Whether the calling process was the last to use the socket. A socket that was
+/// let go may come again, for another connection: [`ended`].
+#[inline(always)]
+fn is_seen(socket: u64, ports: u32) -> bool {
+    let Some(seen) = slot(ports) else { return false };
+    // SAFETY: map values are aligned and live while the program runs. Whoever
+    // writes there meanwhile writes another socket or another process.
+    unsafe {
+        let (by, who) = ((*seen).socket, (*seen).who);
+        if by != socket || who != used(ports) {
+            return false;
+        }
+        let turn = (*seen).turn.wrapping_add(1);
+        (*seen).turn = turn;
+        turn % TURNS != 0
+    }
+}
+
+/// Notes that the calling process used the socket, and that this is known.
+#[inline(always)]
+fn see(socket: u64, ports: u32) {
+    if let Some(seen) = slot(ports) {
+        // SAFETY: as above.
+        unsafe {
+            (*seen).socket = socket;
+            (*seen).who = used(ports);
+        }
+    }
+}
+
+/// The calling process, and the ports.
+#[inline(always)]
+fn used(ports: u32) -> u64 {
+    u64::from(current()) << 32 | u64::from(ports)
+}
+
+/// Forgets who used a socket that comes to a state, if that is its last.
+#[inline(always)]
+fn ended(socket: u64, state: u64) {
+    // Its own port is given back already.
+    if state & 0xff == TCP_CLOSE
+        && let Some(local) = read(socket, layout!(local_port))
+        && let Some(ports) = among(u16::from_be_bytes(local), remote_port(socket))
+        && let Some(seen) = slot(ports)
+    {
+        // SAFETY: as above.
+        unsafe {
+            if (*seen).socket == socket {
+                (*seen).socket = 0;
+            }
+        }
+    }
 }
 
 /// Whether the calling process is known to have the end.
@@ -254,14 +371,18 @@ fn opens(socket: u64) {
 /// Enters who began to connect, now that the port is known.
 #[inline(always)]
 fn opened(socket: u64) {
-    let Some(owner) = OPENING.get_ptr(socket) else { return };
+    let Some(owner) = OPENING.get_ptr_mut(socket) else { return };
     if let Some(end) = end(socket)
         && let Some(port) = read(socket, layout!(local_port))
     {
         let end = End { local_port: u16::from_be_bytes(port), ..end };
         if !is_foreign(&end, socket) {
-            // SAFETY: map values are aligned and live while the program runs.
-            let owner: &Owner = unsafe { &*owner };
+            // SAFETY: map values are aligned and live while the program runs; only
+            // this socket's state writes to it.
+            let owner: &Owner = unsafe {
+                (*owner).since = bpf_ktime_get_ns();
+                &*owner
+            };
             let _ = OWNERS.insert(end, owner, BPF_ANY.into());
         }
     }

@@ -16,6 +16,11 @@ const TRIES: u8 = 16;
 /// be handed on.
 const AGAIN: u64 = 1_000_000_000;
 
+/// Nanoseconds before its SYN that a client may have begun to connect. Where that
+/// is told only once it is connected, what is known at the SYN is about whoever
+/// had the port before.
+const BEFORE: u64 = 100_000_000;
+
 /// Who is asked which process has an end of a connection.
 pub trait Owners: Send {
     /// The process that has the end `local`, towards `remote`. `since`: what was
@@ -81,7 +86,8 @@ impl Flow {
         let mut found = known.cloned().unwrap_or_default();
         // The socket of the server is there since the SYN.
         let opened = self.opened.time().filter(|_| self.halves.client.has_syn);
-        for (end, since) in [(Side::Client, None), (Side::Server, opened)] {
+        let began = opened.map(|opened| Timestamp(opened.0.saturating_sub(BEFORE)));
+        for (end, since) in [(Side::Client, began), (Side::Server, opened)] {
             if anew || found.of(end).is_none() {
                 let (local, remote) = (self.connection.end(end), self.connection.end(end.other()));
                 if let Some(process) = owners.owner(local, remote, since) {

@@ -168,7 +168,9 @@ impl Object {
         );
         match &layout {
             Some(Ok(layout)) => loader.override_global("LAYOUT", layout, true),
-            Some(Err(_)) | None => loader.map_max_entries(OWNERS, 1).map_max_entries("OPENING", 1),
+            Some(Err(_)) | None => [OWNERS, "OPENING", "SEEN"]
+                .iter()
+                .fold(&mut loader, |loader, map| loader.map_max_entries(map, 1)),
         };
         let mut ebpf = loader.load(OBJECT).map_err(refused)?;
 

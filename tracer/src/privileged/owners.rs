@@ -5,7 +5,7 @@ use std::{fmt, fs, io, io::Read as _, os::unix::fs::MetadataExt as _};
 
 use aya::{
     Btf, BtfError, Ebpf,
-    programs::{FEntry, Iter, Program, ProgramError, RawTracePoint, links::LinkError},
+    programs::{BtfTracePoint, FEntry, Iter, Program, ProgramError, links::LinkError},
 };
 use tracer_common::owner::Layout;
 
@@ -16,7 +16,10 @@ use super::btf::{self, Types};
 const ENTRIES: [(&str, &str); 3] =
     [("own_connect", "tcp_connect"), ("own_send", "tcp_sendmsg"), ("own_receive", "tcp_recvmsg")];
 
-/// Those at tracepoints, and the tracepoints.
+/// The program that they need at a tracepoint, and that tracepoint.
+const END: (&str, &str) = ("own_end", "inet_sock_set_state");
+
+/// Those at tracepoints alone, and the tracepoints.
 const POINTS: [(&str, &str); 2] =
     [("own_state", "inet_sock_set_state"), ("own_received", "sock_recv_length")];
 
@@ -151,7 +154,7 @@ pub(super) fn start(ebpf: &mut Ebpf) -> Result<Way, Error> {
         Ok(()) => Way::Functions,
         Err(error) => {
             log::debug!("{error}; trying tracepoints");
-            tracepoints(ebpf)?
+            tracepoints(ebpf, &btf)?
         }
     };
     if let Err(error) = visit(ebpf, &btf) {
@@ -172,6 +175,7 @@ fn functions(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
             source,
         })?;
     }
+    tracepoint(ebpf, btf, END)?;
     for (program, function) in ENTRIES {
         let entry: &mut FEntry = find(ebpf, program)?;
         entry.attach().map_err(|source| Error::Program {
@@ -183,22 +187,26 @@ fn functions(ebpf: &mut Ebpf, btf: &Btf) -> Result<(), Error> {
     Ok(())
 }
 
-fn tracepoints(ebpf: &mut Ebpf) -> Result<Way, Error> {
+fn tracepoints(ebpf: &mut Ebpf, btf: &Btf) -> Result<Way, Error> {
     for point in POINTS {
-        tracepoint(ebpf, point)?;
+        tracepoint(ebpf, btf, point)?;
     }
-    let before = tracepoint(ebpf, SENDING).is_ok();
+    let before = tracepoint(ebpf, btf, SENDING).is_ok();
     if !before {
-        tracepoint(ebpf, SENT)?;
+        tracepoint(ebpf, btf, SENT)?;
     }
     Ok(Way::Tracepoints { before })
 }
 
-fn tracepoint(ebpf: &mut Ebpf, (program, function): (&'static str, &str)) -> Result<(), Error> {
+fn tracepoint(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    (program, function): (&'static str, &str),
+) -> Result<(), Error> {
     let failed = |source| Error::Program { program, function: function.to_owned(), source };
-    let point: &mut RawTracePoint = find(ebpf, program)?;
-    point.load().map_err(failed)?;
-    point.attach(function).map_err(failed)?;
+    let point: &mut BtfTracePoint = find(ebpf, program)?;
+    point.load(function, btf).map_err(failed)?;
+    point.attach().map_err(failed)?;
     Ok(())
 }
 
