@@ -100,7 +100,18 @@ pub(crate) const KERNELS: &[Kernel] = &[
     Kernel { series: "6.12", suite: "bookworm-backports" },
 ];
 
-/// The Debian that these kernels boot: systemd as init, a server and a client,
+/// The Debian that these kernels boot: systemd as init, servers and a client,
 /// and what shows the kernel's state.
-pub(crate) const GUEST_PACKAGES: &[&str] =
-    &["bpftool", "cpio", "curl", "iproute2", "kmod", "nginx-light", "procps", "systemd-sysv"];
+pub(crate) const GUEST_PACKAGES: &[&str] = &[
+    "bpftool",
+    "cpio",
+    "curl",
+    "dovecot-imapd",
+    "iproute2",
+    "kmod",
+    "nginx-light",
+    "php-fpm",
+    "postfix",
+    "procps",
+    "systemd-sysv",
+];

@@ -80,8 +80,7 @@ fn check(vm: &mut Vm) -> Result<()> {
 fn lack(vm: &mut Vm, module: &str) -> Result<()> {
     let said = vm.run(&format!(
         "trap 'rm -f /run/modprobe.d/lack.conf' EXIT
-        modprobe --remove cls_bpf sch_ingress || true
-        never grep -e cls_bpf -e sch_ingress /proc/modules
+        eventually unload
         mkdir -p /run/modprobe.d
         echo 'install {module} /bin/false' > /run/modprobe.d/lack.conf
         state > /run/before

@@ -68,6 +68,7 @@ fn trials(package: &Path) -> Result<Vec<Trial>> {
             hooks::cases(),
             package::cases_of_installing(),
             service::cases(),
+            service::cases_of_ending(),
             package::cases_of_removing(),
         ];
         for case in cases.into_iter().flatten() {

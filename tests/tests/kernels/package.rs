@@ -6,13 +6,15 @@ use anyhow::{Result, ensure};
 use crate::{Case, vm::Vm};
 
 /// Installs it unless it is, so that each test can run alone, and writes down
-/// what was there before. All files count but what the system writes by itself,
-/// and dpkg's own.
+/// what was there before. All files count but what the system and the servers
+/// write by themselves, and dpkg's own.
 pub(crate) const INSTALL: &str = r"
 files() {
     find / -xdev \( -path /proc -o -path /sys -o -path /run -o -path /tmp -o -path /opt/tracer \
         -o -path /var/log/journal -o -path /var/lib/dpkg -o -path /var/cache -o -path /var/tmp \
         -o -path /var/lib/systemd/timers -o -path /var/log/private -o -path /var/lib/private \
+        -o -path /var/spool -o -path /var/lib/postfix -o -path /var/lib/dovecot \
+        -o -path /var/lib/php -o -path /srv \
         \) -prune -o -print | sort
 }
 if ! [ -e /run/files.before ]; then
@@ -40,8 +42,7 @@ pub(crate) fn cases_of_removing() -> Vec<Case> {
 fn install(vm: &mut Vm) -> Result<()> {
     let said = vm.run(&format!(
         "# The kernel loads what it needs by itself, although the service may not.
-        modprobe --remove cls_bpf sch_ingress
-        never grep -e cls_bpf -e sch_ingress /proc/modules
+        eventually unload
         {INSTALL}
         systemctl is-enabled tracer
         systemctl is-active tracer

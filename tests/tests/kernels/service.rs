@@ -1,6 +1,6 @@
-//! The service under systemd: traces, is as closed as its unit says, reloads, is
-//! found out when it hangs, comes back when it is killed, names what was taken
-//! from it, and stops.
+//! The service under systemd: traces by each hook, is as closed as its unit says,
+//! reloads, is found out when it hangs, comes back when it is killed, names what
+//! was taken from it, and stops.
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -9,7 +9,8 @@ use crate::{Case, package::INSTALL, vm::Vm};
 /// What the service needs, as the kernel names it.
 const CAPABILITIES: [&str; 3] = ["CAP_BPF", "CAP_NET_ADMIN", "CAP_PERFMON"];
 
-/// A service that runs, with the settings of the package when the script ends.
+/// A service that has just been started, with the settings of the package; they
+/// hold again when the script ends.
 const SERVICE: &str = r#"
 property() {
     systemctl show --property "$1" --value tracer
@@ -47,17 +48,22 @@ as_packaged() {
 }
 trap as_packaged EXIT
 systemctl reset-failed tracer
-systemctl start tracer
+systemctl restart tracer
 "#;
 
 pub(crate) fn cases() -> Vec<Case> {
     let mut cases = vec![
         Case::new("service::traces_without_a_secret_in_the_journal", trace),
+        Case::new("service::says_how_it_goes", status),
         Case::new("service::has_no_more_rights_than_it_needs", rights),
-        Case::new("service::reloads", reload),
+        Case::new("service::reloads::the_output", output),
+        Case::new("service::reloads::the_settings", settings),
         Case::new("service::a_worker_that_hangs_is_replaced", watchdog),
         Case::new("service::comes_back_when_it_is_killed", killed),
     ];
+    for hook in ["tc", "clsact", "xdp"] {
+        cases.push(Case::new(format!("service::hooks::{hook}"), move |vm| by(vm, hook)));
+    }
     for missing in CAPABILITIES {
         let name = format!("service::names_what_it_lacks::{}", missing.to_lowercase());
         cases.push(Case::new(name, move |vm| capability(vm, missing)));
@@ -77,8 +83,11 @@ pub(crate) fn cases() -> Vec<Case> {
             Ok(())
         }));
     }
-    cases.push(Case::new("service::stopping_leaves_nothing", stop));
     cases
+}
+
+pub(crate) fn cases_of_ending() -> Vec<Case> {
+    vec![Case::new("service::stopping_leaves_nothing", stop)]
 }
 
 /// Runs a script beside the service.
@@ -102,8 +111,55 @@ fn trace(vm: &mut Vm) -> Result<()> {
     Ok(())
 }
 
+/// What `systemctl status` shows are rates, and `tracer status` has a page of the
+/// same run.
+fn status(vm: &mut Vm) -> Result<()> {
+    run(
+        vm,
+        r#"is Type notify
+        has_rates() {
+            curl -sS 'http://127.0.0.1/[1-20]' > /dev/null
+            property StatusText | grep -E '^[1-9][0-9]* packets/s, [1-9][0-9]* events/s, '
+        }
+        eventually has_rates
+        processes
+        tracer status /run/tracer/metrics.sock > /run/page
+        grep -e "process $worker" /run/page"#,
+    )?;
+    Ok(())
+}
+
+/// By a hook other than the usual one as well: loads, attaches, traces `lo` and a
+/// veth, and detaches.
+fn by(vm: &mut Vm, hook: &str) -> Result<()> {
+    let said = run(
+        vm,
+        &format!(
+            r#"echo 'hook = "{hook}"' >> /etc/tracer/tracer.toml
+            since=$(date '+%s.%N')
+            systemctl restart tracer
+            curl -sS http://127.0.0.1/{hook}-lo > /dev/null
+            ip netns exec peer curl -sS http://10.1.0.1/{hook}-veth > /dev/null
+            eventually has_said '127.0.0.1  HTTP  GET /{hook}-lo' 1
+            eventually has_said '10.1.0.1  HTTP  GET /{hook}-veth' 1
+            journalctl --unit tracer --output cat --no-pager --since "@$since" --grep ready:
+            systemctl stop tracer
+            systemctl show --property ActiveState,Result,ExecMainCode,ExecMainStatus tracer
+            journalctl --unit tracer --output cat --no-pager --lines 12
+            is Result success
+            eventually state_is /run/state.before"#
+        ),
+    )?;
+    let tc = if hook != "clsact" && vm.is_since(6, 6) { "TCX" } else { "clsact" };
+    let incoming = if hook == "xdp" { "native XDP" } else { tc };
+    ensure!(said.contains(&format!("lo ({tc} egress)")), "{said}");
+    ensure!(said.contains(&format!("veth0 ({incoming} ingress, {tc} egress)")), "{said}");
+    Ok(())
+}
+
 /// One process has three capabilities and the other none; neither is root, may
-/// win new ones, or leaves a core dump.
+/// win new ones, or leaves a core dump. systemd knows every line of the unit, and
+/// finds little exposed.
 fn rights(vm: &mut Vm) -> Result<()> {
     let said = run(
         vm,
@@ -111,7 +167,12 @@ fn rights(vm: &mut Vm) -> Result<()> {
         for process in $main $worker; do
             grep -e '^Uid:' -e '^Cap' -e '^NoNewPrivs:' -e '^Seccomp:' /proc/$process/status
             grep '^Max core file size  *0  *0  *bytes' /proc/$process/limits
-        done",
+        done
+        systemd-analyze verify --man=no tracer.service > /run/verified 2>&1
+        never grep tracer /run/verified
+        # In tenths.
+        systemd-analyze security --no-pager --threshold=20 tracer.service > /run/exposure
+        grep '^.*Overall exposure level for tracer.service: ' /run/exposure",
     )?;
     let values = |name: &str| -> Vec<&str> {
         let lines = said.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -134,7 +195,7 @@ fn rights(vm: &mut Vm) -> Result<()> {
 }
 
 /// As logrotate does it: the service opens its file anew, and goes on as it was.
-fn reload(vm: &mut Vm) -> Result<()> {
+fn output(vm: &mut Vm) -> Result<()> {
     run(
         vm,
         r#"output=/var/log/tracer/events.json
@@ -152,6 +213,35 @@ fn reload(vm: &mut Vm) -> Result<()> {
         never grep /after $output.1
         is MainPID $before
         is ActiveState active"#,
+    )?;
+    Ok(())
+}
+
+/// Another port is traced from then on, by the same process; settings that make
+/// no sense change nothing, and the line is named.
+fn settings(vm: &mut Vm) -> Result<()> {
+    run(
+        vm,
+        r#"before=$(property MainPID)
+        curl -sS http://127.0.0.1:8080/too-early > /dev/null
+        echo 'port.http = [80, 8080]' >> /etc/tracer/tracer.toml
+        systemctl reload tracer
+        reached() {
+            curl -sS http://127.0.0.1:8080/other-port > /dev/null
+            has_said 'GET /other-port' 1
+        }
+        eventually reached
+        never grep -e /too-early /run/said
+        echo 'port.http = "eighty"' > /etc/tracer/tracer.toml
+        systemctl reload tracer
+        eventually has_said '/etc/tracer/tracer.toml:1' 1
+        curl -sS http://127.0.0.1:8080/still > /dev/null
+        eventually has_said 'GET /still' 1
+        is MainPID $before
+        is ActiveState active
+        # As before for what comes after.
+        as_packaged
+        systemctl reload tracer"#,
     )?;
     Ok(())
 }
@@ -182,14 +272,19 @@ fn watchdog(vm: &mut Vm) -> Result<()> {
 fn killed(vm: &mut Vm) -> Result<()> {
     run(
         vm,
-        "processes
+        "count=$(programs | wc -l)
+        [ $count != 0 ]
+        processes
         kill -KILL $main
         eventually is NRestarts 1
         eventually is ActiveState active
         never test -e /proc/$worker
         curl -sS http://127.0.0.1/again > /dev/null
         eventually has_said 'GET /again' 1
-        [ $(programs | wc -l) -le 4 ]
+        as_many() {
+            [ $(programs | wc -l) = $count ]
+        }
+        eventually as_many
         systemctl stop tracer
         eventually state_is /run/state.before",
     )?;

@@ -26,16 +26,16 @@ const SCRIPT: Duration = Duration::from_mins(4);
 /// What the agent says once it listens.
 const LISTENING: &str = "agent: listening";
 
-/// Takes scripts, a line of base64 each, and answers with what they printed
-/// and their exit status.
+/// Takes scripts, a line with a number and base64 each, and answers with the
+/// number, the exit status and what was printed.
 const AGENT: &str = r#"#!/bin/sh
 stty raw -echo
 echo 'agent: listening'
-while read -r line; do
+while read -r number line; do
     printf '%s' "$line" | base64 -d > /run/agent.script
     sh -eu /run/agent.script > /run/agent.output 2>&1 < /dev/null
     status=$?
-    printf '%s %s\n' "$status" "$(base64 -w 0 /run/agent.output)"
+    printf '%s %s %s\n' "$number" "$status" "$(base64 -w 0 /run/agent.output)"
 done
 "#;
 
@@ -50,13 +50,18 @@ StandardError=journal
 TTYPath=/dev/ttyS1
 ";
 
-/// What scripts may call. The kernel's state is what stays the same when tracer
-/// has come and gone.
+/// What scripts may call. The state, the kernel's and the users, is what stays the
+/// same when tracer has come and gone.
 const FUNCTIONS: &str = r#"
-# Ends the script where a command succeeds: `! command` would go on.
+# Ends the script where a command succeeds: `! command` would go on. What grep
+# could not read is no proof that a word is not there.
 never() {
-    if "$@"; then
+    status=0
+    "$@" || status=$?
+    if [ $status = 0 ]; then
         echo "this went well: $*"
+        exit 1
+    elif [ "$1" = grep ] && [ $status != 1 ]; then
         exit 1
     fi
 }
@@ -72,6 +77,12 @@ eventually() {
     echo "in vain: $*"
     exit 1
 }
+# Takes away the modules of clsact, of which the kernel lets go a moment after
+# their last filter.
+unload() {
+    modprobe --remove cls_bpf sch_ingress
+    ! grep -e cls_bpf -e sch_ingress /proc/modules
+}
 # The loaded programs that see packets.
 programs() {
     bpftool prog show > /run/programs
@@ -82,6 +93,7 @@ state() {
     bpftool net show
     tc qdisc show
     ip -oneline link show | sed 's/^[0-9]*: //'
+    cat /etc/passwd /etc/group
 }
 state_is() {
     state > /run/state
@@ -89,8 +101,9 @@ state_is() {
 }
 "#;
 
-/// What is there from the start: a web server, a second host behind a veth, and
-/// the package's files, without it being installed.
+/// What is there from the start: a web server, which has PHP on another port,
+/// settings of the servers that a test starts, a second host behind a veth, and the
+/// package's files, without it being installed.
 const PREPARE: &str = r#"
 dpkg-deb --extract "$PACKAGE" /opt/tracer
 ip netns add peer
@@ -99,6 +112,48 @@ ip address add 10.1.0.1/24 dev veth0
 ip link set veth0 up
 ip -n peer address add 10.1.0.2/24 dev eth0
 ip -n peer link set eth0 up
+cat > /etc/nginx/conf.d/php.conf << 'END'
+server {
+    listen 8080;
+    root /srv/php;
+    location ~ \.php$ {
+        include fastcgi.conf;
+        fastcgi_pass unix:/run/php/php8.2-fpm.sock;
+    }
+}
+END
+mkdir -p /srv/php /srv/mail
+echo '<?php echo file_get_contents("http://127.0.0.1/?by=php");' > /srv/php/ask.php
+cat > /etc/postfix/main.cf << 'END'
+compatibility_level = 3.6
+myhostname = mail.example.test
+mydestination = example.test
+inet_interfaces = loopback-only
+inet_protocols = ipv4
+local_transport = discard:
+local_recipient_maps =
+alias_maps =
+alias_database =
+smtpd_peername_lookup = no
+disable_dns_lookups = yes
+END
+cat > /etc/dovecot/dovecot.conf << 'END'
+protocols = imap
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+first_valid_uid = 8
+mail_location = maildir:/srv/mail/%u
+passdb {
+  driver = static
+  args = password=sesame
+}
+userdb {
+  driver = static
+  args = uid=mail gid=mail home=/srv/mail/%u
+}
+END
+chown mail:mail /srv/mail
 systemctl start nginx
 "#;
 
@@ -113,6 +168,8 @@ pub(crate) struct Vm {
     console: PathBuf,
     /// Its kernel's version.
     kernel: String,
+    /// Scripts so far.
+    scripts: u64,
     _files: TempDir,
 }
 
@@ -157,8 +214,15 @@ impl Vm {
                 }
             }
         });
-        let mut vm =
-            Self { qemu, agent, answers, console, kernel: kernel.to_owned(), _files: files };
+        let mut vm = Self {
+            qemu,
+            agent,
+            answers,
+            console,
+            kernel: kernel.to_owned(),
+            scripts: 0,
+            _files: files,
+        };
         while vm.answer(BOOT)? != LISTENING {}
         vm.run(PREPARE).context("preparing the machine")?;
         Ok(vm)
@@ -174,8 +238,15 @@ impl Vm {
     /// than 0 is an error that shows it.
     pub(crate) fn run(&mut self, script: &str) -> Result<String> {
         let script = format!("PACKAGE={PACKAGE}\n{FUNCTIONS}{script}");
-        writeln!(self.agent, "{}", BASE64_STANDARD.encode(script))?;
-        let answer = self.answer(SCRIPT)?;
+        self.scripts += 1;
+        let number = format!("{} ", self.scripts);
+        writeln!(self.agent, "{number}{}", BASE64_STANDARD.encode(script))?;
+        // One that was given up answers later, and not to this one.
+        let answer = loop {
+            if let Some(answer) = self.answer(SCRIPT)?.strip_prefix(&number) {
+                break answer.to_owned();
+            }
+        };
         let (status, output) = answer.split_once(' ').unwrap_or((&answer, ""));
         let output = BASE64_STANDARD.decode(output).with_context(|| answer.clone())?;
         let output = String::from_utf8_lossy(&output).into_owned();
