@@ -120,7 +120,7 @@ struct Common {
     local: [u8; 4],
     _hash: u32,
     /// As in headers.
-    remote_port: [u8; 2],
+    remote_port: u16,
     local_port: u16,
     family: u16,
 }
@@ -267,7 +267,7 @@ fn selected(socket: u64) -> Option<u32> {
 fn remote_port(socket: u64) -> u16 {
     let common = socket as *const Common;
     // SAFETY: as above.
-    unsafe { (&raw const (*common).remote_port).cast::<u16>().read_volatile() }
+    unsafe { (&raw const (*common).remote_port).read_volatile() }
 }
 
 /// Ports of which one is traced, in one word.
@@ -393,7 +393,7 @@ fn opened(socket: u64) {
 #[inline(always)]
 fn end(socket: u64) -> Option<End> {
     let common: Common = read(socket, 0)?;
-    let remote_port = u16::from_be_bytes(common.remote_port);
+    let remote_port = u16::from_be(common.remote_port);
     if maps::numbers(common.local_port, remote_port) == [0; 2] || remote_port == 0 {
         return None;
     }
