@@ -35,6 +35,10 @@ const LONGEST_HOLD: u64 = 32 * SECOND;
 /// For how long all new flows must have been shed in vain before flows that are
 /// followed are given up.
 const IN_VAIN: u64 = 500 * MILLISECOND;
+/// Danger that comes back within this time never ended: a reader that gets the
+/// processor in turns, as a quota gives them out, empties the ring in each turn
+/// and has it overflow between them.
+const LULL: u64 = 250 * MILLISECOND;
 /// Pause between two steps of that, at least: what waits in the ring has to be
 /// read before a step shows, and nothing brings back what was given up.
 const GIVE_UP_STEP: u64 = 250 * MILLISECOND;
@@ -83,8 +87,9 @@ pub(crate) struct Controller {
     calm: Option<u64>,
     /// Since when it is late.
     late: Option<u64>,
-    /// Since when all new flows are shed and what is followed is in danger.
-    in_vain: Option<u64>,
+    /// Since when all new flows are shed and what is followed is in danger, and
+    /// when that was last seen.
+    in_vain: Option<(u64, u64)>,
 }
 
 impl Controller {
@@ -167,9 +172,15 @@ impl Controller {
 
     /// Gives followed flows up when there is nothing else left to do.
     fn protect(&mut self, now: u64, load: &Load) {
-        let danger = self.level == LEVELS && load.exceeds(BRAKE);
-        let since = danger.then(|| self.in_vain.unwrap_or(now));
-        self.in_vain = since;
+        let danger = load.exceeds(BRAKE);
+        self.in_vain = match self.in_vain {
+            _ if self.level < LEVELS => None,
+            Some((since, _)) if danger => Some((since, now)),
+            None if danger => Some((now, now)),
+            Some((_, last)) if now.saturating_sub(last) >= LULL => None,
+            before => before,
+        };
+        let since = self.in_vain.filter(|_| danger).map(|(since, _)| since);
         let vain = since.is_some_and(|since| now.saturating_sub(since) >= IN_VAIN);
         let pause = GIVE_UP_STEP.max(load.age.saturating_mul(2));
         let shown = self.given_up == 0 || now.saturating_sub(self.gave_up) >= pause;
@@ -298,6 +309,23 @@ mod tests {
         let lost = ring.lost;
         ring.run(10 * SECOND);
         assert_eq!(ring.lost, lost);
+    }
+
+    #[test]
+    fn a_reader_that_gets_the_processor_in_turns_gives_up_too() {
+        let full = Load { waiting: SIZE, size: SIZE, age: 40 * MILLISECOND };
+        let empty = Load { waiting: 0, ..full };
+        let after = |turn: u64| {
+            let mut controller = Controller::new();
+            for now in (SECOND..4 * SECOND).step_by(10_000_000) {
+                let load = if now % turn == 0 { &full } else { &empty };
+                controller.observe(now, load, false);
+            }
+            (controller.level(), controller.given_up() > 0)
+        };
+        assert_eq!(after(40 * MILLISECOND), (LEVELS, true));
+        // Once in a while is a burst, which shedding has to do for.
+        assert_eq!(after(LULL + 10 * MILLISECOND), (LEVELS, false));
     }
 
     #[test]
